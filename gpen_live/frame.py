@@ -1,0 +1,46 @@
+"""What travels through the pipeline: a picture with its number, its capture time and the time of each stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+"""A picture: H x W x 3, uint8, BGR, C-contiguous."""
+
+Array = npt.NDArray[Any]
+
+STAGES = ("capture", "detect", "warp", "network", "blend", "convert", "send", "end_to_end")
+"""Names of the timed stages, in the order in which a frame meets them."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+    @staticmethod
+    def of(image: Array) -> Size:
+        return Size(int(image.shape[1]), int(image.shape[0]))
+
+
+@dataclass
+class Frame:
+    """One captured picture on its way through the pipeline.
+
+    `number` counts captured frames from 0 and never goes back; `captured_at` is `live.clock.now()` at the moment when the
+    source delivered it; `times_ms` collects milliseconds by stage name (see STAGES).
+    """
+
+    image: Image
+    number: int
+    captured_at: float
+    times_ms: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,48 @@
+"""What the user asks of the live pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from gpen_live.frame import Size
+
+
+class Mode(str, Enum):
+    """ROI: the face crops are enhanced and blended back. FULL: the whole frame goes through the network."""
+
+    ROI = "roi"
+    FULL = "full"
+
+
+@dataclass(frozen=True)
+class LiveConfig:
+    """Everything about one run.
+
+    Args:
+        source: "demo", a video file, "camera:N" or "/dev/videoN".
+        sink: "none", a file to record to, "vcam" or "vcam:DEVICE".
+        size: size of the output, also asked of a camera; None takes the source's.
+        fps: rate of the output, also asked of a camera; None takes the source's.
+        model: a name of the registry. weights: a file to use instead of the model's own.
+        strength: 0 (raw) to 1 (the network's picture). enhance: False sends the raw frame.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        overlay: draw latency and frame rate into the output for viewers to see.
+        realtime: False runs a file as fast as the machine can, without dropping frames.
+        loop: start a video file anew at its end.
+    """
+
+    source: str = "demo"
+    sink: str = "none"
+    size: Size | None = None
+    fps: float | None = None
+    mode: Mode = Mode.ROI
+    model: str = "lite-256"
+    weights: Path | None = None
+    strength: float = 1.0
+    enhance: bool = True
+    device: str = "auto"
+    overlay: bool = False
+    realtime: bool = True
+    loop: bool = True

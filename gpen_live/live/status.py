@@ -1,0 +1,90 @@
+"""What the pipeline tells about itself: one immutable snapshot for the window, the terminal and the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from gpen_live.frame import Size
+
+
+class Health(Enum):
+    """State of one part of the pipeline."""
+
+    OFF = "off"
+    STARTING = "starting"
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class PartStatus:
+    """A part's health, its name for people, and one plain sentence when there is something to say (with the remedy)."""
+
+    health: Health = Health.OFF
+    label: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """Milliseconds (of the samples that a meter holds); zeros when there is none."""
+
+    p50: float = 0.0
+    p95: float = 0.0
+    p99: float = 0.0
+    max: float = 0.0
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Frames since the start.
+
+    captured = enhanced + raw + dropped (+ those under way); sent counts what the sink took, repeated frames included.
+    """
+
+    captured: int = 0
+    enhanced: int = 0
+    sent: int = 0
+    dropped: int = 0
+    repeated: int = 0
+    raw: int = 0
+    out_of_order: int = 0
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Frames per second over the last two seconds."""
+
+    capture: float = 0.0
+    enhance: float = 0.0
+    output: float = 0.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The pipeline at one moment; stage quantiles are over the last two seconds."""
+
+    source: PartStatus = PartStatus()
+    model: PartStatus = PartStatus()
+    sink: PartStatus = PartStatus()
+    model_name: str = ""
+    precision: str = ""
+    device: str = ""
+    size: Size | None = None
+    stages: dict[str, Quantiles] = field(default_factory=dict)
+    rates: Rates = Rates()
+    counts: Counts = Counts()
+    faces: int = 0
+    raw_reason: str = ""
+    """Why the raw frame goes out ("No face in view.", "The model is loading."); empty while frames are enhanced."""
+
+
+def grade(end_to_end_p50_ms: float) -> str:
+    """The article's grade of an end-to-end latency: fluent, acceptable, stuttering or unusable."""
+    if end_to_end_p50_ms < 100:
+        return "fluent"
+    if end_to_end_p50_ms <= 200:
+        return "acceptable"
+    return "stuttering" if end_to_end_p50_ms <= 300 else "unusable"

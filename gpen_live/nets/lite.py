@@ -1,0 +1,164 @@
+"""The light network: a small fully convolutional encoder-decoder that cleans a face picture.
+
+After GPEN (Yang et al., "GAN Prior Embedded Network for Blind Face Restoration in the Wild", CVPR 2021) its decoder gets the encoder's
+features concatenated at every scale; the generator's prior is left out, so that nothing is invented and a CPU keeps up. Blocks are
+depthwise-separable (MobileNet, Howard et al. 2017; large kernel first as in ConvNeXt, Liu et al. 2022) without any normalisation, so
+that a picture's far side never changes its near side and half precision is safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Settings = dict[str, int | list[int]]
+
+_LIMITS = {"shuffle": 4, "kernel": 9, "expansion": 4}
+_MAX_SCALES, _MAX_CHANNELS, _MAX_BLOCKS = 6, 512, 16
+
+
+class Block(nn.Module):
+    """Residual block: depthwise convolution, then two 1x1 convolutions with a ReLU between. N,C,H,W in and out."""
+
+    def __init__(self, *, channels: int, kernel: int, expansion: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels)
+        self.widen = nn.Conv2d(channels, channels * expansion, 1)
+        self.narrow = nn.Conv2d(channels * expansion, channels, 1)
+        nn.init.zeros_(self.narrow.weight)  # each block starts as the identity: trains deep without normalisation
+        nn.init.zeros_(self.narrow.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.narrow(F.relu(self.widen(self.depthwise(x))))
+        return x + out
+
+
+class Fuse(nn.Module):
+    """Brings the coarser features up to a skip connection's size and mixes both: N,C,H/2,W/2 and N,S,H,W to N,S,H,W."""
+
+    def __init__(self, *, coarse: int, skip: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(coarse, skip, 1)
+        self.mix = nn.Conv2d(2 * skip, skip, 1)
+
+    def forward(self, coarse: Tensor, skip: Tensor) -> Tensor:
+        # Bilinear, not transposed: no checkerboard. The 1x1 convolution commutes with it and is four times cheaper before it.
+        up = F.interpolate(self.reduce(coarse), scale_factor=2, mode="bilinear", align_corners=False)
+        out: Tensor = self.mix(torch.cat([up, skip], dim=1))
+        return out
+
+
+class Lite(nn.Module):
+    """Light encoder-decoder with a residual output.
+
+    Args:
+        shuffle: pixels of a shuffle x shuffle tile become channels at the entry and come back at the exit; 1 to 4.
+        channels: channels per scale, finest first; each scale has half the size of the one before.
+        encoder: blocks per scale on the way down, as many as `channels`; the last are the bottleneck.
+        decoder: blocks per scale on the way up, finest first, one fewer than `channels`.
+        kernel: side of the depthwise kernel, odd.
+        expansion: factor of the 1x1 convolutions' inner width.
+
+    Raises:
+        ValueError: settings outside these ranges.
+    """
+
+    def __init__(
+        self,
+        *,
+        shuffle: int,
+        channels: list[int],
+        encoder: list[int],
+        decoder: list[int],
+        kernel: int = 5,
+        expansion: int = 2,
+    ) -> None:
+        super().__init__()
+        self.settings: Settings = {
+            "shuffle": shuffle,
+            "channels": list(channels),
+            "encoder": list(encoder),
+            "decoder": list(decoder),
+            "kernel": kernel,
+            "expansion": expansion,
+        }
+        _check(self.settings)
+        self.shuffle = shuffle
+        self.stride = shuffle * 2 ** (len(channels) - 1)
+        """Height and width must be multiples of this; the caller pads."""
+
+        def blocks(count: int, width: int) -> nn.Sequential:
+            return nn.Sequential(*(Block(channels=width, kernel=kernel, expansion=expansion) for _ in range(count)))
+
+        pixels = 3 * shuffle * shuffle
+        self.entry = nn.Conv2d(pixels, channels[0], 3, padding=1)
+        self.encoder = nn.ModuleList(blocks(count, width) for count, width in zip(encoder, channels, strict=True))
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in zip(channels[:-1], channels[1:], strict=True))
+        self.fuse = nn.ModuleList(Fuse(coarse=b, skip=a) for a, b in zip(channels[:-1], channels[1:], strict=True))
+        self.decoder = nn.ModuleList(blocks(count, width) for count, width in zip(decoder, channels[:-1], strict=True))
+        self.exit = nn.Conv2d(channels[0], pixels, 3, padding=1)
+        nn.init.zeros_(self.exit.weight)  # the untrained network is the identity; zero is also a shuffle without a grid (ICNR)
+        nn.init.zeros_(self.exit.bias)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, object]) -> Lite:
+        """The network that `settings` (of a `Lite`, as it lies in a weights file's metadata) describes, with random weights.
+
+        Raises:
+            ValueError: keys are missing or unknown, or values are of another type or out of range.
+        """
+        checked: dict[str, object] = dict(settings)
+        _check(checked)
+        return cls(**checked)  # type: ignore[arg-type]
+
+    def correction(self, x: Tensor) -> Tensor:
+        """What is to be added to the picture `x` (N,3,H,W, RGB in [-1, 1]); same shape, in the dtype of the weights."""
+        features = self.entry(F.pixel_unshuffle(x.to(self.entry.weight.dtype), self.shuffle))
+        skips: list[Tensor] = []
+        for index, stage in enumerate(self.encoder):
+            features = stage(features if index == 0 else self.down[index - 1](features))
+            skips.append(features)
+        for index in reversed(range(len(self.decoder))):
+            features = self.decoder[index](self.fuse[index](features, skips[index]))
+        return F.pixel_shuffle(self.exit(features), self.shuffle)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Cleans a picture.
+
+        Args:
+            x: N,3,H,W, RGB in [-1, 1], H and W multiples of `stride`, any float dtype. The layers compute in the dtype of the
+                weights; the sum keeps that of `x`, so a float32 picture loses nothing through bfloat16 weights where it is clean.
+
+        Returns:
+            N,3,H,W in the dtype of `x`, about [-1, 1], not clamped.
+        """
+        return x + self.correction(x).to(x.dtype)
+
+
+def lite_256() -> Lite:
+    """The architecture of the shipped `lite-256`, with random weights."""
+    return Lite(shuffle=2, channels=[16, 48, 96, 160], encoder=[1, 2, 3, 3], decoder=[1, 2, 2])
+
+
+def _check(settings: Mapping[str, object]) -> None:
+    known = {"shuffle", "channels", "encoder", "decoder", "kernel", "expansion"}
+    if set(settings) != known:
+        raise ValueError(f"settings of a light network are {', '.join(sorted(known))}; got {', '.join(sorted(map(str, settings)))}")
+    for name, most in _LIMITS.items():
+        value = settings[name]
+        if not isinstance(value, int) or not 1 <= value <= most:
+            raise ValueError(f"{name} must be a whole number from 1 to {most}")
+    if settings["kernel"] % 2 == 0:  # type: ignore[operator]
+        raise ValueError("kernel must be odd")
+    for name, least, most in (("channels", 1, _MAX_CHANNELS), ("encoder", 0, _MAX_BLOCKS), ("decoder", 0, _MAX_BLOCKS)):
+        values = settings[name]
+        if not isinstance(values, list) or not all(isinstance(v, int) and least <= v <= most for v in values):
+            raise ValueError(f"{name} must be a list of whole numbers from {least} to {most}")
+    scales = len(settings["channels"])  # type: ignore[arg-type]
+    if not 1 <= scales <= _MAX_SCALES:
+        raise ValueError(f"channels must have 1 to {_MAX_SCALES} entries")
+    if len(settings["encoder"]) != scales or len(settings["decoder"]) != scales - 1:  # type: ignore[arg-type]
+        raise ValueError("encoder needs as many entries as channels, decoder one fewer")

@@ -1,0 +1,25 @@
+"""Where the app keeps its settings and its models.
+
+`GPEN_LIVE_HOME` names one folder for both, for portable installations and for tests; without it, the system's usual places.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+_APP = "gpen-live"
+
+
+def config_dir() -> Path:
+    """The folder of settings.json; it may not exist yet."""
+    home = os.environ.get("GPEN_LIVE_HOME")
+    return Path(home) if home else Path(platformdirs.user_config_dir(_APP, appauthor=False, roaming=False))
+
+
+def data_dir() -> Path:
+    """The folder of downloaded models; it may not exist yet."""
+    home = os.environ.get("GPEN_LIVE_HOME")
+    return Path(home) if home else Path(platformdirs.user_data_dir(_APP, appauthor=False, roaming=False))

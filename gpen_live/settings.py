@@ -1,0 +1,232 @@
+"""What the app remembers between runs: typed, versioned, written atomically.
+
+A file that can't be used is never lost: it is moved aside, defaults take its place, and the notice says so.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from gpen_live.frame import Size
+from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.paths import config_dir
+
+VERSION = 2
+
+Theme = Literal["system", "dark", "light"]
+
+
+class WindowGeometry(msgspec.Struct, frozen=True):
+    """Place of the window on the desktop, in device-independent pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    maximized: bool = False
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The user's choices. A change makes a new object: `msgspec.structs.replace(settings, strength=0.5)`.
+
+    `width`, `height` and `fps` of 0 mean "as the camera delivers"; `strength` is 0 to 1; `vcam_device` of "" takes the first
+    virtual camera; `weights` maps names of models to files that the user picked; `accepted_licences` holds names of models.
+    """
+
+    version: int = VERSION
+    source: str = "demo"
+    width: int = 1280
+    height: int = 720
+    fps: float = 30.0
+    model: str = "lite-256"
+    device: str = "auto"
+    mode: Mode = Mode.ROI
+    enhance: bool = True
+    strength: float = 1.0
+    vcam: bool = False
+    vcam_device: str = ""
+    overlay: bool = True
+    overlay_to_viewers: bool = False
+    mirror: bool = False
+    theme: Theme = "system"
+    window: WindowGeometry | None = None
+    weights: dict[str, str] = {}
+    accepted_licences: tuple[str, ...] = ()
+
+    def sink(self) -> str:
+        """The pipeline's name for the output that is chosen here."""
+        if not self.vcam:
+            return "none"
+        return f"vcam:{self.vcam_device}" if self.vcam_device else "vcam"
+
+    def live_config(self) -> LiveConfig:
+        """What the pipeline is asked to do when these are the settings."""
+        picked = self.weights.get(self.model)
+        return LiveConfig(
+            source=self.source,
+            sink=self.sink(),
+            size=Size(self.width, self.height) if self.width and self.height else None,
+            fps=self.fps or None,
+            mode=self.mode,
+            model=self.model,
+            weights=Path(picked) if picked else None,
+            strength=self.strength,
+            enhance=self.enhance,
+            device=self.device,
+            overlay=self.overlay_to_viewers,
+        )
+
+
+class Loaded(NamedTuple):
+    """Settings, and one or two sentences for the user when something about their file needs saying ("" otherwise)."""
+
+    settings: Settings
+    notice: str = ""
+
+
+class SettingsStore:
+    """Reads and writes the settings file; never raises for what the disk holds or refuses."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or config_dir() / "settings.json"
+        self._complained = False
+
+    def load(self) -> Loaded:
+        """The settings on disk, migrated from older versions; defaults when there are none or they can't be used."""
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            return Loaded(Settings())
+        except OSError as error:
+            return Loaded(Settings(), f"Settings in {self.path} can't be read ({_reason(error)}). Defaults are used.")
+        try:
+            tree = msgspec.json.decode(data, type=dict[str, Any])
+            version = msgspec.convert(tree.get("version", 1), int)
+            if version > VERSION:
+                return Loaded(Settings(), self._set_aside(f"settings.from-version-{version}", "are from a newer version"))
+            settings = msgspec.convert(migrate(tree), Settings)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError):
+            stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+            return Loaded(Settings(), self._set_aside(f"settings.broken-{stamp}", "could not be read"))
+        return _within_range(settings)
+
+    def save(self, settings: Settings) -> str:
+        """Writes `settings` (all of them or nothing); the first failure returns a sentence for the user, everything else ""."""
+        data = msgspec.json.format(msgspec.json.encode(settings), indent=2)
+        try:
+            _write_atomically(self.path, data)
+        except OSError as error:
+            if self._complained:
+                return ""
+            self._complained = True
+            return f"Settings can't be saved to {self.path} ({_reason(error)}). They hold until you quit."
+        self._complained = False
+        return ""
+
+    def _set_aside(self, stem: str, what: str) -> str:
+        aside = self.path.with_name(f"{stem}.json")
+        count = 1
+        while aside.exists():
+            count += 1
+            aside = self.path.with_name(f"{stem}-{count}.json")
+        try:
+            self.path.replace(aside)
+        except OSError as error:
+            return f"The settings in {self.path} {what} and can't be moved aside ({_reason(error)}). Defaults are used."
+        return f"The settings {what}. They were kept as {aside.name}, and defaults are used."
+
+
+def migrate(tree: dict[str, Any]) -> dict[str, Any]:
+    """Lifts the tree of an older settings file to today's version, one version at a time.
+
+    Raises:
+        msgspec.ValidationError: the tree has no such version, or holds values of the wrong type.
+    """
+    version = tree.get("version", 1)
+    while version < VERSION:
+        step = _MIGRATIONS.get(version)
+        if step is None:
+            raise msgspec.ValidationError(f"no settings version {version}")
+        tree = step(tree)
+        version = tree["version"]
+    return tree
+
+
+class _Version1(msgspec.Struct):
+    """The format of the pre-releases: strength in percent, the camera as an index, the size as text."""
+
+    camera: int | None = None
+    size: str = "1280x720"
+    fps: float = 30.0
+    model: str = "lite-256"
+    device: str = "auto"
+    full_frame: bool = False
+    strength_percent: float = 100.0
+    virtual_camera: bool = False
+    show_latency: bool = True
+
+
+def _from_version_1(tree: dict[str, Any]) -> dict[str, Any]:
+    old = msgspec.convert(tree, _Version1)
+    try:
+        width, height = (int(part) for part in old.size.lower().split("x"))
+    except ValueError:
+        raise msgspec.ValidationError(f"size {old.size!r} is not WxH") from None
+    return {
+        "version": 2,
+        "source": "demo" if old.camera is None else f"camera:{old.camera}",
+        "width": width,
+        "height": height,
+        "fps": old.fps,
+        "model": old.model,
+        "device": old.device,
+        "mode": "full" if old.full_frame else "roi",
+        "strength": old.strength_percent / 100,
+        "vcam": old.virtual_camera,
+        "overlay": old.show_latency,
+    }
+
+
+_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_version_1}
+
+
+def _within_range(settings: Settings) -> Loaded:
+    limits: dict[str, tuple[float, float]] = {"strength": (0, 1), "width": (0, 7680), "height": (0, 4320), "fps": (0, 240)}
+    clamped: dict[str, Any] = {}
+    for name, (low, high) in limits.items():
+        value = getattr(settings, name)
+        inside = min(max(value, low), high)
+        if inside != value:
+            clamped[name] = type(value)(inside)
+    window = settings.window
+    if window is not None and (window.width < 1 or window.height < 1):
+        clamped["window"] = None
+    if not clamped:
+        return Loaded(settings)
+    names = ", ".join(sorted(clamped))
+    return Loaded(msgspec.structs.replace(settings, **clamped), f"Settings out of range were put right: {names}.")
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
