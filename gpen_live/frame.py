@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,15 @@ Image = npt.NDArray[np.uint8]
 """A picture: H x W x 3, uint8, BGR, C-contiguous."""
 
 Array = npt.NDArray[Any]
+
+
+class PixelFormat(Enum):
+    """Layouts that a sink may ask for; the 4:2:0 ones are H*3/2 x W, uint8, BT.601 limited range as pyvirtualcam expects."""
+
+    BGR = "bgr"
+    I420 = "i420"
+    NV12 = "nv12"
+
 
 STAGES = ("capture", "detect", "warp", "network", "blend", "convert", "send", "end_to_end")
 """Names of the timed stages, in the order in which a frame meets them."""
@@ -37,10 +47,11 @@ class Frame:
     """One captured picture on its way through the pipeline.
 
     `number` counts captured frames from 0 and never goes back; `captured_at` is `live.clock.now()` at the moment when the
-    source delivered it; `times_ms` collects milliseconds by stage name (see STAGES).
+    source delivered it; `times_ms` collects milliseconds by stage name (see STAGES); `scene` changes with the source.
     """
 
     image: Image
     number: int
     captured_at: float
     times_ms: dict[str, float] = field(default_factory=dict)
+    scene: int = 0

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from gpen_live.faces.align import Points
 from gpen_live.faces.detect import Detection
@@ -142,8 +143,6 @@ class Tracker:
         """Detections by the identity of the track that they continue; each at most once, the total distance least."""
         if not self._tracks or not found:
             return {}
-        from scipy.optimize import linear_sum_assignment
-
         cost = np.array([[_distance(track.landmarks, d.landmarks) for d in found] for track in self._tracks])
         rows, columns = linear_sum_assignment(np.minimum(cost, 10 * _GATE))
         return {self._tracks[r].identity: found[c] for r, c in zip(rows, columns, strict=True) if cost[r, c] < _GATE}

@@ -9,24 +9,19 @@ T = TypeVar("T")
 
 
 class Slot(Generic[T]):
-    """Holds at most one item; a newer one replaces it. Never blocks the giver (unless asked to), never grows.
-
-    `dropped` counts items that were replaced before anyone took them.
-    """
+    """Holds at most one item; a newer one replaces it. Never blocks the giver (unless asked to), never grows."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._item: T | None = None
         self._closed = False
-        self.dropped = 0
 
-    def put(self, item: T) -> None:
-        """Places `item`, replacing what was there."""
+    def put(self, item: T) -> T | None:
+        """Places `item`; returns the item that it replaced, which nobody will see, or None."""
         with self._condition:
-            if self._item is not None:
-                self.dropped += 1
-            self._item = item
+            replaced, self._item = self._item, item
             self._condition.notify_all()
+            return replaced
 
     def put_when_free(self, item: T, timeout: float) -> bool:
         """Places `item` once the slot is empty; False if it was not within `timeout` seconds, or is closed."""

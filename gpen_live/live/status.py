@@ -41,7 +41,9 @@ class Quantiles:
 class Counts:
     """Frames since the start.
 
-    captured = enhanced + raw + dropped (+ those under way); sent counts what the sink took, repeated frames included.
+    Each captured frame ends in exactly one place: captured = enhanced + raw + dropped (+ those under way). enhanced and raw
+    count frames that the sink took for the first time; sent = enhanced + raw + repeated. out_of_order counts frames older than
+    one sent before them; it is always 0.
     """
 
     captured: int = 0

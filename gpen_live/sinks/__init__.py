@@ -1,0 +1,49 @@
+"""Everywhere that finished frames go: the virtual camera, a recording, nowhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gpen_live.errors import UsageError
+from gpen_live.frame import Size
+from gpen_live.sinks.base import Sink
+
+ALLOWED = 'Allowed are "none", "vcam", "vcam:DEVICE", or a file to record to that ends in .mp4, .mkv or .mov.'
+
+
+def check_spec(spec: str) -> None:
+    """Checks a sink's name; opens nothing.
+
+    Raises:
+        UsageError: nonsense; says what is allowed.
+    """
+    from gpen_live.sinks.recorder import SUFFIXES
+
+    if spec in ("none", "vcam") or (spec.startswith("vcam:") and spec != "vcam:"):
+        return
+    if not spec or "://" in spec or Path(spec).suffix.lower() not in SUFFIXES:
+        raise UsageError(f'"{spec}" is not a place to send frames to.', ALLOWED)
+
+
+def open_sink(spec: str, *, size: Size, fps: float) -> Sink:
+    """Opens what `spec` names, for frames of `size` at about `fps` frames per second.
+
+    Args:
+        spec: "none", "vcam", "vcam:DEVICE", or a path that ends in .mp4, .mkv or .mov (an existing file is overwritten).
+
+    Raises:
+        UsageError: `spec` is nonsense.
+        SinkError: it can't be opened.
+    """
+    check_spec(spec)
+    if spec == "none":
+        from gpen_live.sinks.null import NullSink
+
+        return NullSink()
+    if spec == "vcam" or spec.startswith("vcam:"):
+        from gpen_live.sinks.vcam import VirtualCameraSink
+
+        return VirtualCameraSink(spec.removeprefix("vcam").removeprefix(":") or None, size=size, fps=fps)
+    from gpen_live.sinks.recorder import RecorderSink
+
+    return RecorderSink(Path(spec), size=size, fps=fps)

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from enum import Enum
 
-from gpen_live.frame import Array
-
-
-class PixelFormat(Enum):
-    """Layouts that a sink may ask for; 4:2:0 ones are H*3/2 x W, uint8, BT.601 limited range as pyvirtualcam expects."""
-
-    BGR = "bgr"
-    I420 = "i420"
-    NV12 = "nv12"
+from gpen_live.frame import Array, PixelFormat, Size
 
 
 class Sink(ABC):
     """Takes finished frames. One thread opens, writes and closes it.
 
-    `label` names it for people, `wants` is the layout that passes through without another conversion.
+    `label` names it for people, `wants` is the layout that passes through without another conversion. The 4:2:0 layouts have the
+    sides of `even`.
     """
 
     label: str
@@ -36,3 +28,8 @@ class Sink(ABC):
     @abstractmethod
     def close(self) -> None:
         """Finishes and releases; may be called twice."""
+
+
+def even(size: Size) -> Size:
+    """The size of the 4:2:0 picture for frames of `size`: both sides rounded up to even numbers."""
+    return Size(size.width + size.width % 2, size.height + size.height % 2)

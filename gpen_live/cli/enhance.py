@@ -1,0 +1,30 @@
+"""`gpen-live enhance`: one photo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gpen_live.cli.options import check_weights, network_options
+
+
+@click.command(name="enhance")
+@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
+@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--aligned", is_flag=True, help="IN is an aligned face crop: write the network's picture of it, nothing else.")
+@network_options
+def command(*, source: Path, target: Path, aligned: bool, model: str, weights: Path | None, strength: float, device: str) -> int:
+    """Enhance the faces of the photo IN and write OUT."""
+    from gpen_live.export.photo import check_photo_target, enhance_aligned, enhance_photo, read_photo, write_photo
+
+    check_photo_target(target)
+    photo = read_photo(source)
+    check_weights(model, weights)
+    if aligned:
+        picture = enhance_aligned(photo.image, model=model, weights=weights, device=device, strength=strength)
+        write_photo(target, picture)
+    else:
+        picture = enhance_photo(photo.image, model=model, weights=weights, device=device, strength=strength)
+        write_photo(target, picture, photo.alpha)
+    return 0

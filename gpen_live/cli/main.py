@@ -1,0 +1,80 @@
+"""Entry point: commands, and errors as one or two plain sentences."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+import click
+
+from gpen_live import __version__
+from gpen_live.errors import GpenLiveError
+
+_COMMANDS = {
+    "run": "gpen_live.cli.run",
+    "enhance": "gpen_live.cli.enhance",
+    "bench": "gpen_live.cli.bench",
+    "models": "gpen_live.cli.models",
+    "doctor": "gpen_live.cli.doctor",
+}
+
+
+class _Lazy(click.Group):
+    """Imports a command's module only when it is called or listed: the window must not wait for the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(_COMMANDS[cmd_name]).command
+        return command
+
+
+@click.group(cls=_Lazy, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gpen-live")
+@click.pass_context
+def _cli(ctx: click.Context) -> None:
+    """GPEN Live makes a streamer's face look its best, live. Without a command it opens the window.
+
+    Every command takes --debug, which shows the full traceback of an error.
+    """
+    if ctx.invoked_subcommand is None:
+        from gpen_live.cli.run import open_window
+
+        ctx.exit(open_window())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    logging.basicConfig(level=logging.DEBUG if debug else logging.CRITICAL, format="%(asctime)s %(name)s: %(message)s")
+    for noisy in ("PIL", "libav", "matplotlib", "numba"):
+        logging.getLogger(noisy).setLevel(logging.WARNING if debug else logging.CRITICAL)
+    try:
+        result = _cli.main(words, prog_name="gpen-live", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 1
+    except GpenLiveError as error:
+        if debug:
+            raise
+        click.echo(f"gpen-live: {error}", err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone: nothing to tell anyone
+        return 1
+    except Exception as error:
+        if debug:
+            raise
+        click.echo(f"gpen-live: Something unexpected went wrong ({type(error).__name__}: {error}).", err=True)
+        click.echo("Run the same command with --debug to see where.", err=True)
+        return 1

@@ -1,0 +1,106 @@
+"""Options that several commands share, checked before anything heavy is loaded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gpen_live.errors import GpenLiveError, UsageError
+from gpen_live.frame import Size
+
+F = TypeVar("F", bound=Callable[..., Any])
+_LARGEST_SIDE = 7680
+
+
+class SizeType(click.ParamType):
+    """WIDTHxHEIGHT in pixels."""
+
+    name = "WxH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Size:
+        if isinstance(value, Size):
+            return value
+        found = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", str(value))
+        sides = (int(found[1]), int(found[2])) if found else (0, 0)
+        if not all(16 <= side <= _LARGEST_SIDE for side in sides):
+            self.fail(f"{value!r} is no size. Write WIDTHxHEIGHT, each 16 to {_LARGEST_SIDE}, like 1280x720.", param, ctx)
+        return Size(*sides)
+
+
+class Checked(click.ParamType):
+    """A word that a function of ours checks; its UsageError becomes click's."""
+
+    def __init__(self, name: str, check: Callable[[str], object]) -> None:
+        self.name = name
+        self._check = check
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            self._check(str(value))
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+def _check_model(name: str) -> None:
+    from gpen_live.models.registry import enhancers
+
+    names = [spec.name for spec in enhancers()]
+    if name not in names:
+        raise UsageError(f"There is no model called {name!r}.", f"Allowed are {', '.join(names)}.")
+
+
+def _check_device(name: str) -> None:
+    from gpen_live.engine.device import check_device_name
+
+    check_device_name(name)
+
+
+MODEL = Checked("NAME", _check_model)
+DEVICE = Checked("DEVICE", _check_device)
+
+
+class Strength(click.ParamType):
+    """A number from 0 to 1."""
+
+    name = "0..1"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number <= 1:
+            self.fail(f"{value!r} is no strength. Allowed is 0 (the raw picture) to 1 (the network's).", param, ctx)
+        return number
+
+
+def network_options(function: F) -> F:
+    """--model, --weights, --strength and --device."""
+    for option in (
+        click.option("--device", type=DEVICE, default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."),
+        click.option("--strength", type=Strength(), default=1.0, show_default=True, help="0 is the raw picture."),
+        click.option("--weights", type=click.Path(path_type=Path), help="Weights to use instead of the model's own."),
+        click.option("--model", type=MODEL, default="lite-256", show_default=True, help="See `gpen-live models list`."),
+    ):
+        function = option(function)
+    return function
+
+
+def check_weights(model: str, weights: Path | None) -> None:
+    """Raises WeightsError early, before a source is opened or PyTorch is loaded, when the model's file is not there."""
+    from gpen_live.models.registry import get, locate
+
+    locate(get(model), weights)
+
+
+def check_writable(path: Path, what: str) -> None:
+    """Raises GpenLiveError when `path` can't be a file to write: asked before a long run, not after it."""
+    if path.is_dir():
+        raise GpenLiveError(f"The {what} {path} is a folder.", "Name a file.")
+    if not path.parent.is_dir():
+        raise GpenLiveError(f"The folder of the {what} {path} does not exist.", "Make it first, or name another file.")

@@ -1,0 +1,189 @@
+"""`gpen-live run`, and the window."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from gpen_live.cli.options import SizeType, check_weights, check_writable, network_options
+from gpen_live.display import display_available
+from gpen_live.errors import GpenLiveError
+from gpen_live.frame import Size
+from gpen_live.live.config import LiveConfig, Mode
+
+if TYPE_CHECKING:
+    from gpen_live.live.pipeline import LivePipeline
+
+_POLL_S = 0.05
+_METERS_EVERY_S = 2.0
+_NO_DISPLAY = "There is no display here, so this runs without the window and prints its meters. Ctrl-C ends it."
+
+
+@click.command(name="run")
+@click.option("--headless", is_flag=True, help="Without the window: meters in the terminal.")
+@click.option("--source", default="demo", show_default=True, help="demo, a video FILE, camera:N or /dev/videoN.")
+@click.option("--sink", default="none", show_default=True, help="none, a FILE.mp4 to record to, vcam or vcam:DEVICE.")
+@click.option("--size", type=SizeType(), help="Size of the output, also asked of a camera; by default the source's own.")
+@click.option("--fps", type=click.FloatRange(1, 240), help="Rate of the output; by default the source's own.")
+@click.option("--mode", type=click.Choice([mode.value for mode in Mode]), default="roi", show_default=True)
+@network_options
+@click.option("--frames", type=click.IntRange(1), help="End after so many captured frames.")
+@click.option("--seconds", type=click.FloatRange(0.1), help="End so many seconds after the first frame.")
+@click.option("--as-fast-as-possible", is_flag=True, help="A FILE is not played in real time; every frame is enhanced.")
+@click.option("--overlay", is_flag=True, help="Draw latency and frame rate into the output.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write the run's figures to this JSON file.")
+def command(
+    *,
+    headless: bool,
+    source: str,
+    sink: str,
+    size: Size | None,
+    fps: float | None,
+    mode: str,
+    model: str,
+    weights: Path | None,
+    strength: float,
+    device: str,
+    frames: int | None,
+    seconds: float | None,
+    as_fast_as_possible: bool,
+    overlay: bool,
+    report: Path | None,
+) -> int:
+    """Run the live path from a source to a sink, in the window or headless."""
+    from gpen_live.sinks import check_spec as check_sink
+    from gpen_live.sources import check_spec as check_source
+
+    check_source(source)
+    check_sink(sink)
+    check_weights(model, weights)
+    if report is not None:
+        check_writable(report, "report")
+    endless = frames is None and seconds is None
+    config = LiveConfig(
+        source=source,
+        sink=sink,
+        size=size,
+        fps=fps,
+        mode=Mode(mode),
+        model=model,
+        weights=weights,
+        strength=strength,
+        device=device,
+        overlay=overlay,
+        realtime=not as_fast_as_possible,
+        loop=not endless and not as_fast_as_possible,
+    )
+    if not headless and display_available():
+        return _window(config, frames, seconds, report)
+    if not headless:
+        click.echo(_NO_DISPLAY, err=True)
+    return run_headless(config, frames=frames, seconds=seconds, report=report)
+
+
+def open_window() -> int:
+    """`gpen-live` alone: the window with the user's settings, or the demo camera headless where there is no display."""
+    if display_available():
+        return _window(None, None, None, None)
+    click.echo(_NO_DISPLAY, err=True)
+    return run_headless(LiveConfig(), frames=None, seconds=None, report=None)
+
+
+def _window(config: LiveConfig | None, frames: int | None, seconds: float | None, report: Path | None) -> int:
+    try:
+        from gpen_live.ui.app import run_app
+    except ImportError as error:
+        remedy = "`gpen-live doctor` says what is missing; `gpen-live run --headless` works without a window."
+        raise GpenLiveError(f"The window can't be opened ({error}).", remedy) from error
+    return run_app(config, frames=frames, seconds=seconds, report=report)
+
+
+def run_headless(config: LiveConfig, *, frames: int | None, seconds: float | None, report: Path | None) -> int:
+    """Runs until the source, `frames` or `seconds` end or Ctrl-C; prints meters; writes the report. Returns the exit code.
+
+    Raises:
+        GpenLiveError: a part could not be started or failed for good (the report is written all the same).
+    """
+    from gpen_live.live.clock import now
+    from gpen_live.live.pipeline import LivePipeline
+
+    interrupted = _on_interrupt()
+    pipeline = LivePipeline(config, max_frames=frames)
+    click.echo(f"Loading {config.model}; {config.source} to {config.sink}.", err=True)
+    pipeline.start(wait_for_model=True)
+    printed_at = now()
+    error = None
+    try:
+        while not (interrupted.is_set() or pipeline.finished):
+            error = pipeline.error()
+            first = pipeline.meters.first_sent_at
+            if error is not None or (seconds is not None and first is not None and now() - first >= seconds):
+                break
+            if now() - printed_at >= _METERS_EVERY_S:
+                printed_at = now()
+                _print_meters(pipeline)
+            interrupted.wait(_POLL_S)
+        error = error or pipeline.error()
+    finally:
+        pipeline.stop()
+        if report is not None:
+            from gpen_live.live.report import write_report
+
+            write_report(report, pipeline.report())
+    _print_summary(pipeline)
+    error = error or pipeline.error()
+    if error is not None:
+        raise error
+    return 0
+
+
+def _on_interrupt() -> threading.Event:
+    """An event that Ctrl-C and a polite kill set; a second Ctrl-C ends at once."""
+    interrupted = threading.Event()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if interrupted.is_set():
+            os._exit(130)
+        interrupted.set()
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, handle)
+        signal.signal(signal.SIGTERM, handle)
+    return interrupted
+
+
+def _print_meters(pipeline: LivePipeline) -> None:
+    snapshot = pipeline.snapshot()
+    if snapshot.counts.sent == 0:
+        waiting = snapshot.model.text or snapshot.source.text or "Waiting for the first frame."
+        click.echo(waiting, err=True)
+        return
+    total = snapshot.stages["end_to_end"]
+    stages = " ".join(f"{name} {snapshot.stages[name].p50:.1f}" for name in ("detect", "warp", "network", "blend", "convert"))
+    line = (
+        f"{snapshot.rates.output:5.1f} fps out, {snapshot.rates.enhance:5.1f} enhanced, end to end p50 {total.p50:.0f} ms "
+        f"p95 {total.p95:.0f} ms ({stages}), faces {snapshot.faces}, dropped {snapshot.counts.dropped}"
+    )
+    click.echo(f"{line}. {snapshot.raw_reason}" if snapshot.raw_reason else line)
+
+
+def _print_summary(pipeline: LivePipeline) -> None:
+    from gpen_live.live.status import grade
+
+    counts, rates = pipeline.meters.counts(), pipeline.meters.rates()
+    if counts.sent == 0:
+        return
+    total = pipeline.meters.stages()["end_to_end"]
+    click.echo(
+        f"{counts.captured} frames captured, {counts.enhanced} enhanced, {counts.raw} raw, {counts.dropped} dropped, "
+        f"{counts.repeated} repeated; {rates.output:.1f} fps out; end to end p50 {total.p50:.1f} ms, p95 {total.p95:.1f} ms, "
+        f"p99 {total.p99:.1f} ms: {grade(total.p50)}."
+    )
+    sys.stdout.flush()

@@ -1,0 +1,30 @@
+"""From the finished picture to the layout that the sink wants."""
+
+from __future__ import annotations
+
+import cv2
+
+from gpen_live.frame import Array, Image, PixelFormat
+
+
+def convert(image: Image, layout: PixelFormat, out: Array | None = None) -> Array:
+    """Converts a BGR picture to `layout`.
+
+    Args:
+        image: H x W x 3, uint8, BGR.
+        layout: BGR returns `image` itself. I420 and NV12 are H*3/2 x W, uint8, BT.601 limited range (Y 16-235); odd sides are
+            first padded to even ones by repeating the last row or column.
+        out: an array returned earlier for the same size and layout, to be written anew; None makes one.
+    """
+    if layout is PixelFormat.BGR:
+        return image
+    height, width = image.shape[:2]
+    if height % 2 or width % 2:
+        image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        height, width = image.shape[:2]
+    planes: Array = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420, dst=out)
+    if layout is PixelFormat.NV12:
+        chroma = planes[height:]
+        u, v = chroma.copy().reshape(2, height // 2, width // 2)
+        cv2.merge((u, v), dst=chroma.reshape(height // 2, width // 2, 2))
+    return planes

@@ -1,0 +1,117 @@
+"""A face network on a device: built, loaded, warmed up, in the precision that suits it."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gpen_live.engine.device import synchronize
+from gpen_live.errors import GpenLiveError
+from gpen_live.models.registry import ModelSpec, get, locate
+
+if TYPE_CHECKING:
+    import torch
+
+_WARM_UPS = 3
+_TIMED = 7
+
+
+class NetworkError(GpenLiveError):
+    """A network that failed on a frame, or gave a picture that can't be shown."""
+
+
+class Enhancer:
+    """Turns face crops into enhanced ones.
+
+    One thread calls it. `size` is the side of its crops in pixels, `stride` what the sides of a whole frame must be multiples
+    of (None: it takes squares of `size` alone), `precision` the arithmetic that it runs in ("fp32", "bf16").
+    """
+
+    def __init__(self, network: torch.nn.Module, spec: ModelSpec, device: torch.device) -> None:
+        import torch
+
+        self.spec = spec
+        self.device = device
+        self.size = spec.size
+        self.stride: int | None = getattr(network, "stride", None)
+        self.precision = "fp32"
+        self._network = network.eval().requires_grad_(False).to(device)
+        if device.type == "cpu":
+            self._network = self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def warm_up(self) -> None:
+        """Runs the network until it is at speed, and takes the faster precision where more than one is good enough."""
+        import torch
+
+        with torch.inference_mode():
+            self._time(_WARM_UPS)
+            if self.spec.kind == "lite" and self.device.type == "cpu" and _cpu_has_bf16():
+                self._take_faster()
+
+    def _take_faster(self) -> None:
+        """Keeps bf16 where it is faster than fp32 on this very machine: having the instructions is no proof."""
+        import torch
+
+        full, full_time = self._network, self._time(_TIMED)
+        self._network = copy.deepcopy(full).to(torch.bfloat16)
+        self._time(_WARM_UPS)
+        if self._time(_TIMED) < 0.95 * full_time:
+            self.precision = "bf16"
+        else:
+            self._network = full
+
+    def _time(self, runs: int) -> float:
+        """Median seconds of one crop."""
+        import torch
+
+        crop = torch.rand(1, 3, self.size, self.size, device=self.device) * 2 - 1
+        taken = []
+        for _ in range(runs):
+            start = time.perf_counter()
+            self(crop)
+            synchronize(self.device)
+            taken.append(time.perf_counter() - start)
+        return statistics.median(taken)
+
+    def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
+        """The enhanced pictures: N x 3 x H x W, float32 RGB, about [-1, 1], as `pictures` (float32, on the device).
+
+        Raises:
+            NetworkError: the network failed, or its pictures are of another shape or not finite.
+        """
+        import torch
+
+        try:
+            out: torch.Tensor = self._network(pictures)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise NetworkError(f"The network {self.spec.name} failed ({reason}).") from error
+        out = out.to(torch.float32)
+        if out.shape != pictures.shape:
+            raise NetworkError(f"The network {self.spec.name} gave a picture of shape {tuple(out.shape)}.")
+        if not bool(torch.isfinite(out).all()):
+            raise NetworkError(f"The network {self.spec.name} gave a picture with values that are not numbers.")
+        return out.clamp_(-1, 1)
+
+
+def load_enhancer(name: str, weights: Path | None, device: torch.device) -> Enhancer:
+    """The model `name` on `device`, from its own weights or the file `weights`, ready to run.
+
+    Raises:
+        UsageError: no such model. WeightsError: its weights are missing, damaged or of another network.
+    """
+    from gpen_live.models.files import load_network
+
+    spec = get(name)
+    enhancer = Enhancer(load_network(spec, locate(spec, weights)), spec, device)
+    enhancer.warm_up()
+    return enhancer
+
+
+def _cpu_has_bf16() -> bool:
+    import torch
+
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -1,0 +1,42 @@
+"""Full-frame mode: a whole frame through a network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gpen_live.engine.enhancer import Enhancer
+
+if TYPE_CHECKING:
+    import torch
+
+
+def enhance_whole(enhancer: Enhancer, frame: torch.Tensor) -> torch.Tensor:
+    """The frame (1 x 3 x H x W, float32 RGB in [-1, 1]) as the network sees it, in the same shape.
+
+    A fully convolutional network takes the frame as it is, continued at the right and bottom up to its stride. A network of
+    fixed size gets the frame fitted into its square, edges continued; its picture is scaled back.
+    """
+    if enhancer.stride is not None:
+        return _as_it_is(enhancer, frame, enhancer.stride)
+    return _fitted(enhancer, frame)
+
+
+def _as_it_is(enhancer: Enhancer, frame: torch.Tensor, stride: int) -> torch.Tensor:
+    import torch.nn.functional as functional
+
+    height, width = frame.shape[-2:]
+    padded = functional.pad(frame, (0, -width % stride, 0, -height % stride), mode="replicate")
+    return enhancer(padded)[:, :, :height, :width]
+
+
+def _fitted(enhancer: Enhancer, frame: torch.Tensor) -> torch.Tensor:
+    import torch.nn.functional as functional
+
+    height, width = frame.shape[-2:]
+    scale = enhancer.size / max(height, width)
+    small_h, small_w = max(1, round(height * scale)), max(1, round(width * scale))
+    small = functional.interpolate(frame, (small_h, small_w), mode="bilinear", align_corners=False, antialias=True)
+    top, left = (enhancer.size - small_h) // 2, (enhancer.size - small_w) // 2
+    square = functional.pad(small, (left, enhancer.size - small_w - left, top, enhancer.size - small_h - top), mode="replicate")
+    picture = enhancer(square)[:, :, top : top + small_h, left : left + small_w]
+    return functional.interpolate(picture, (height, width), mode="bicubic", align_corners=False, antialias=True).clamp_(-1, 1)

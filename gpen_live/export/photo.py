@@ -1,0 +1,133 @@
+"""One photo: faces enhanced at the photo's own resolution, or an aligned crop through the network and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from gpen_live.errors import GpenLiveError, UsageError
+from gpen_live.frame import Array, Image, Size
+from gpen_live.live.fit import as_bgr
+
+if TYPE_CHECKING:
+    from gpen_live.faces.detect import Detection
+
+_WRITABLE = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+_JPEG_QUALITY = 95
+_MOST_FACES = 64
+_DETECTION_SIDES = (320, 640, 1280)  # small faces in a large photo need a larger reduced picture
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo as read: `image` is BGR, `alpha` the H x W transparency, or None."""
+
+    image: Image
+    alpha: Array | None
+
+
+def read_photo(path: Path) -> Photo:
+    """Reads any picture that OpenCV knows: grey, 16-bit and alpha ones too, turned as its EXIF data say.
+
+    Raises:
+        GpenLiveError: the file is missing or no picture.
+    """
+    try:
+        raw = np.frombuffer(path.read_bytes(), np.uint8)
+    except FileNotFoundError:
+        raise GpenLiveError(f"There is no file {path}.", "Check the name.") from None
+    except OSError as error:
+        raise GpenLiveError(f"{path} can't be read ({error.strerror}).") from error
+    try:
+        image = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
+        plain = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED) if raw.size else None
+    except cv2.error:
+        image = plain = None
+    if image is None or plain is None:
+        raise GpenLiveError(f"{path} is not a picture that can be read.", "PNG, JPEG, WebP, BMP and TIFF can.")
+    has_alpha = plain.ndim == 3 and plain.shape[2] == 4 and plain.shape[:2] == image.shape[:2]
+    return Photo(as_bgr(np.asarray(image)), np.asarray(plain[:, :, 3]) if has_alpha else None)
+
+
+def check_photo_target(path: Path) -> None:
+    """Raises UsageError when the name's ending is of no picture that can be written, GpenLiveError when there is no folder."""
+    if path.suffix.lower() not in _WRITABLE:
+        raise UsageError(f"{path} has no ending of a picture.", f"Allowed are {', '.join(_WRITABLE)}.")
+    if not path.parent.is_dir():
+        raise GpenLiveError(f"The folder of {path} does not exist.", "Make it first, or name another file.")
+
+
+def write_photo(path: Path, image: Image, alpha: Array | None = None) -> None:
+    """Writes a picture in the format of its name's ending, whole or not at all; alpha is kept where the format has it.
+
+    Raises:
+        GpenLiveError: it can't be written.
+    """
+    ending = path.suffix.lower()
+    pixels: Array = image
+    if alpha is not None and ending in (".png", ".webp", ".tif", ".tiff"):
+        pixels = np.dstack([image, alpha if alpha.dtype == np.uint8 else (alpha >> 8).astype(np.uint8)])
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if ending in (".jpg", ".jpeg") else []
+    try:
+        ok, encoded = cv2.imencode(ending, pixels, options)
+    except cv2.error as error:
+        raise GpenLiveError(f"The picture can't be written as {ending}.", "Use .png or .jpg.") from error
+    if not ok:
+        raise GpenLiveError(f"The picture can't be written as {ending}.", "Use .png or .jpg.")
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(encoded.tobytes())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise GpenLiveError(f"{path} can't be written ({error.strerror}).", "Name another file.") from error
+
+
+def enhance_photo(image: Image, *, model: str, weights: Path | None, device: str, strength: float) -> Image:
+    """The photo with all its faces enhanced.
+
+    Raises:
+        GpenLiveError: there is no face in it; or as `load_enhancer` and `choose_device`.
+    """
+    from gpen_live.engine.device import choose_device
+    from gpen_live.engine.engine import blend_faces, load_detector
+    from gpen_live.engine.enhancer import load_enhancer
+
+    chosen = choose_device(device)
+    enhancer = load_enhancer(model, weights, chosen)
+    detector = load_detector(chosen)
+    found: list[Detection] = []
+    for detector.long_side in _DETECTION_SIDES:
+        found = max(found, detector.detect(image, max_faces=_MOST_FACES), key=len)
+    if not found:
+        raise GpenLiveError("There is no face in the photo.", "For a crop that holds nothing but a face, use --aligned.")
+    return blend_faces(image, enhancer, [(face.landmarks, strength) for face in found])
+
+
+def enhance_aligned(image: Image, *, model: str, weights: Path | None, device: str, strength: float) -> Image:
+    """The network's picture of a crop that is aligned already: size x size, mixed with the crop by `strength`.
+
+    Raises:
+        GpenLiveError: as `load_enhancer` and `choose_device`.
+    """
+    import torch
+
+    from gpen_live.engine.canvas import open_canvas
+    from gpen_live.engine.device import choose_device
+    from gpen_live.engine.enhancer import load_enhancer
+
+    chosen = choose_device(device)
+    enhancer = load_enhancer(model, weights, chosen)
+    side = enhancer.size
+    if Size.of(image) != Size(side, side):
+        way = cv2.INTER_AREA if min(image.shape[:2]) > side else cv2.INTER_LINEAR
+        image = np.asarray(cv2.resize(image, (side, side), interpolation=way), dtype=np.uint8)
+    with torch.inference_mode():
+        canvas = open_canvas(image, chosen)
+        crop = canvas.whole()
+        canvas.blend_whole((enhancer(crop) - crop) * strength)
+        return canvas.picture()

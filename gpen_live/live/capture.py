@@ -1,0 +1,210 @@
+"""The capture thread: opens sources, reads them, stamps each frame with its number and time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gpen_live.errors import SourceError
+from gpen_live.frame import Frame, Size
+from gpen_live.live.board import Board
+from gpen_live.live.clock import now
+from gpen_live.live.config import LiveConfig
+from gpen_live.live.fit import fit
+from gpen_live.live.meters import Meters
+from gpen_live.live.slot import Slot
+from gpen_live.live.status import Health
+from gpen_live.sources import open_source
+from gpen_live.sources.base import Source
+
+RETRY_S = 1.0
+_IDLE_S = 0.02
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What must be opened anew when it changes. `attempt` counts the user's and the camera's retries."""
+
+    source: str
+    size: Size | None
+    fps: float | None
+    attempt: int
+
+
+class _Opening:
+    """Opens a source beside the capture loop, so that the old one goes on until the new one is there."""
+
+    def __init__(self, wanted: _Wanted, config: LiveConfig) -> None:
+        self.wanted = wanted
+        self.source: Source | None = None
+        self.error: Exception | None = None
+        self._config = config
+        self._thread = threading.Thread(target=self._open, name="open-source", daemon=True)
+        self._thread.start()
+
+    def _open(self) -> None:
+        try:
+            self.source = open_source(
+                self.wanted.source,
+                size=self.wanted.size,
+                fps=self.wanted.fps,
+                realtime=self._config.realtime,
+                loop=self._config.loop,
+            )
+        except Exception as error:
+            self.error = error
+
+    @property
+    def done(self) -> bool:
+        return not self._thread.is_alive()
+
+    def abandon(self) -> None:
+        """Nobody wants it any more: closes the source once it is open."""
+        threading.Thread(target=self._close_late, name="close-source", daemon=True).start()
+
+    def _close_late(self) -> None:
+        self._thread.join()
+        if self.source is not None:
+            self.source.close()
+
+
+class Capture:
+    """Runs the capture thread. `ended` is set once there will be no more frames.
+
+    Args:
+        config: the user's wishes, read at each frame. out: where frames go. ready: reading starts once it is set.
+    """
+
+    def __init__(
+        self,
+        config: Callable[[], LiveConfig],
+        out: Slot[Frame],
+        meters: Meters,
+        board: Board,
+        stop: threading.Event,
+        ready: threading.Event,
+        max_frames: int | None,
+    ) -> None:
+        self._config, self._out, self._meters, self._board = config, out, meters, board
+        self._stop, self._ready, self._max_frames = stop, ready, max_frames
+        self.ended = threading.Event()
+        self.output_size: Size | None = None
+        self.output_fps = 0.0
+        self.scene = 0  # counts sources: another number, another scene
+        self._source: Source | None = None
+        self._current: _Wanted | None = None
+        self._opening: _Opening | None = None
+        self._attempt = 0
+        self._retry_at: float | None = None
+        self._number = 0
+
+    def retry(self) -> None:
+        """Opens the source anew."""
+        self._attempt += 1
+
+    def run(self) -> None:
+        try:
+            while not self._stop.is_set() and not self.ended.is_set():
+                self._follow_wishes()
+                if self._source is None or not self._ready.is_set():
+                    self._stop.wait(_IDLE_S)
+                else:
+                    self._read(self._source)
+        finally:
+            if self._opening is not None:
+                self._opening.abandon()
+            self._close()
+            self.ended.set()
+
+    def _follow_wishes(self) -> None:
+        config = self._config()
+        if self._retry_at is not None and now() >= self._retry_at:
+            self._retry_at = None
+            self._attempt += 1
+        wanted = _Wanted(config.source, config.size, config.fps, self._attempt)
+        pending = self._opening.wanted if self._opening else self._current
+        if wanted != pending:
+            self._start_opening(wanted, config)
+        if self._opening is not None and self._opening.done:
+            opening, self._opening = self._opening, None
+            self._adopt(opening)
+
+    def _start_opening(self, wanted: _Wanted, config: LiveConfig) -> None:
+        if self._opening is not None:
+            self._opening.abandon()
+        if self._current is not None and wanted.source == self._current.source:
+            self._close()  # a camera can't be opened twice
+        if self._source is None and self._retry_at is None and self._board.read("source").health is not Health.WARNING:
+            self._board.write("source", Health.STARTING, wanted.source)
+        self._opening = _Opening(wanted, config)
+
+    def _adopt(self, opening: _Opening) -> None:
+        was_there = self._board.read("source").health is Health.WARNING
+        self._current = opening.wanted
+        if opening.source is None:
+            error = opening.error or SourceError(f"{opening.wanted.source} could not be opened.")
+            if was_there:  # it worked before and was lost: keep trying, keep its note
+                self._retry_at = now() + RETRY_S
+                return
+            self._close()
+            self._board.fail("source", opening.wanted.source, error)
+            return
+        self._close()
+        self._source = opening.source
+        self.scene += 1
+        self.output_size = opening.wanted.size or self.output_size or self._source.size
+        self.output_fps = opening.wanted.fps or self._source.fps
+        self._board.write("source", Health.OK, self._source.label)
+
+    def _read(self, source: Source) -> None:
+        start = now()
+        try:
+            image = source.read()
+        except Exception as error:
+            self._lost(source, error)
+            return
+        if image is None:
+            self.ended.set()
+            return
+        at = now()
+        assert self.output_size is not None
+        try:
+            fitted = fit(image, self.output_size)
+        except (ValueError, TypeError) as error:
+            _log.warning("%s delivered something that is no picture: %s", source.label, error)
+            return
+        self._meters.captured(at)
+        frame = Frame(fitted, self._number, at, {"capture": (at - start) * 1e3}, self.scene)
+        self._number += 1
+        self._hand_over(frame)
+        if self._max_frames is not None and self._number >= self._max_frames:
+            self.ended.set()
+
+    def _hand_over(self, frame: Frame) -> None:
+        if self._config().realtime:
+            if self._out.put(frame) is not None:
+                self._meters.dropped()
+            return
+        while not self._stop.is_set():
+            if self._out.put_when_free(frame, 0.1):
+                return
+
+    def _lost(self, source: Source, error: Exception) -> None:
+        """A source that worked has failed: the last frame stays with viewers, a camera is tried again until it is back."""
+        self._close()
+        self._board.fail("source", source.label, error)
+        if self._config().source.startswith(("camera:", "/dev/video")):
+            text = f"{error} The last frame stays on until it is back; trying again."
+            self._board.write("source", Health.WARNING, source.label, text)
+            self._retry_at = now() + RETRY_S
+
+    def _close(self) -> None:
+        if self._source is not None:
+            source, self._source = self._source, None
+            try:
+                source.close()
+            except Exception:
+                _log.exception("closing %s failed", source.label)

@@ -1,0 +1,86 @@
+"""Loads models beside the running pipeline: the old one goes on until the new one is warm."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gpen_live.live.board import Board
+from gpen_live.live.slot import Slot
+from gpen_live.live.status import Health
+
+if TYPE_CHECKING:
+    import torch
+
+    from gpen_live.engine.enhancer import Enhancer
+    from gpen_live.faces.detect import Detector
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What determines a loaded model. `attempt` counts the user's retries."""
+
+    model: str
+    weights: Path | None
+    device: str
+    attempt: int = 0
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A warm network with a detector on the same device."""
+
+    wanted: Wanted
+    device: torch.device
+    device_label: str
+    detector: Detector
+    enhancer: Enhancer
+
+
+class Loader:
+    """One thread that loads what was asked for last. `ready` is set after each attempt, successful or not."""
+
+    def __init__(self, board: Board, stop: threading.Event, ready: threading.Event) -> None:
+        self._board, self._stop, self._ready = board, stop, ready
+        self._requests: Slot[Wanted] = Slot()
+        self._asked: Wanted | None = None
+        self._detector: tuple[torch.device, Detector] | None = None
+        self.loaded: Slot[Loaded] = Slot()
+
+    def ask(self, wanted: Wanted) -> None:
+        """Asks for a model, unless it is what was asked for last."""
+        if wanted != self._asked:
+            self._asked = wanted
+            self._requests.put(wanted)
+
+    def run(self) -> None:
+        while not self._stop.is_set():
+            wanted = self._requests.take(0.1)
+            if wanted is not None:
+                self._attempt(wanted)
+
+    def _attempt(self, wanted: Wanted) -> None:
+        self._board.write("model", Health.STARTING, wanted.model, f"Loading {wanted.model}.")
+        try:
+            loaded = self._load(wanted)
+        except Exception as error:
+            if wanted == self._asked:
+                self._board.fail("model", wanted.model, error)
+        else:
+            if wanted == self._asked:
+                self.loaded.put(loaded)
+                self._board.write("model", Health.OK, wanted.model)
+        self._ready.set()
+
+    def _load(self, wanted: Wanted) -> Loaded:
+        from gpen_live.engine.device import choose_device, describe_device
+        from gpen_live.engine.engine import load_detector
+        from gpen_live.engine.enhancer import load_enhancer
+
+        device = choose_device(wanted.device)
+        enhancer = load_enhancer(wanted.model, wanted.weights, device)
+        if self._detector is None or self._detector[0] != device:
+            self._detector = (device, load_detector(device))
+        return Loaded(wanted, device, describe_device(device), self._detector[1], enhancer)

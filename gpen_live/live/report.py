@@ -1,0 +1,95 @@
+"""The report of a run, as JSON: its keys are documented in the README and kept stable for scripts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from gpen_live import __version__
+from gpen_live.errors import GpenLiveError
+from gpen_live.live.clock import now
+from gpen_live.live.config import LiveConfig
+from gpen_live.live.meters import Meters
+from gpen_live.live.status import Health, Snapshot, grade
+
+
+def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: tuple[str, ...]) -> dict[str, object]:
+    """Everything about the run so far; times in milliseconds unless named otherwise, rounded to a microsecond."""
+    latency = {stage: _rounded(dataclasses.asdict(q), 3) for stage, q in meters.stages().items()}
+    rates = meters.rates()
+    parts = {"source": snapshot.source, "model": snapshot.model, "sink": snapshot.sink}
+    troubles = [part.text for part in parts.values() if part.text and part.health in (Health.FAILED, Health.WARNING)]
+    return {
+        "version": __version__,
+        "device": snapshot.device,
+        "model": snapshot.model_name or config.model,
+        "precision": snapshot.precision,
+        "mode": config.mode.value,
+        "strength": config.strength,
+        "size": str(snapshot.size) if snapshot.size else None,
+        "source": snapshot.source.label or config.source,
+        "sink": snapshot.sink.label or config.sink,
+        "frames": dataclasses.asdict(meters.counts()),
+        "faces_per_frame": round(meters.faces_per_frame(), 3),
+        "fps": _rounded(dataclasses.asdict(rates), 2),
+        "latency_ms": latency,
+        "grade": grade(meters.stages()["end_to_end"].p50),
+        "first_frame_s": _first_frame_s(meters),
+        "memory_mb": {"ram_peak": round(peak_ram_mb(), 1), "gpu_peak": round(peak_gpu_mb(), 1)},
+        "notes": list(dict.fromkeys([*notes, *troubles])),
+    }
+
+
+def write_report(path: Path, report: dict[str, object]) -> None:
+    """Writes a report whole or not at all.
+
+    Raises:
+        GpenLiveError: the file can't be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise GpenLiveError(f"The report {path} can't be written ({error.strerror}).", "Name another file.") from error
+
+
+def peak_ram_mb() -> float:
+    """The most memory that this process has held so far, in MB."""
+    if sys.platform == "win32":
+        return float(psutil.Process().memory_info().peak_wset) / 1e6
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def peak_gpu_mb() -> float:
+    """The most GPU memory that this process's PyTorch has held, in MB; 0 where PyTorch was never loaded or has no GPU."""
+    if "torch" not in sys.modules:
+        return 0.0
+    import torch
+
+    from gpen_live.engine.device import peak_memory_mb
+
+    if torch.cuda.is_available():
+        return max(peak_memory_mb(torch.device("cuda", i)) for i in range(torch.cuda.device_count()))
+    return peak_memory_mb(torch.device("mps")) if torch.backends.mps.is_available() else 0.0
+
+
+def _first_frame_s(meters: Meters) -> float | None:
+    """Seconds from the start of the process to the first frame at the sink."""
+    if meters.first_sent_at is None:
+        return None
+    since_start = time.time() - float(psutil.Process().create_time())
+    return round(since_start - (now() - meters.first_sent_at), 3)
+
+
+def _rounded(values: dict[str, float], digits: int) -> dict[str, float]:
+    return {name: round(value, digits) for name, value in values.items()}

@@ -1,0 +1,188 @@
+"""The thread that owns the device: each frame through the engine, converted for the sink, handed to sender and preview."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gpen_live.engine.convert import convert
+from gpen_live.errors import GpenLiveError
+from gpen_live.frame import Array, Frame, Image, PixelFormat
+from gpen_live.live.board import Board
+from gpen_live.live.clock import now
+from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.loader import Loaded, Loader
+from gpen_live.live.meters import Meters
+from gpen_live.live.slot import Slot
+from gpen_live.live.status import Health
+
+if TYPE_CHECKING:
+    from gpen_live.engine.engine import Engine, Processed
+
+Box = tuple[float, float, float, float]
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Outgoing:
+    """A finished frame on its way to the sink: `pixels` in `layout`, `image` as BGR in case the sink changes meanwhile."""
+
+    image: Image
+    pixels: Array
+    layout: PixelFormat
+    number: int
+    captured_at: float
+    enhanced: bool
+    times_ms: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What the window shows: the finished frame, the same frame before enhancement, and the boxes of its faces."""
+
+    image: Image
+    raw: Image
+    number: int
+    boxes: tuple[Box, ...] = ()
+
+
+@dataclass
+class WorkerState:
+    """What the worker tells the snapshot; replaced field by field, read without a lock."""
+
+    faces: int = 0
+    raw_reason: str = ""
+    model_name: str = ""
+    precision: str = ""
+    device: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+class Worker:
+    """Runs the engine thread.
+
+    Whatever fails here, a frame that came in goes out: raw, with the reason. `idle` is set once the source has ended and all
+    of its frames have been handed on.
+    """
+
+    def __init__(
+        self,
+        config: Callable[[], LiveConfig],
+        inbox: Slot[Frame],
+        outbox: Slot[Outgoing],
+        preview: Slot[Preview],
+        loader: Loader,
+        meters: Meters,
+        board: Board,
+        stop: threading.Event,
+        source_ended: threading.Event,
+    ) -> None:
+        self._config, self._inbox, self._outbox, self._preview = config, inbox, outbox, preview
+        self._loader, self._meters, self._board = loader, meters, board
+        self._stop, self._source_ended = stop, source_ended
+        self.idle = threading.Event()
+        self.layout = PixelFormat.BGR
+        self.overlay: Callable[[Image], Image] | None = None
+        self.state = WorkerState()
+        self._engine: Engine | None = None
+        self._scene = -1
+        self._failing = ""
+
+    def run(self) -> None:
+        while not self._stop.is_set():
+            self._adopt()
+            ended = self._source_ended.is_set()  # read before the slot: no frame comes after it
+            frame = self._inbox.take(0 if ended else 0.05)
+            if frame is not None:
+                self._pass_on(frame)
+            elif ended:
+                self.idle.set()
+                return
+
+    def _adopt(self) -> None:
+        loaded = self._loader.loaded.take(0)
+        if loaded is None:
+            return
+        self._engine = self._engine_with(loaded)
+        self.state.model_name = loaded.enhancer.spec.name
+        self.state.precision = loaded.enhancer.precision
+        self.state.device = loaded.device_label
+        self._failing = ""
+
+    def _engine_with(self, loaded: Loaded) -> Engine:
+        """The engine with the new network: the same one, with the faces that it follows, where the device is the same."""
+        if self._engine is not None and self._engine.device == loaded.device:
+            self._engine.enhancer = loaded.enhancer
+            return self._engine
+        from gpen_live.engine.engine import Engine
+
+        return Engine(loaded.device, loaded.detector, loaded.enhancer)
+
+    def _pass_on(self, frame: Frame) -> None:
+        config = self._config()
+        done, reason = self._enhanced(frame, config)
+        image = done.image if done is not None and not reason else frame.image
+        if done is not None:
+            frame.times_ms.update(done.times_ms)
+        faces = done.faces if done is not None else []
+        self.state.faces, self.state.raw_reason = len(faces), reason
+        self._meters.processed(len(faces))
+        self._preview.put(Preview(image, frame.image, frame.number, tuple(_box(face.landmarks) for face in faces)))
+        start = now()
+        shown = self.overlay(image) if config.overlay and self.overlay is not None else image
+        layout = self.layout
+        pixels = convert(shown, layout)
+        frame.times_ms["convert"] = (now() - start) * 1e3
+        self._hand_over(Outgoing(shown, pixels, layout, frame.number, frame.captured_at, not reason, frame.times_ms), config)
+
+    def _hand_over(self, outgoing: Outgoing, config: LiveConfig) -> None:
+        if config.realtime:
+            if self._outbox.put(outgoing) is not None:
+                self._meters.dropped()
+            return
+        while not self._stop.is_set():
+            if self._outbox.put_when_free(outgoing, 0.1):
+                return
+
+    def _enhanced(self, frame: Frame, config: LiveConfig) -> tuple[Processed | None, str]:
+        """The engine's frame, or why there is none: the sentence that the overlay shows while the raw frame goes out."""
+        if not config.enhance:
+            return None, "Enhancement is off."
+        if self._engine is None:
+            return None, self._board.read("model").text or "The model is loading."
+        if frame.scene != self._scene:
+            self._scene = frame.scene
+            self._engine.new_scene()
+        try:
+            if config.mode is Mode.FULL:
+                done = self._engine.enhance_frame(frame.image, config.strength)
+            else:
+                done = self._engine.enhance_faces(frame.image, frame.captured_at, config.strength)
+        except Exception as error:  # the raw frame goes out whatever happens in there
+            return None, self._failed(error)
+        if self._failing:
+            self._failing = ""
+            self._board.write("model", Health.OK, self.state.model_name)
+        return done, done.raw_reason
+
+    def _failed(self, error: Exception) -> str:
+        """Says a failure once, not once a frame."""
+        reason = str(error) if isinstance(error, GpenLiveError) else f"The engine failed ({type(error).__name__}: {error})."
+        reason = reason.splitlines()[0]
+        if reason != self._failing:
+            self._failing = reason
+            _log.error("frame goes out raw: %s", reason, exc_info=error)
+            self._board.write("model", Health.WARNING, self.state.model_name, f"{reason} The raw picture goes out.")
+            self.state.notes.append(reason)
+            del self.state.notes[:-20]
+        return reason
+
+
+def _box(landmarks: Array) -> Box:
+    """A face's box from its landmarks: their bounds, widened to the head."""
+    (x0, y0), (x1, y1) = landmarks.min(axis=0), landmarks.max(axis=0)
+    side = max(x1 - x0, y1 - y0)
+    return float(x0 - 0.6 * side), float(y0 - 0.8 * side), float(x1 + 0.6 * side), float(y1 + 0.6 * side)

@@ -1,0 +1,268 @@
+"""Weights files read as data: whatever is wrong with one ends as a sentence, and nothing in it is ever executed."""
+
+from __future__ import annotations
+
+import json
+import pickletools
+import warnings
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from gpen_live.errors import WeightsError
+from gpen_live.models.registry import MODELS, ModelSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_AGAIN: Final = "Download it again, or choose another file."
+
+_WRAPPERS: Final = ("params_ema", "g_ema", "params", "state_dict")
+"""Keys under which trainers nest a state dict, the averaged weights first."""
+
+_SIGNS: Final = {
+    "ClassHead.0.conv1x1.weight": "a RetinaFace face detector",
+    "quantize.embedding.weight": "CodeFormer",
+    "stylegan_decoder.constant_input.weight": "GFPGAN",
+    "final_conv.0.weight": "a discriminator, which only training needs",
+    "conv_first.weight": "a super-resolution network",
+}
+"""Parameters that give other networks away."""
+
+_CODE_OPCODES: Final = {"GLOBAL", "STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "REDUCE", "BUILD"}
+"""Opcodes with which a pickle imports or calls something."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a weights file holds.
+
+    Args:
+        state: parameter's name -> values on the CPU, floating-point ones in float32, all finite.
+        metadata: the texts in a safetensors header; empty for other formats.
+    """
+
+    state: dict[str, Tensor]
+    metadata: dict[str, str]
+
+
+def read(path: Path) -> Weights:
+    """Read a state dict from a safetensors file or from one written by `torch.save`.
+
+    Nested state dicts ("params_ema", "g_ema", "params", "state_dict") and the prefix "module." are unpacked.
+
+    Raises:
+        WeightsError: the file is missing, empty, damaged, no state dict, carries code, or holds values that are not finite.
+    """
+    import torch
+
+    head = _head(path)
+    if _is_safetensors(head):
+        state, metadata = _read_safetensors(path)
+    else:
+        state, metadata = _unwrap(path, _read_torch(path)), {}
+    state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+    for name, value in state.items():
+        if not torch.isfinite(value).all():
+            raise WeightsError(f"The weights file {path} is damaged: {name} holds values that are not finite numbers.", _AGAIN)
+    return Weights(state, metadata)
+
+
+def identify(state: Mapping[str, Tensor]) -> str | None:
+    """What a state dict was made for, in words for the user; None if it is not known."""
+    from gpen_live.nets import gpen
+
+    if (variant := gpen.describe(state)) is not None:
+        return MODELS[variant].title
+    return next((title for sign, title in _SIGNS.items() if sign in state), None)
+
+
+def load_into(module: nn.Module, path: Path, spec: ModelSpec) -> Weights:
+    """Load a file into a network: every parameter by its name and shape, none missing, none left over.
+
+    A module on the meta device takes over the tensors that were read; any other module gets copies.
+
+    Returns:
+        What was read.
+
+    Raises:
+        WeightsError: as `read`, or the file is of another network. The module may then be filled in part: don't use it.
+    """
+    weights = read(path)
+    _fill(module, weights, path, spec)
+    return weights
+
+
+def load_network(spec: ModelSpec, path: Path) -> nn.Module:
+    """Build the network of a model (not of the detector) on the CPU with the weights in a file, in float32, ready for inference.
+
+    Raises:
+        WeightsError: as `load_into`.
+    """
+    import torch
+
+    weights = read(path)
+    with torch.device("meta"):
+        module = _blank(spec, weights, path)
+    _fill(module, weights, path, spec)
+    return module.eval().requires_grad_(False)
+
+
+def check(spec: ModelSpec, path: Path) -> None:
+    """Check all of a file: its archive's checksums, its parameters' names and shapes, and that their values are finite.
+
+    Raises:
+        WeightsError: as `load_into`.
+    """
+    _head(path)
+    if zipfile.is_zipfile(path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip()
+        except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError):
+            damaged = "archive"
+        if damaged is not None:
+            raise _damaged(path)
+    if spec.kind == "detector":
+        weights = read(path)
+        if (held := identify(weights.state)) != _SIGNS["ClassHead.0.conv1x1.weight"]:
+            raise _misfit(path, spec, held, "")
+    else:
+        load_network(spec, path)
+
+
+def _blank(spec: ModelSpec, weights: Weights, path: Path) -> nn.Module:
+    """The model's network, without weights; a light network's settings are in its file."""
+    if spec.kind == "gpen":
+        from gpen_live.nets.gpen import VARIANTS, Gpen
+
+        return Gpen(**VARIANTS[spec.name])
+    if spec.kind == "lite":
+        from gpen_live.nets.lite import Lite
+
+        try:
+            return Lite.from_settings(json.loads(weights.metadata["settings"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise _misfit(path, spec, identify(weights.state), "its settings are missing or wrong") from error
+    raise ValueError(f"{spec.name} is not built here")
+
+
+def _fill(module: nn.Module, weights: Weights, path: Path, spec: ModelSpec) -> None:
+    unused = any(parameter.is_meta for parameter in module.parameters())
+    try:
+        missing, unexpected = module.load_state_dict(weights.state, strict=False, assign=unused)
+    except RuntimeError as error:  # shapes
+        raise _misfit(path, spec, identify(weights.state), "its parameters have other shapes") from error
+    if missing:
+        raise _misfit(path, spec, identify(weights.state), f"{missing[0]} is missing")
+    if unexpected:
+        raise _misfit(path, spec, identify(weights.state), f"{unexpected[0]} is left over")
+
+
+def _misfit(path: Path, spec: ModelSpec, held: str | None, detail: str) -> WeightsError:
+    if held is not None and held != spec.title:
+        remedy = next(
+            (f"Choose the model {other.name}, or another file." for other in MODELS.values() if other.title == held), None
+        )
+        return WeightsError(f"The weights file {path} holds {held}, not {spec.title}.", remedy or "Choose another file.")
+    return WeightsError(
+        f"The weights file {path} does not fit {spec.title}{': ' if detail else ''}{detail}.", "Choose another file."
+    )
+
+
+def _damaged(path: Path) -> WeightsError:
+    return WeightsError(f"The weights file {path} is cut off or damaged.", _AGAIN)
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes; files that can be told apart by them are refused here."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except FileNotFoundError as error:
+        raise WeightsError(f"The weights file {path} does not exist.", "Check the path.") from error
+    except IsADirectoryError as error:
+        raise WeightsError(f"{path} is a folder, not a weights file.", "Choose the file in it.") from error
+    except OSError as error:
+        if path.is_dir():  # Windows reports a folder as a lack of permission
+            raise WeightsError(f"{path} is a folder, not a weights file.", "Choose the file in it.") from error
+        raise WeightsError(f"The weights file {path} can't be read ({error.strerror}).", "Check its permissions.") from error
+    if not head:
+        raise WeightsError(f"The weights file {path} is empty.", _AGAIN)
+    if head.startswith(b"version https://git-lfs"):
+        raise WeightsError(f"The file {path} only points to weights in Git LFS.", "Run git lfs pull, or choose another file.")
+    if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise WeightsError(f"The file {path} is a web page, not weights.", _AGAIN)
+    return head
+
+
+def _is_safetensors(head: bytes) -> bool:
+    """A safetensors file begins with its header's length (8 bytes, little-endian) and the header, a JSON object."""
+    return head[8:9] == b"{" and head[6:8] == b"\0\0"
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:  # type: ignore[no-untyped-call]
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _damaged(path) from error
+
+
+def _read_torch(path: Path) -> object:
+    """What `torch.load` finds under `weights_only`: tensors and plain containers, or a refusal."""
+    import torch
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about formats; the refusal below says it better
+            loaded: object = torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # damaged files make torch raise nearly anything
+        if _wants_code(path, str(error)):
+            raise WeightsError(
+                f"The weights file {path} carries program code, which GPEN Live never runs.",
+                "Choose a file with plain weights (a state dict or safetensors).",
+            ) from error
+        with path.open("rb") as file:
+            known = file.read(4).startswith((b"PK\x03\x04", b"\x80"))
+        if known:
+            raise _damaged(path) from error
+        raise WeightsError(f"The file {path} is not a weights file.", "Choose a .safetensors or .pth file.") from error
+    return loaded
+
+
+def _wants_code(path: Path, refusal: str) -> bool:
+    """Whether torch refused the file for what it would import or call."""
+    if "GLOBAL" in refusal or "TorchScript" in refusal:
+        return True
+    with path.open("rb") as file:
+        return _pickle_wants_code(file)
+
+
+def _pickle_wants_code(file: BinaryIO) -> bool:
+    """Whether a bare pickle, as torch does not write them, imports or calls something. Reads the opcodes, runs none."""
+    if file.read(1) != b"\x80":
+        return False
+    file.seek(0)
+    try:
+        return any(opcode.name in _CODE_OPCODES for opcode, _, _ in pickletools.genops(file))
+    except (ValueError, OverflowError):  # not a pickle after all
+        return False
+
+
+def _unwrap(path: Path, loaded: object) -> dict[str, Tensor]:
+    """The state dict in what a trainer saved."""
+    import torch
+
+    for wrapper in _WRAPPERS:
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
+            loaded = loaded[wrapper]
+    if not isinstance(loaded, Mapping) or not loaded or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
+        raise WeightsError(f"The file {path} does not hold a network's weights (no state dict).", "Choose another file.")
+    return {str(name).removeprefix("module."): value for name, value in loaded.items()}

@@ -1,0 +1,209 @@
+"""The models that GPEN Live knows, and where the files of their weights belong."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import gpen_live
+from gpen_live.errors import UsageError, WeightsError
+
+Kind = Literal["lite", "gpen", "detector"]
+
+HOME_VARIABLE: Final = "GPEN_LIVE_HOME"
+"""The environment variable that names another folder for what is downloaded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """One model.
+
+    Args:
+        name: what the user types.
+        title: what the user reads.
+        kind: the architecture.
+        size: side of the network's square input, in pixels; of the detector, 0: it takes any size.
+        parameters: how many the network has, to the nearest ten thousand.
+        licence: the licence's short name.
+        licence_text: what the user has to know before a download, in plain paragraphs.
+        filename: the file's plain name.
+        shipped: the file comes with GPEN Live.
+        url: where it is downloaded from; None if shipped.
+        page: the page for people where it can be had.
+        bytes: its exact length, where known.
+        sha256: its digest in lower-case hex, where known.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    size: int
+    parameters: int
+    licence: str
+    licence_text: str
+    filename: str
+    shipped: bool = False
+    url: str | None = None
+    page: str | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.filename in ("", "..") or Path(self.filename).name != self.filename:
+            raise ValueError(f"{self.filename!r} is not a plain file name")
+
+    @property
+    def about_bytes(self) -> int:
+        """The file's length: exact where known, else four bytes for each parameter."""
+        return self.bytes if self.bytes is not None else 4 * self.parameters
+
+    @property
+    def byte_limits(self) -> tuple[int, int]:
+        """The shortest and the longest file that is believable: half precision up to a second copy of the weights."""
+        if self.bytes is not None:
+            return self.bytes, self.bytes
+        return int(0.45 * self.about_bytes), int(2.2 * self.about_bytes)
+
+
+_OWN_LICENCE: Final = "GPEN Live's own weights, under the Apache License 2.0: any use is allowed, monetised streams included."
+
+_GPEN_LICENCE: Final = """\
+The weights of {title} belong to the authors of GPEN (T. Yang, P. Ren, X. Xie, L. Zhang; CVPR 2021). They are no part \
+of GPEN Live and come straight from where the authors published them.
+
+There is no licence file with them. Until March 2026 the authors' README allowed academic and non-commercial use only; that \
+section was then removed, and nothing took its place. So take them for research and private use: not for monetised streams, not \
+for commercial work, and do not pass them on.
+
+For a stream that earns money use lite-256, which comes with GPEN Live and may be used for anything."""
+
+_UPSTREAM: Final = "https://github.com/yangxy/GPEN"
+_OSS: Final = "https://public-vigen-video.oss-cn-shanghai.aliyuncs.com/robin/models"
+_MODELSCOPE: Final = "https://www.modelscope.cn/models/iic/cv_gpen_image-portrait-enhancement-hires"
+
+
+def _gpen(
+    size: int, parameters: int, filename: str, url: str, page: str, *, length: int | None = None, sha256: str | None = None
+) -> ModelSpec:
+    title = f"GPEN-{size}"
+    return ModelSpec(
+        name=f"gpen-{size}",
+        title=title,
+        kind="gpen",
+        size=size,
+        parameters=parameters,
+        licence="academic and non-commercial use only",
+        licence_text=_GPEN_LICENCE.format(title=title),
+        filename=filename,
+        url=url,
+        page=page,
+        bytes=length,
+        sha256=sha256,
+    )
+
+
+_SPECS: Final = (
+    ModelSpec(
+        name="lite-256",
+        title="Lite 256",
+        kind="lite",
+        size=256,
+        parameters=1_000_000,
+        licence="Apache-2.0",
+        licence_text=_OWN_LICENCE,
+        filename="lite-256.safetensors",
+        shipped=True,
+    ),
+    _gpen(256, 18_880_000, "GPEN-BFR-256.pth", f"{_OSS}/GPEN-BFR-256.pth", _UPSTREAM),
+    _gpen(
+        512,
+        71_010_000,
+        "GPEN-BFR-512.pth",
+        f"{_OSS}/GPEN-BFR-512.pth",
+        _UPSTREAM,
+        # Upstream publishes no digest; this one was reported independently by several projects that use the file.
+        length=284_085_738,
+        sha256="f1002c41add95b0decad69604d80455576f7187dd99ca16bd611bcfd44c10b51",
+    ),
+    _gpen(1024, 71_210_000, "GPEN-BFR-1024.pt", f"{_MODELSCOPE}/resolve/master/pytorch_model.pt", _MODELSCOPE),
+    _gpen(2048, 71_290_000, "GPEN-BFR-2048.pt", f"{_MODELSCOPE}/resolve/master/pytorch_model-2048.pt", _MODELSCOPE),
+    ModelSpec(
+        name="detector",
+        title="Face detector",
+        kind="detector",
+        size=0,
+        parameters=430_000,
+        licence="Apache-2.0",
+        licence_text=_OWN_LICENCE,
+        filename="detector.safetensors",
+        shipped=True,
+    ),
+)
+
+MODELS: Final[dict[str, ModelSpec]] = {spec.name: spec for spec in _SPECS}
+"""Every model by name, the default first."""
+
+DEFAULT: Final = "lite-256"
+
+
+def enhancers() -> list[ModelSpec]:
+    """The models that a user chooses from: all but the detector."""
+    return [spec for spec in MODELS.values() if spec.kind != "detector"]
+
+
+def get(name: str) -> ModelSpec:
+    """The model of that name.
+
+    Raises:
+        UsageError: there is none; the message says which there are.
+    """
+    if name not in MODELS:
+        raise UsageError(f"There is no model {name!r}.", f"Choose one of {', '.join(spec.name for spec in enhancers())}.")
+    return MODELS[name]
+
+
+def models_folder() -> Path:
+    """Where downloaded weights lie: the user's data folder, or `models` in the folder named by GPEN_LIVE_HOME."""
+    if home := os.environ.get(HOME_VARIABLE):
+        return Path(home).expanduser() / "models"
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("gpen-live", appauthor=False)) / "models"
+
+
+def shipped_folder() -> Path:
+    """Where the weights lie that come with GPEN Live: inside the package in a wheel, in `weights/` in a clone."""
+    package = Path(gpen_live.__file__).resolve().parent
+    clone = package.parent
+    inside = package / "shipped"
+    return clone / "weights" if not inside.is_dir() and (clone / "pyproject.toml").is_file() else inside
+
+
+def expected_path(spec: ModelSpec) -> Path:
+    """Where the model's file belongs, whether it is there or not."""
+    return (shipped_folder() if spec.shipped else models_folder()) / spec.filename
+
+
+def locate(spec: ModelSpec, override: Path | None = None) -> Path:
+    """The model's file: `override`, or the one in its own place.
+
+    Raises:
+        WeightsError: there is no file; the message names it and says how to get it.
+    """
+    if override is not None:
+        path = override.expanduser()
+        if not path.is_file():
+            raise WeightsError(
+                f"The weights file {path} does not exist.", "Check the path, or leave it out to use the model's own."
+            )
+        return path
+    path = expected_path(spec)
+    if not path.is_file():
+        if spec.shipped:
+            raise WeightsError(f"The file {path}, which comes with GPEN Live, is missing.", "Install GPEN Live again.")
+        raise WeightsError(
+            f"The weights of {spec.title} are not here yet ({path}).", f"Get them with: gpen-live models fetch {spec.name}"
+        )
+    return path

@@ -1,0 +1,215 @@
+"""Cameras through OpenCV."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gpen_live.errors import SourceError
+from gpen_live.frame import Array, Image, Size
+from gpen_live.sources.base import Source
+from gpen_live.sources.devices import CameraInfo, captures, list_cameras
+
+DEFAULT_SIZE = Size(1280, 720)
+DEFAULT_FPS = 30.0
+
+_OPEN_TIMEOUT_S = 15.0  # MSMF and cameras that wake up take seconds
+_FIRST_FRAME_TIMEOUT_S = 5.0
+_FRAME_TIMEOUT_S = 2.0
+_CLOSE_TIMEOUT_S = 1.0
+_RETRY_PAUSE_S = 0.01
+_MEASURED_FRAMES = 30
+_SETTLING_FRAMES = 5  # exposure and buffers settle: not typical
+
+# Read by OpenCV at the first capture.
+os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")  # else opening takes up to a minute
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")  # seconds; else a silent camera can't be released for 10 s
+os.environ.setdefault("OPENCV_AVFOUNDATION_SKIP_AUTH", "1")  # OpenCV asks on the main thread only; macOS itself asks on any
+
+
+class CameraSource(Source):
+    """A camera. A late reader gets the newest picture.
+
+    A thread of its own opens, reads and releases the device: drivers block for as long as they like, above all those of cameras
+    that deliver nothing, and only the thread that waits elsewhere can say so in time. A thread that a driver never gives back ends
+    with the program.
+
+    Args:
+        index: number of the camera, as in `sources.devices.list_cameras`.
+        size, fps: asked of the camera, with MJPG, which full frame rates over USB 2 need; it gives the nearest that it has. `size`
+            is then that of its first picture, `fps` the rate measured over 30 pictures (until then the one asked for).
+
+    Raises:
+        SourceError: it does not exist, is in use, may not be used, or delivers nothing.
+    """
+
+    def __init__(self, index: int, *, size: Size | None = None, fps: float | None = None) -> None:
+        self._index = index
+        cameras = list_cameras()
+        self.label = next((camera.name for camera in cameras if camera.index == index), f"Camera {index}")
+        self.fps = fps or DEFAULT_FPS
+        if problem := _obstacle(index, cameras):
+            raise problem
+        self._changed = threading.Condition()
+        self._picture: Image | None = None
+        self._opened: bool | None = None
+        self._stop = threading.Event()
+        wish = (size or DEFAULT_SIZE, self.fps)
+        self._thread = threading.Thread(target=self._run, args=wish, name=f"camera-{index}", daemon=True)
+        self._thread.start()
+        try:
+            self.size = Size.of(self._first_picture(cameras))
+        except SourceError:
+            self.close()
+            raise
+
+    def read(self) -> Image:
+        """The next picture, waiting for it for two seconds at most."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._picture is not None, _FRAME_TIMEOUT_S)
+            picture, self._picture = self._picture, None
+        if picture is None:
+            raise SourceError(
+                f"{self.label} stopped delivering pictures.", "Check its plug, and that no other program took it over."
+            )
+        return picture
+
+    def close(self) -> None:
+        """Releases the camera; waits a second at most for a driver that blocks."""
+        self._stop.set()
+        self._thread.join(_CLOSE_TIMEOUT_S)
+
+    def _first_picture(self, cameras: list[CameraInfo]) -> Image:
+        with self._changed:
+            self._changed.wait_for(lambda: self._opened is not None, _OPEN_TIMEOUT_S)
+            if not self._opened:
+                raise _unopened(self.label, self._index, cameras)
+            self._changed.wait_for(lambda: self._picture is not None, _FIRST_FRAME_TIMEOUT_S)
+            if self._picture is None:
+                what = f"{self.label} is open, but delivers no pictures."
+                raise SourceError(what, "Close other programs that use it, plug it in again, or choose another camera.")
+            return self._picture
+
+    def _run(self, size: Size, fps: float) -> None:
+        capture = open_capture(self._index, size, fps)
+        with self._changed:
+            self._opened = capture is not None
+            self._changed.notify_all()
+        if capture is None:
+            return
+        times: deque[float] = deque(maxlen=_MEASURED_FRAMES + 1)
+        count = 0
+        try:
+            while not self._stop.is_set():
+                picture = _as_bgr(capture.read()[1])
+                if picture is None:
+                    self._stop.wait(_RETRY_PAUSE_S)
+                    continue
+                with self._changed:
+                    self._picture = picture
+                    self._changed.notify_all()
+                count += 1
+                if count > _SETTLING_FRAMES:
+                    times.append(time.perf_counter())
+                if len(times) == _MEASURED_FRAMES + 1:
+                    self.fps = _MEASURED_FRAMES / (times[-1] - times[0])
+                    times.clear()
+        finally:
+            capture.release()
+
+
+def open_capture(index: int, size: Size, fps: float) -> cv2.VideoCapture | None:
+    """Opens a camera through the backend that serves best on this system; None when it does not open."""
+    wish = [cv2.CAP_PROP_FRAME_WIDTH, size.width, cv2.CAP_PROP_FRAME_HEIGHT, size.height, cv2.CAP_PROP_FPS, round(fps)]
+    system = platform.system()
+    if system == "Windows":
+        # DirectShow first: Media Foundation opens slowly and numbers the cameras otherwise. Asked for after opening, MJPG is
+        # ignored, and 1080p arrives uncompressed at 5 fps.
+        mjpg = [cv2.CAP_PROP_FOURCC, _fourcc("MJPG")]
+        return _opened(cv2.VideoCapture(index, cv2.CAP_DSHOW, mjpg + wish)) or _opened(
+            cv2.VideoCapture(index, cv2.CAP_MSMF, wish)
+        )
+    if system == "Darwin":
+        return _opened(cv2.VideoCapture(index, cv2.CAP_AVFOUNDATION, wish))
+    return _open_v4l2(index, wish)
+
+
+def _open_v4l2(index: int, wish: list[int]) -> cv2.VideoCapture | None:
+    capture = _opened(cv2.VideoCapture(index, cv2.CAP_V4L2))
+    if capture is None:
+        return None
+    # Left alone, OpenCV may take 24-bit RGB of a driver with padded rows, and misreads it.
+    for code in ("MJPG", "YUYV"):
+        capture.set(cv2.CAP_PROP_FOURCC, _fourcc(code))
+        if int(capture.get(cv2.CAP_PROP_FOURCC)) == _fourcc(code):
+            break
+    for prop, value in zip(wish[::2], wish[1::2], strict=True):
+        capture.set(prop, value)
+    return capture
+
+
+def _opened(capture: cv2.VideoCapture) -> cv2.VideoCapture | None:
+    if capture.isOpened():
+        return capture
+    capture.release()
+    return None
+
+
+def _fourcc(code: str) -> int:
+    return int.from_bytes(code.encode("ascii"), "little")
+
+
+def _as_bgr(picture: Array | None) -> Image | None:
+    """The picture as H x W x 3; None for whatever is no picture (a driver's empty or misshapen buffer)."""
+    if picture is None or picture.size == 0 or picture.dtype != np.uint8:
+        return None
+    if picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 1):
+        return cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR).astype(np.uint8, copy=False)
+    return picture if picture.ndim == 3 and picture.shape[2] == 3 else None
+
+
+def _obstacle(index: int, cameras: list[CameraInfo]) -> SourceError | None:
+    """What is known to be wrong before the camera is opened."""
+    if platform.system() == "Linux":
+        device = f"/dev/video{index}"
+        if not Path(device).exists():
+            return _missing(index, cameras)
+        if not os.access(device, os.R_OK | os.W_OK):
+            return SourceError(
+                f"You may not use camera {index} ({device}).", 'Run "sudo usermod -a -G video $USER", then log out and in again.'
+            )
+        if not captures(device):
+            return SourceError(f"{device} is a device that delivers no pictures.", _choose(cameras))
+        return None
+    if cameras and all(camera.index != index for camera in cameras):
+        return _missing(index, cameras)
+    return None
+
+
+def _missing(index: int, cameras: list[CameraInfo]) -> SourceError:
+    return SourceError(f"There is no camera {index}.", _choose(cameras))
+
+
+def _choose(cameras: list[CameraInfo]) -> str:
+    if not cameras:
+        return 'No camera was found: plug one in, or use "demo" or a video file as the source.'
+    return "Cameras here: " + ", ".join(f"{camera.spec} ({camera.name})" for camera in cameras) + "."
+
+
+def _unopened(label: str, index: int, cameras: list[CameraInfo]) -> SourceError:
+    if not cameras:
+        return _missing(index, cameras)
+    remedy = "Close the program that uses it (OBS, a browser, a video call)"
+    system = platform.system()
+    if system == "Windows":
+        remedy += ", and allow desktop apps to use cameras in Settings > Privacy & security > Camera"
+    elif system == "Darwin":
+        remedy += ", and allow it in System Settings > Privacy & Security > Camera"
+    return SourceError(f"{label} (camera:{index}) can't be opened: it is in use or not allowed.", f"{remedy}.")

@@ -1,0 +1,124 @@
+"""Which cameras there are, named and numbered as OpenCV opens them (see `sources.camera`)."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import platform
+import re
+import struct
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+LOOPBACK_LABEL = "GPEN Live"
+"""The card label under which our own v4l2loopback output is set up; it is no camera to choose."""
+
+_SYSFS = Path("/sys/class/video4linux")
+_VIDIOC_QUERYCAP = 0x80685600
+_CAPTURE, _CAPTURE_MPLANE, _DEVICE_CAPS = 0x00000001, 0x00001000, 0x80000000
+_PROFILER_TIMEOUT_S = 10
+_PROBED = 4
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CameraInfo:
+    """A camera: its number for OpenCV, its name for people, and the source to open it ("camera:0")."""
+
+    index: int
+    name: str
+
+    @property
+    def spec(self) -> str:
+        return f"camera:{self.index}"
+
+
+def list_cameras() -> list[CameraInfo]:
+    """The cameras of this machine, by number. Reads the system's lists; opens no camera unless the system has no list.
+
+    Takes up to a few seconds on macOS: call it beside the window's thread.
+    """
+    system = platform.system()
+    if system == "Linux":
+        return _linux()
+    names = _windows_names() if system == "Windows" else _macos_names() if system == "Darwin" else None
+    if names is None:
+        return _probed()
+    return [CameraInfo(index, name) for index, name in enumerate(names)]
+
+
+def _linux() -> list[CameraInfo]:
+    cameras = []
+    for entry in _SYSFS.glob("video*") if _SYSFS.is_dir() else ():
+        match = re.fullmatch(r"video(\d+)", entry.name)
+        if match is None:
+            continue
+        try:
+            name = (entry / "name").read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            continue  # unplugged meanwhile
+        if name != LOOPBACK_LABEL and captures(f"/dev/{entry.name}"):
+            cameras.append(CameraInfo(int(match[1]), name or entry.name))
+    return sorted(cameras, key=lambda camera: camera.index)
+
+
+def captures(device: str) -> bool:
+    """Whether a V4L2 node delivers pictures (others carry metadata or are outputs); True when that can't be asked."""
+    import fcntl  # not on Windows
+
+    try:
+        handle = os.open(device, os.O_RDWR | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # no permission, or in use: opening it as a source tells why
+    try:
+        reply = fcntl.ioctl(handle, _VIDIOC_QUERYCAP, bytes(104))
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    # struct v4l2_capability: driver[16], card[32], bus_info[32], version, capabilities, device_caps, reserved[3]
+    capabilities, device_caps = struct.unpack_from("=II", reply, 84)
+    mask = device_caps if capabilities & _DEVICE_CAPS else capabilities
+    return bool(mask & (_CAPTURE | _CAPTURE_MPLANE))
+
+
+def _windows_names() -> list[str] | None:
+    """Names in DirectShow's order, which is the order in which CAP_DSHOW numbers them."""
+    try:
+        library = importlib.import_module("cv2_enumerate_cameras")
+        return [str(camera.name) for camera in library.enumerate_cameras(cv2.CAP_DSHOW)]
+    except Exception:  # a driver's fault must not cost the window its list
+        _log.exception("DirectShow did not list the cameras")
+        return None
+
+
+def _macos_names() -> list[str] | None:
+    """Names by unique id, which is the order in which OpenCV's AVFoundation numbers them."""
+    command = ["/usr/sbin/system_profiler", "SPCameraDataType", "-json"]
+    try:
+        listing = subprocess.run(command, capture_output=True, timeout=_PROFILER_TIMEOUT_S, check=True).stdout
+        cameras = json.loads(listing)["SPCameraDataType"]
+        return [str(camera["_name"]) for camera in sorted(cameras, key=lambda camera: str(camera["spcamera_unique-id"]))]
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
+        _log.exception("system_profiler did not list the cameras")
+        return None
+
+
+def _probed() -> list[CameraInfo]:
+    """Tries the first few numbers, ending at the first that does not open."""
+    cameras = []
+    for index in range(_PROBED):
+        capture = cv2.VideoCapture(index)
+        there = capture.isOpened()
+        capture.release()
+        if not there:
+            break
+        cameras.append(CameraInfo(index, f"Camera {index}"))
+    return cameras

@@ -1,0 +1,160 @@
+"""Packs aligned face crops and a bank of blur kernels into one file that travels easily to the machine that trains.
+
+    python -m gpen_live.training.pack --photos PHOTOS --out faces.npz
+
+PHOTOS is a folder with `manifest.csv` (columns file, split, gpen_crop_px and the five landmarks) and `photos/`.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from gpen_live.faces.align import to_template
+
+SIZE = 256
+"""Side of the network's crop in pixels."""
+MARGIN = 32
+"""Pixels around it in a packed picture: room for jitter, shifts and blur."""
+PACKED = SIZE + 2 * MARGIN
+_LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """Aligned faces: RGB, N x PACKED x PACKED x 3, the network's crop in the middle; and the bank of blur kernels, K x k x k."""
+
+    train: Bytes
+    val: Bytes
+    kernels: npt.NDArray[np.float32]
+
+
+def aligned(image: Bytes, landmarks: npt.ArrayLike) -> Bytes:
+    """The face on GPEN's template with its margin, PACKED x PACKED x 3; averages over areas where it shrinks."""
+    matrix = to_template(landmarks, SIZE)
+    scale = float(np.hypot(matrix[0, 0], matrix[0, 1]))
+    # warpAffine has no area filter: shrink by a whole picture's resize first, so that the warp itself is near 1:1.
+    if scale < 0.9:
+        image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        shrunk = np.asarray(landmarks, np.float64) * scale + (scale - 1) / 2  # pixel centres at whole coordinates
+        matrix = to_template(shrunk, SIZE)
+    matrix[:, 2] += MARGIN
+    crop = cv2.warpAffine(image, matrix, (PACKED, PACKED), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    return np.asarray(crop, np.uint8)
+
+
+def read_rows(photos: Path, smallest: float) -> list[dict[str, str]]:
+    """The manifest's rows whose crop has at least `smallest` pixels in the photo."""
+    with (photos / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if float(row["gpen_crop_px"]) >= smallest]
+
+
+def landmarks_of(row: dict[str, str]) -> npt.NDArray[np.float64]:
+    """The five landmarks of a manifest row, 5 x 2 in pixels."""
+    return np.array([[float(row[f"{name}_{axis}"]) for axis in "xy"] for name in _LANDMARKS])
+
+
+def blur_kernels(count: int = 2048, *, size: int = 25, seed: int = 0) -> npt.NDArray[np.float32]:
+    """A bank of blur kernels, sharp to soft: basicsr's Gaussians (round, stretched, generalised, plateau), discs, and motion lines.
+
+    Returns:
+        count x size x size, each of sum 1, sorted by the spread of its energy.
+    """
+    from gpen_live.training import basicsr_compat
+
+    basicsr_compat.prepare()
+    from basicsr.data.degradations import random_mixed_kernels
+
+    state, legacy = np.random.default_rng(seed), np.random.get_state()
+    np.random.seed(seed)  # basicsr draws from numpy's global state
+    names = ["iso", "aniso", "generalized_iso", "generalized_aniso", "plateau_iso", "plateau_aniso"]
+    shares = [0.45, 0.25, 0.1, 0.05, 0.1, 0.05]
+    bank = []
+    try:
+        for index in range(count):
+            kind = state.random()
+            reach = 0.15 + 2.6 * (index + 0.5) / count
+            if kind < 0.65:
+                sigma = [reach * 0.8, reach * 1.2]
+                kernel = random_mixed_kernels(names, shares, size, sigma, sigma, [-np.pi, np.pi], [0.6, 3], [1, 2])
+            else:
+                kernel = _disc(size, 1.6 * reach) if kind < 0.8 else _line(size, 3.0 * reach, state.uniform(0, np.pi))
+            bank.append(kernel / kernel.sum())
+    finally:
+        np.random.set_state(legacy)
+    kernels = np.asarray(bank, np.float32)
+    grid = np.arange(size) - size // 2
+    spread = (kernels * (grid[:, None] ** 2 + grid[None, :] ** 2)).sum((1, 2))
+    return kernels[np.argsort(spread)]
+
+
+_FINE = 8  # discs and lines are drawn this many times larger, then averaged down: soft edges
+
+
+def _disc(size: int, radius: float) -> npt.NDArray[np.float64]:
+    """Defocus: a disc."""
+    grid = (np.arange(size * _FINE) - (size * _FINE - 1) / 2) / _FINE
+    inside = (grid[:, None] ** 2 + grid[None, :] ** 2 <= max(radius, 0.3) ** 2).astype(np.float64)
+    return np.asarray(inside.reshape(size, _FINE, size, _FINE).mean((1, 3)))
+
+
+def _line(size: int, length: float, angle: float) -> npt.NDArray[np.float64]:
+    """Motion: a line of `length` pixels, one pixel wide."""
+    grid = (np.arange(size * _FINE) - (size * _FINE - 1) / 2) / _FINE
+    along = np.cos(angle) * grid[None, :] + np.sin(angle) * grid[:, None]
+    across = -np.sin(angle) * grid[None, :] + np.cos(angle) * grid[:, None]
+    inside = ((np.abs(along) <= max(length, 1.0) / 2) & (np.abs(across) <= 0.5)).astype(np.float64)
+    return np.asarray(inside.reshape(size, _FINE, size, _FINE).mean((1, 3)))
+
+
+def pack(photos: Path, out: Path, *, smallest: float = 230, quality: int = 92, kernels: int = 2048) -> int:
+    """Writes the faces of a folder of photos to one `.npz` (WebP-coded crops); returns how many.
+
+    Raises:
+        FileNotFoundError: the folder lacks the manifest or a photo.
+    """
+    coded: list[Bytes] = []
+    val: list[bool] = []
+    for row in read_rows(photos, smallest):
+        path = photos / "photos" / row["file"]
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if image is None:
+            raise FileNotFoundError(f"{path} is missing or is no picture")
+        crop = aligned(np.asarray(image, np.uint8), landmarks_of(row))
+        coded.append(cv2.imencode(".webp", crop, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].ravel())
+        val.append(row["split"] == "val")
+    ends = np.cumsum([len(c) for c in coded])
+    np.savez(out, pictures=np.concatenate(coded), ends=ends, val=np.array(val), kernels=blur_kernels(kernels).astype(np.float16))
+    return len(coded)
+
+
+def unpack(path: Path) -> Faces:
+    """Reads what `pack` wrote."""
+    with np.load(path, allow_pickle=False) as data:
+        pictures, ends, val = data["pictures"], data["ends"], data["val"]
+        kernels = data["kernels"].astype(np.float32)
+    faces = np.stack([cv2.imdecode(c, cv2.IMREAD_COLOR)[..., ::-1] for c in np.split(pictures, ends[:-1])])
+    return Faces(faces[~val], faces[val], kernels / kernels.sum((1, 2), keepdims=True))
+
+
+@click.command()
+@click.option("--photos", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.option("--smallest", default=230.0, show_default=True, help="Leave out faces whose crop has fewer pixels in the photo.")
+@click.option("--quality", default=92, show_default=True, help="WebP quality of the crops.")
+def main(photos: Path, out: Path, smallest: float, quality: int) -> None:
+    """Packs aligned face crops for training."""
+    count = pack(photos, out, smallest=smallest, quality=quality)
+    click.echo(f"{count} faces, {out.stat().st_size / 2**20:.1f} MiB in {out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+"""Between the widgets, the settings and the pipeline: every wish of the user passes here, and all news comes from here."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from gpen_live.errors import GpenLiveError
+from gpen_live.frame import Size
+from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.status import Health, PartStatus, Snapshot
+from gpen_live.settings import SettingsStore
+from gpen_live.ui.notify import Level, Notice
+from gpen_live.ui.preview import Picture
+
+_log = logging.getLogger(__name__)
+
+SNAPSHOT_MS = 250
+SAVE_AFTER_MS = 600
+STOP_WITHIN_S = 3.0
+
+_PARTS = ("source", "model", "sink")
+
+_WISHES: dict[str, tuple[str, ...]] = {
+    "source": ("source",),
+    "width": ("size",),
+    "height": ("size",),
+    "fps": ("fps",),
+    "model": ("model", "weights"),
+    "weights": ("weights",),
+    "device": ("device",),
+    "mode": ("mode",),
+    "enhance": ("enhance",),
+    "strength": ("strength",),
+    "vcam": ("sink",),
+    "vcam_device": ("sink",),
+    "overlay_to_viewers": ("overlay",),
+}
+"""Settings that the pipeline follows, and the wishes that they turn into."""
+
+_PART_OF_WISH = {"source": "source", "model": "model", "weights": "model", "device": "model", "sink": "sink"}
+"""The part that starts anew when a wish changes: older messages about it are void."""
+
+
+class Pictures(Protocol):
+    """Where the newest finished frame can be taken from."""
+
+    def take(self, timeout: float) -> Picture | None: ...
+
+
+class Pipeline(Protocol):
+    """What the window needs of `gpen_live.live.pipeline.LivePipeline`."""
+
+    @property
+    def preview(self) -> Pictures: ...
+
+    def start(self) -> None: ...
+
+    def change(self, **fields: Any) -> None: ...
+
+    def retry(self, part: str) -> None: ...
+
+    def snapshot(self) -> Snapshot: ...
+
+    def stop(self) -> None: ...
+
+
+class Controller(QObject):
+    """Holds the settings and the present wishes (`config`), starts the pipeline and tells of what happens in it.
+
+    Args:
+        store: where the settings lie.
+        make_pipeline: makes the pipeline once the window is up.
+        overrides: LiveConfig fields for this run alone, from the command line; a control that the user moves wins over them.
+    """
+
+    changed = Signal()
+    snapshot_changed = Signal(Snapshot)
+    noticed = Signal(Notice)
+    settled = Signal(str)
+
+    def __init__(
+        self,
+        store: SettingsStore,
+        make_pipeline: Callable[[LiveConfig], Pipeline],
+        overrides: Mapping[str, Any] | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._store = store
+        self._make_pipeline = make_pipeline
+        loaded = store.load()
+        self.settings = loaded.settings
+        self.config = dataclasses.replace(self.settings.live_config(), **(overrides or {}))
+        self.pipeline: Pipeline | None = None
+        self.snapshot = Snapshot()
+        self._first_notice = loaded.notice
+        self._told: dict[str, str] = {}
+        self._poll = QTimer(self)
+        self._poll.setInterval(SNAPSHOT_MS)
+        self._poll.timeout.connect(self.poll)
+        self._save = QTimer(self)
+        self._save.setSingleShot(True)
+        self._save.setInterval(SAVE_AFTER_MS)
+        self._save.timeout.connect(self.save)
+
+    # the user's wishes
+
+    def update(self, **fields: Any) -> None:
+        """Takes new values of Settings fields: remembers them, and hands what they mean to the pipeline."""
+        self.settings = msgspec.structs.replace(self.settings, **fields)
+        asked = self.settings.live_config()
+        touched = {wish for name in fields for wish in _WISHES.get(name, ())}
+        wishes = {wish: getattr(asked, wish) for wish in touched if getattr(asked, wish) != getattr(self.config, wish)}
+        if wishes:
+            self.config = dataclasses.replace(self.config, **wishes)
+            for part in {_PART_OF_WISH[wish] for wish in wishes if wish in _PART_OF_WISH}:
+                self._told.pop(part, None)
+                self.settled.emit(part)
+            if self.pipeline is not None:
+                self.pipeline.change(**wishes)
+        self._save.start()
+        self.changed.emit()
+
+    def set_size(self, size: Size | None) -> None:
+        """The size asked of the camera; None takes what it delivers."""
+        self.update(width=size.width if size else 0, height=size.height if size else 0)
+
+    def set_strength(self, strength: float) -> None:
+        """Sets the strength, 0 to 1; a value outside is brought inside."""
+        self.update(strength=min(1.0, max(0.0, round(strength, 2))))
+
+    def toggle_enhance(self) -> None:
+        """Enhancement on, or off."""
+        self.update(enhance=not self.config.enhance)
+
+    def toggle_mode(self) -> None:
+        """From the face alone to the full frame, or back."""
+        self.update(mode=Mode.FULL if self.config.mode is Mode.ROI else Mode.ROI)
+
+    def toggle_vcam(self) -> None:
+        """Starts the virtual camera, stops it, or tries again where it has failed."""
+        if self.wants_vcam and self.snapshot.sink.health is Health.FAILED:
+            self.retry("sink")
+        else:
+            self.update(vcam=not self.wants_vcam)
+
+    def use_weights(self, model: str, path: Path | None) -> None:
+        """Uses the file for `model` from now on, or the model's own (None)."""
+        weights = {name: file for name, file in self.settings.weights.items() if name != model}
+        if path is not None:
+            weights[model] = str(path)
+        self.update(model=model, weights=weights)
+
+    def accept_licence(self, model: str) -> None:
+        """Remembers that the user accepted the licence of `model`."""
+        if model not in self.settings.accepted_licences:
+            self.update(accepted_licences=(*self.settings.accepted_licences, model))
+
+    @property
+    def wants_vcam(self) -> bool:
+        """Whether the output is the virtual camera."""
+        return self.config.sink == "vcam" or self.config.sink.startswith("vcam:")
+
+    # the pipeline's life
+
+    def start(self) -> None:
+        """Makes and starts the pipeline; what goes wrong becomes a notice. Called once the window is up."""
+        if self._first_notice:
+            self.noticed.emit(Notice("settings", self._first_notice, Level.WARNING))
+            self._first_notice = ""
+        try:
+            self.pipeline = self._make_pipeline(self.config)
+            self.pipeline.start()
+        except GpenLiveError as error:
+            self.pipeline = None
+            self.noticed.emit(Notice("start", str(error), Level.ERROR, retry=True))
+        except Exception as error:  # noqa: BLE001  the window must stay usable, whatever it is
+            _log.exception("the pipeline did not start")
+            self.pipeline = None
+            text = f"The video could not start: {type(error).__name__}: {error}. Run gpen-live doctor in a terminal to see why."
+            self.noticed.emit(Notice("start", text, Level.ERROR, retry=True))
+        else:
+            self._poll.start()
+            self.poll()
+
+    def retry(self, key: str) -> None:
+        """Tries again what the notice `key` was about."""
+        self._told.pop(key, None)
+        self.settled.emit(key)
+        if key == "start":
+            self.start()
+        elif self.pipeline is not None and key in _PARTS:
+            self.pipeline.retry(key)
+
+    def poll(self) -> None:
+        """Looks at the pipeline once; a timer does so four times a second."""
+        if self.pipeline is None:
+            return
+        self.snapshot = self.pipeline.snapshot()
+        for part in _PARTS:
+            self._watch(part, getattr(self.snapshot, part))
+        self.snapshot_changed.emit(self.snapshot)
+
+    def _watch(self, part: str, status: PartStatus) -> None:
+        """Tells of a part's trouble once, and takes the message back when the trouble is over."""
+        troubled = status.health in (Health.FAILED, Health.WARNING) and bool(status.text)
+        if troubled:
+            if self._told.get(part) != status.text:
+                self._told[part] = status.text
+                failed = status.health is Health.FAILED
+                self.noticed.emit(Notice(part, status.text, Level.ERROR if failed else Level.WARNING, retry=failed))
+        elif status.health is not Health.STARTING and part in self._told:
+            del self._told[part]
+            self.settled.emit(part)
+
+    def save(self) -> None:
+        """Writes the settings now."""
+        self._save.stop()
+        complaint = self._store.save(self.settings)
+        if complaint:
+            self.noticed.emit(Notice("settings", complaint, Level.WARNING))
+
+    def shutdown(self) -> None:
+        """Saves and stops; takes STOP_WITHIN_S at most, even when a driver hangs."""
+        self._poll.stop()
+        self.save()
+        pipeline, self.pipeline = self.pipeline, None
+        if pipeline is not None:
+            stopping = threading.Thread(target=pipeline.stop, name="gpen-live-stop", daemon=True)
+            stopping.start()
+            stopping.join(STOP_WITHIN_S)

@@ -1,0 +1,110 @@
+"""The shortcuts, and the steps that bring the virtual camera into OBS."""
+
+from __future__ import annotations
+
+import sys
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+
+from gpen_live.ui.theme import UNIT
+from gpen_live.ui.widgets import WrappedLabel, button, label
+
+SHORTCUTS = (
+    ("Space (hold)", "Compare with the raw picture"),
+    ("E", "Enhance on or off"),
+    ("M", "Face, or full frame"),
+    ("Up / Down", "Strength"),
+    ("V", "Start or stop the virtual camera"),
+    ("O", "Latency overlay"),
+    ("F11", "Full screen; Esc leaves it"),
+    ("Ctrl+,", "Settings"),
+    ("F1", "This list"),
+    ("Ctrl+Q", "Quit"),
+)
+
+
+def obs_steps(platform: str, camera: str) -> list[str]:
+    """What to do in OBS, step by step; `platform` is a value of sys.platform, `camera` the virtual camera's name, if known."""
+    device = "Video Capture Device (V4L2)" if platform.startswith("linux") else "Video Capture Device"
+    name = camera or ("GPEN Live" if platform.startswith("linux") else "OBS Virtual Camera")
+    steps = [
+        "Start the virtual camera here.",
+        f"In OBS, under Sources, press + and choose “{device}”.",
+        f"As its device choose “{name}”.",
+    ]
+    if platform in ("win32", "darwin"):
+        steps.append("Leave OBS's own “Start Virtual Camera” off: there is only one such camera, and it is in use here.")
+    return steps
+
+
+def obs_note(platform: str) -> str:
+    """What has to be there before the steps work."""
+    if platform == "win32":
+        return "The camera comes with OBS, so OBS has to be installed. Unity Capture works as well."
+    if platform == "darwin":
+        return "Needs OBS 30 or newer, whose virtual camera was started and stopped once."
+    return "Needs v4l2loopback. If no such camera is there yet, run this once in a terminal:"
+
+
+def obs_command(platform: str) -> str:
+    """A command that makes the virtual camera, where one is needed."""
+    if not platform.startswith("linux"):
+        return ""
+    return 'sudo modprobe v4l2loopback devices=1 video_nr=10 card_label="GPEN Live" exclusive_caps=1'
+
+
+class _Sheet(QDialog):
+    def __init__(self, title: str, parent: QWidget | None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(title)
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(3 * UNIT, 3 * UNIT, 3 * UNIT, 2 * UNIT)
+        self.column.setSpacing(2 * UNIT)
+        self.column.addWidget(label(title, "title"))
+
+    def finish(self) -> None:
+        close = button("Close")
+        close.clicked.connect(self.accept)
+        foot = QHBoxLayout()
+        foot.addStretch(1)
+        foot.addWidget(close)
+        self.column.addStretch(1)
+        self.column.addLayout(foot)
+
+
+class ShortcutsSheet(_Sheet):
+    """Lists the keyboard shortcuts."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Keyboard shortcuts", parent)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(3 * UNIT)
+        grid.setVerticalSpacing(UNIT)
+        for row, (keys, what) in enumerate(SHORTCUTS):
+            grid.addWidget(label(keys, "key"), row, 0, Qt.AlignmentFlag.AlignLeft)
+            grid.addWidget(label(what), row, 1)
+        grid.setColumnStretch(1, 1)
+        self.column.addLayout(grid)
+        self.finish()
+
+
+class ObsSheet(_Sheet):
+    """The steps in OBS."""
+
+    def __init__(self, camera: str, parent: QWidget | None = None, platform: str = sys.platform) -> None:
+        super().__init__("Add the virtual camera in OBS", parent)
+        self.setMinimumWidth(480)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(2 * UNIT)
+        grid.setVerticalSpacing(12)
+        for row, step in enumerate(obs_steps(platform, camera)):
+            grid.addWidget(label(str(row + 1), "key"), row, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(WrappedLabel(step), row, 1)
+        grid.setColumnStretch(1, 1)
+        self.column.addLayout(grid)
+        self.column.addWidget(WrappedLabel(obs_note(platform), "muted"))
+        command = WrappedLabel(obs_command(platform), "code")
+        command.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.column.addWidget(command)
+        self.finish()

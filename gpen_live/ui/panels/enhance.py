@@ -1,0 +1,97 @@
+"""Enhance: on or off, with which model, the face or all of the frame, and how strongly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from gpen_live.live.config import Mode
+from gpen_live.ui.controller import Controller
+from gpen_live.ui.models import Model
+from gpen_live.ui.theme import UNIT
+from gpen_live.ui.widgets import Card, ComboBox, Segments, StrengthSlider, Switch, label
+
+_MANAGE = "…manage"
+
+
+class EnhancePanel(Card):
+    """`wanted` carries the name of a model that is not here yet ("" for none) when the list of models should open."""
+
+    wanted = Signal(str)
+
+    def __init__(self, controller: Controller, list_models: Callable[[], Sequence[Model]], parent: QWidget | None = None) -> None:
+        self.switch = Switch("Enhance")
+        self.switch.setToolTip("Enhance the picture (E)")
+        super().__init__("Enhance", self.switch, parent)
+        self._controller = controller
+        self._list_models = list_models
+        self.model = ComboBox("Model")
+        self.model.setToolTip("The network that enhances")
+        self.mode = Segments(
+            "Area",
+            (
+                ("Face", Mode.ROI, "Enhance the faces and leave all the rest as it is (M switches)"),
+                ("Full frame", Mode.FULL, "Put the whole frame through the network (M switches)"),
+            ),
+        )
+        self.strength = StrengthSlider("Strength")
+        self.strength.setToolTip("From the raw picture (0 %) to the network's (100 %); Up and Down change it")
+        self.percent = label("100 %")
+        self.add_field("Model", self.model)
+        self.add_field("Area", self.mode)
+        names = QHBoxLayout()
+        names.addWidget(label("Strength", "field"))
+        names.addStretch(1)
+        names.addWidget(self.percent)
+        column = QVBoxLayout()
+        column.setSpacing(0)
+        column.addLayout(names)
+        column.addWidget(self.strength)
+        self.rows.addSpacing(UNIT // 2)
+        self.rows.addLayout(column)
+
+        self.switch.clicked.connect(lambda on: controller.update(enhance=on))
+        self.model.opening.connect(self.refresh)
+        self.model.picked.connect(self._pick_model)
+        self.mode.chosen.connect(lambda mode: controller.update(mode=mode))
+        self.strength.valueChanged.connect(self._slide)
+        controller.changed.connect(self.show_config)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Looks anew at which models are here."""
+        items: list[tuple[str, object]] = [
+            (model.title if model.installed else f"{model.title}  (get…)", model.name) for model in self._list_models()
+        ]
+        if self._controller.config.model not in [name for _, name in items]:
+            items.append((self._controller.config.model, self._controller.config.model))
+        items.append(("Manage models…", _MANAGE))
+        self.model.fill(items, self._controller.config.model)
+        self.show_config()
+
+    def show_config(self) -> None:
+        """Shows what holds now."""
+        config = self._controller.config
+        self.switch.setChecked(config.enhance)
+        self.model.show_data(config.model)
+        self.mode.show_value(config.mode)
+        percent = round(100 * config.strength)
+        self.strength.blockSignals(True)
+        self.strength.setValue(percent)
+        self.strength.blockSignals(False)
+        self.percent.setText(f"{percent} %")
+        for control in (self.model, self.mode, self.strength):
+            control.setEnabled(config.enhance)
+
+    def _slide(self, percent: int) -> None:
+        self._controller.set_strength(percent / 100)
+
+    def _pick_model(self, name: str) -> None:
+        installed = {model.name: model.installed for model in self._list_models()}
+        if name == _MANAGE or not installed.get(name, False):
+            self.model.show_data(self._controller.config.model)
+            self.wanted.emit("" if name == _MANAGE else name)
+        else:
+            self._controller.update(model=name)

@@ -1,0 +1,59 @@
+"""Output: the virtual camera, its state in plain words, and how to see it in OBS."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
+
+from gpen_live.live.status import Health, Snapshot
+from gpen_live.ui.controller import Controller
+from gpen_live.ui.panels.source import describe_size
+from gpen_live.ui.widgets import Card, WrappedLabel, button, restyle
+
+
+class OutputPanel(Card):
+    """`help_wanted` asks for the steps in OBS."""
+
+    help_wanted = Signal()
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__("Virtual camera", parent=parent)
+        self._controller = controller
+        self.toggle = button("Start virtual camera", "primary", "Send the picture to OBS, Zoom and the like (V)")
+        self.toggle.setMinimumHeight(44)
+        self.state = WrappedLabel("", "small")
+        self.state.setAccessibleName("State of the virtual camera")
+        self.help = button("How to add it in OBS", "link")
+        self.rows.addWidget(self.toggle)
+        self.rows.addWidget(self.state)
+        self.rows.addWidget(self.help)
+
+        self.toggle.clicked.connect(controller.toggle_vcam)
+        self.help.clicked.connect(self.help_wanted)
+        controller.changed.connect(self.show_state)
+        controller.snapshot_changed.connect(self.show_state)
+        self.show_state()
+
+    def show_state(self) -> None:
+        """Shows what holds now."""
+        wanted, snapshot = self._controller.wants_vcam, self._controller.snapshot
+        failed = wanted and snapshot.sink.health is Health.FAILED
+        stops = wanted and not failed
+        self.toggle.setText("Stop virtual camera" if stops else "Start virtual camera")
+        restyle(self.toggle, kind="stop" if stops else "primary")
+        self.state.say(describe_output(self._controller.config.sink, snapshot))
+
+
+def describe_output(sink: str, snapshot: Snapshot) -> str:
+    """The state of the output `sink` in plain words."""
+    part = snapshot.sink
+    if sink == "none":
+        return "Off. OBS and other apps don't get a picture yet."
+    recording = not (sink == "vcam" or sink.startswith("vcam:"))
+    if part.health is Health.FAILED:
+        return "Could not start. The message above the picture says what to do."
+    if part.health is Health.OK or part.health is Health.WARNING:
+        size = f", {describe_size(snapshot.size)}" if snapshot.size else ""
+        rate = f" at {snapshot.rates.output:.0f} fps" if snapshot.rates.output else ""
+        return f"{'Recording to' if recording else 'On as'} “{part.label}”{size}{rate}."
+    return "Starting…"

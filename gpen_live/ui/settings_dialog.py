@@ -1,0 +1,98 @@
+"""What is set once and then left alone."""
+
+from __future__ import annotations
+
+import sys
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+
+from gpen_live.ui.controller import Controller
+from gpen_live.ui.theme import UNIT
+from gpen_live.ui.widgets import ComboBox, Switch, WrappedLabel, button, label
+
+THEMES = (("Like the system", "system"), ("Dark", "dark"), ("Light", "light"))
+
+
+def devices(platform: str, current: str) -> list[tuple[str, str]]:
+    """The compute devices to choose from on `platform`, with `current` among them."""
+    found = [("Automatic", "auto"), ("Processor (CPU)", "cpu")]
+    found.append(("Apple GPU (MPS)", "mps") if platform == "darwin" else ("NVIDIA GPU (CUDA)", "cuda"))
+    if current not in [name for _, name in found]:
+        found.append((current, current))
+    return found
+
+
+class SettingsDialog(QDialog):
+    """Every change takes effect at once; there is nothing to confirm."""
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Settings")
+        self.setMinimumWidth(520)
+        self._controller = controller
+        self.device = ComboBox("Compute device")
+        self.device.picked.connect(lambda name: controller.update(device=name))
+        self.vcam_device = QLineEdit()
+        self.vcam_device.setAccessibleName("Virtual camera")
+        self.vcam_device.setPlaceholderText("The first one")
+        self.vcam_device.editingFinished.connect(self._set_vcam_device)
+        self.to_viewers = Switch("Show the overlay to viewers")
+        self.to_viewers.clicked.connect(lambda on: controller.update(overlay_to_viewers=on))
+        self.overlay = Switch("Latency overlay in this window")
+        self.overlay.clicked.connect(lambda on: controller.update(overlay=on))
+        self.mirror = Switch("Mirror the preview")
+        self.mirror.clicked.connect(lambda on: controller.update(mirror=on))
+        self.theme = ComboBox("Appearance")
+        self.theme.picked.connect(lambda name: controller.update(theme=name))
+
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(3 * UNIT, 3 * UNIT, 3 * UNIT, 2 * UNIT)
+        self._column.setSpacing(2 * UNIT)
+        self._column.addWidget(label("Settings", "title"))
+        where = "Such as /dev/video10; empty takes the first." if sys.platform.startswith("linux") else "Empty takes the first."
+        self._row("Compute device", "Where the network runs. Automatic takes the fastest that works.", self.device)
+        self._row("Virtual camera", where, self.vcam_device)
+        self._row("Show the overlay to viewers", "Draws latency and frame rate into the picture that goes out.", self.to_viewers)
+        self._row("Latency overlay in this window", "Seen by you alone (O).", self.overlay)
+        self._row("Mirror the preview", "Viewers still get the picture the right way round.", self.mirror)
+        self._row("Appearance", "", self.theme)
+        self._column.addStretch(1)
+        close = button("Close")
+        close.clicked.connect(self.accept)
+        foot = QHBoxLayout()
+        foot.addStretch(1)
+        foot.addWidget(close)
+        self._column.addLayout(foot)
+        controller.changed.connect(self.show_settings)
+        self.show_settings()
+
+    def show_settings(self) -> None:
+        """Shows what holds now."""
+        settings, config = self._controller.settings, self._controller.config
+        self.device.fill(devices(sys.platform, config.device), config.device)
+        self.theme.fill(THEMES, settings.theme)
+        self.to_viewers.setChecked(config.overlay)
+        self.overlay.setChecked(settings.overlay)
+        self.mirror.setChecked(settings.mirror)
+        if not self.vcam_device.hasFocus():
+            self.vcam_device.setText(settings.vcam_device)
+
+    def _set_vcam_device(self) -> None:
+        name = self.vcam_device.text().strip()
+        if name != self._controller.settings.vcam_device:
+            self._controller.update(vcam_device=name)
+
+    def _row(self, name: str, what: str, control: QWidget) -> None:
+        texts = QVBoxLayout()
+        texts.setSpacing(2)
+        texts.addWidget(label(name))
+        texts.addWidget(WrappedLabel(what, "small"))
+        row = QHBoxLayout()
+        row.setSpacing(3 * UNIT)
+        row.addLayout(texts, 1)
+        if not isinstance(control, Switch):
+            control.setFixedWidth(208)
+            control.setMinimumHeight(36)
+        row.addWidget(control, 0, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._column.addLayout(row)

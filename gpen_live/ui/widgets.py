@@ -1,0 +1,296 @@
+"""Small controls that Qt lacks, and the few shapes that all panels share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import (
+    Property,
+    QEasingCurve,
+    QEvent,
+    QPointF,
+    QPropertyAnimation,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QWheelEvent
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QButtonGroup,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSlider,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gpen_live.ui import icons
+from gpen_live.ui.theme import UNIT, tokens
+
+
+class Switch(QAbstractButton):
+    """An on/off switch."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setCheckable(True)
+        self.setAccessibleName(name)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self._knob = 0.0
+        self._slide = QPropertyAnimation(self, b"knob", self)
+        self._slide.setDuration(120)
+        self._slide.setEasingCurve(QEasingCurve.Type.OutCubic)
+        self.toggled.connect(self._move)
+
+    def sizeHint(self) -> QSize:
+        return QSize(40, 24)
+
+    def _move(self, on: bool) -> None:
+        self._slide.stop()
+        self._slide.setEndValue(1.0 if on else 0.0)
+        if self.isVisible():
+            self._slide.start()
+        else:
+            self._set_knob(1.0 if on else 0.0)
+
+    def _get_knob(self) -> float:
+        return self._knob
+
+    def _set_knob(self, value: float) -> None:
+        self._knob = value
+        self.update()
+
+    knob = Property(float, _get_knob, _set_knob)
+    """Place of the knob, 0 (off) to 1 (on)."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        colours = tokens()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        track = QRectF(2, (self.height() - 20) / 2, 36, 20)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(colours.accent if self.isChecked() else colours.hover if colours.dark else "#b9bfcc"))
+        painter.drawRoundedRect(track, 10, 10)
+        painter.setBrush(QColor("#ffffff" if self.isChecked() or not colours.dark else colours.muted))
+        painter.drawEllipse(QPointF(track.left() + 10 + 16 * self._knob, track.center().y()), 7, 7)
+        if self.hasFocus():
+            painter.setPen(QColor(colours.text))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(track.adjusted(-1.5, -1.5, 1.5, 1.5), 11, 11)
+
+
+class Segments(QFrame):
+    """A few choices side by side, of which one holds; `chosen` carries the value when the user picks another."""
+
+    chosen = Signal(object)
+
+    def __init__(self, name: str, choices: Sequence[tuple[str, object, str]], parent: QWidget | None = None) -> None:
+        """Takes (label, value, tool tip) per choice."""
+        super().__init__(parent)
+        self.setObjectName("segments")
+        self.setAccessibleName(name)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(4, 4, 4, 4)
+        row.setSpacing(4)
+        self._group = QButtonGroup(self)
+        self._values = [value for _, value, _ in choices]
+        for place, (label, _, tip) in enumerate(choices):
+            button = QPushButton(label)
+            button.setCheckable(True)
+            button.setToolTip(tip)
+            button.setAccessibleName(f"{name}: {label}")
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            self._group.addButton(button, place)
+            row.addWidget(button, 1)
+        self._group.idClicked.connect(lambda place: self.chosen.emit(self._values[place]))
+
+    def show_value(self, value: object) -> None:
+        """Marks `value` as the one that holds, without emitting."""
+        self._group.button(self._values.index(value)).setChecked(True)
+
+    def button(self, value: object) -> QAbstractButton:
+        """The button of `value`."""
+        return self._group.button(self._values.index(value))
+
+
+class ComboBox(QComboBox):
+    """A combo box with the app's chevron, long texts elided, and no change by a wheel that only scrolls past.
+
+    `picked` carries the data of an item that the user chose; `opening` comes before the list shows.
+    """
+
+    picked = Signal(object)
+    opening = Signal()
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName(name)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(6)
+        self.setMaxVisibleItems(14)
+        self.activated.connect(lambda place: self.picked.emit(self.itemData(place)))
+
+    def fill(self, items: Sequence[tuple[str, object]], current: object) -> None:
+        """Replaces the list by (text, data) items and shows `current`, without emitting."""
+        self.clear()
+        for text, data in items:
+            self.addItem(text, data)
+        self.show_data(current)
+
+    def show_data(self, data: object) -> None:
+        """Shows the item that carries `data`."""
+        place = next((i for i in range(self.count()) if self.itemData(i) == data), -1)
+        self.setCurrentIndex(place)
+
+    def showPopup(self) -> None:
+        self.opening.emit()
+        super().showPopup()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        width = self.width() - 12 - 30
+        text = self.fontMetrics().elidedText(self.currentText(), Qt.TextElideMode.ElideMiddle, width)
+        option.currentText = text  # type: ignore[attr-defined]  # missing in PySide's stubs
+        painter = QStylePainter(self)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        chevron = icons.pixmap("chevron", tokens().muted, 16, self.devicePixelRatioF())
+        painter.drawPixmap(self.width() - 26, (self.height() - 16) // 2, chevron)
+
+
+class StrengthSlider(QSlider):
+    """A slider from 0 to 100 %, in steps of 5 by keyboard; clicking the groove goes there."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self.setAccessibleName(name)
+        self.setRange(0, 100)
+        self.setSingleStep(5)
+        self.setPageStep(10)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+
+class IconButton(QToolButton):
+    """A square button with an icon that follows the theme."""
+
+    def __init__(self, icon: str, name: str, tip: str, *, checkable: bool = False, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._icon = icon
+        self.setAccessibleName(name)
+        self.setToolTip(tip)
+        self.setCheckable(checkable)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setFixedSize(36, 36)
+        self.setIconSize(QSize(20, 20))
+        self._tint()
+
+    def _tint(self) -> None:
+        colours = tokens()
+        self.setIcon(icons.icon(self._icon, colours.muted, colours.accent if self.isCheckable() else ""))
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.PaletteChange:
+            self._tint()
+        super().changeEvent(event)
+
+
+class WrappedLabel(QLabel):
+    """Text that wraps and can be read by a screen reader and copied; hidden while empty."""
+
+    def __init__(self, text: str = "", role: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWordWrap(True)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        if role:
+            self.setProperty("role", role)
+        self.say(text)
+
+    def say(self, text: str) -> None:
+        """Shows `text`."""
+        if text != self.text():
+            self.setText(text)
+        self.setVisible(bool(text))
+
+
+def label(text: str, role: str = "") -> QLabel:
+    """A plain label in one of the style sheet's roles: title, heading, field, muted, small, key, code."""
+    made = QLabel(text)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    if role:
+        made.setProperty("role", role)
+    return made
+
+
+def button(text: str, kind: str = "", tip: str = "") -> QPushButton:
+    """A push button of one of the style sheet's kinds: primary, stop, link, compact."""
+    made = QPushButton(text)
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    made.setToolTip(tip)
+    if kind:
+        made.setProperty("kind", kind)
+    return made
+
+
+def restyle(widget: QWidget, **properties: str) -> None:
+    """Sets style sheet properties and applies what follows from them."""
+    if all(widget.property(name) == value for name, value in properties.items()):
+        return
+    for name, value in properties.items():
+        widget.setProperty(name, value)
+    widget.style().unpolish(widget)
+    widget.style().polish(widget)
+
+
+class Card(QFrame):
+    """One group of controls: a heading, perhaps a control beside it, and rows below."""
+
+    def __init__(self, heading: str, beside: QWidget | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("card")
+        self.rows = QVBoxLayout(self)
+        self.rows.setContentsMargins(2 * UNIT, 12, 2 * UNIT, 2 * UNIT)
+        self.rows.setSpacing(UNIT)
+        top = QHBoxLayout()
+        top.setContentsMargins(0, 0, 0, 0)
+        top.addWidget(label(heading, "heading"))
+        top.addStretch(1)
+        if beside is not None:
+            top.addWidget(beside)
+        holder = QWidget()
+        holder.setMinimumHeight(24)
+        holder.setLayout(top)
+        self.rows.addWidget(holder)
+
+    def add_field(self, name: str, control: QWidget) -> None:
+        """Adds `control` under its name."""
+        self.rows.addLayout(field(name, control))
+
+
+def field(name: str, control: QWidget) -> QVBoxLayout:
+    """A control under its name."""
+    column = QVBoxLayout()
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(4)
+    above = label(name, "field")
+    above.setBuddy(control)
+    column.addWidget(above)
+    column.addWidget(control)
+    return column

@@ -1,0 +1,360 @@
+"""The main window: the picture, a line of state and quick controls below it, and the panel beside it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeyEvent, QKeySequence, QPaintEvent, QResizeEvent, QShortcut
+from PySide6.QtSvgWidgets import QSvgWidget
+from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QLabel, QMainWindow, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+
+from gpen_live.live.config import LiveConfig
+from gpen_live.live.status import Health, Snapshot
+from gpen_live.settings import WindowGeometry
+from gpen_live.ui import icons
+from gpen_live.ui.controller import Controller
+from gpen_live.ui.help import ObsSheet, ShortcutsSheet
+from gpen_live.ui.models import Catalogue
+from gpen_live.ui.models_dialog import ModelsDialog
+from gpen_live.ui.notify import MessageArea
+from gpen_live.ui.overlay import describe_faces, device_name
+from gpen_live.ui.panels.enhance import EnhancePanel
+from gpen_live.ui.panels.output import OutputPanel
+from gpen_live.ui.panels.source import Camera, SourcePanel, describe_source
+from gpen_live.ui.preview import PreviewView
+from gpen_live.ui.settings_dialog import SettingsDialog
+from gpen_live.ui.theme import UNIT, ThemeKeeper, tokens
+from gpen_live.ui.widgets import IconButton, button, label
+
+PANEL_WIDTH = 312
+FRAME_MS = 16
+STRENGTH_STEP = 0.05
+
+
+class MainWindow(QMainWindow):
+    """The app's window.
+
+    Args:
+        controller: everything that the user asks goes to it.
+        catalogue: the models.
+        list_cameras: finds cameras; may take seconds.
+        theme: dresses the application; None leaves it as it is.
+    """
+
+    first_painted = Signal()
+
+    def __init__(
+        self,
+        controller: Controller,
+        catalogue: Catalogue,
+        list_cameras: Callable[[], Sequence[Camera]],
+        theme: ThemeKeeper | None = None,
+    ) -> None:
+        super().__init__()
+        self.controller = controller
+        self._catalogue = catalogue
+        self._theme = theme
+        self._painted = False
+        self._models_dialog: ModelsDialog | None = None
+        self.setWindowTitle("GPEN Live")
+        self.setWindowIcon(icons.app_icon())
+        self.setMinimumSize(QSize(720, 480))
+        if theme is not None:
+            theme.choose(controller.settings.theme)
+
+        self.preview = PreviewView()
+        self.messages = MessageArea()
+        self.source = SourcePanel(controller, list_cameras)
+        self.enhance = EnhancePanel(controller, catalogue.models)
+        self.output = OutputPanel(controller)
+        self._build()
+        self._connect()
+        self._restore()
+        self.show_config()
+        self.show_snapshot(controller.snapshot)
+
+        self._frames = QTimer(self)
+        self._frames.setTimerType(Qt.TimerType.PreciseTimer)
+        self._frames.setInterval(FRAME_MS)
+        self._frames.timeout.connect(self.take_frame)
+        self._frames.start()
+
+    # what it is made of
+
+    def _build(self) -> None:
+        self.dot = QLabel("●")
+        self.dot.setAccessibleName("")
+        self.line = label("", "muted")
+        self.line.setAccessibleName("State")
+        self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.compare = button("Hold to compare", "", "Show the raw picture while held (Space)")
+        self.overlay_button = IconButton("overlay", "Latency overlay", "Latency overlay (O)", checkable=True)
+        self.mirror_button = IconButton(
+            "mirror", "Mirror the preview", "Mirror the preview; viewers are not affected", checkable=True
+        )
+        self.full_button = IconButton("fullscreen", "Full screen", "Full screen (F11)")
+        self._strip = QWidget()
+        strip = QHBoxLayout(self._strip)
+        strip.setContentsMargins(0, UNIT, 0, 0)
+        strip.setSpacing(UNIT)
+        strip.addWidget(self.dot)
+        strip.addWidget(self.line, 1)
+        for widget in (self.compare, self.overlay_button, self.mirror_button, self.full_button):
+            strip.addWidget(widget)
+
+        left = QVBoxLayout()
+        left.setSpacing(0)
+        left.addWidget(self.messages)
+        left.addWidget(self.preview, 1)
+        left.addWidget(self._strip)
+
+        self._panel = self._build_panel()
+        whole = QWidget()
+        self._margins = QHBoxLayout(whole)
+        self._margins.setContentsMargins(2 * UNIT, 2 * UNIT, 2 * UNIT, UNIT)
+        self._margins.setSpacing(2 * UNIT)
+        self._margins.addLayout(left, 1)
+        self._margins.addWidget(self._panel)
+        self.setCentralWidget(whole)
+        order = (self.compare, self.overlay_button, self.mirror_button, self.full_button, self.settings_button, self.help_button)
+        for first, second in itertools.pairwise(order):
+            QWidget.setTabOrder(first, second)
+
+    def _build_panel(self) -> QWidget:
+        mark = QSvgWidget(str(icons.APP_ICON))
+        mark.setFixedSize(28, 28)
+        self.settings_button = IconButton("settings", "Settings", "Settings (Ctrl+,)")
+        self.help_button = IconButton("help", "Keyboard shortcuts", "Keyboard shortcuts (F1)")
+        head = QHBoxLayout()
+        head.setContentsMargins(4, 0, 0, 0)
+        head.setSpacing(UNIT)
+        head.addWidget(mark)
+        head.addWidget(label("GPEN Live", "title"))
+        head.addStretch(1)
+        head.addWidget(self.settings_button)
+        head.addWidget(self.help_button)
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(12)
+        column.addLayout(head)
+        for card in (self.source, self.enhance, self.output):
+            column.addWidget(card)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFixedWidth(PANEL_WIDTH)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setWidget(inner)
+        return scroll
+
+    def _connect(self) -> None:
+        controller = self.controller
+        controller.changed.connect(self.show_config)
+        controller.snapshot_changed.connect(self.show_snapshot)
+        controller.noticed.connect(self.messages.show_notice)
+        controller.settled.connect(self.messages.remove)
+        self.messages.retried.connect(controller.retry)
+        self.compare.pressed.connect(lambda: self.preview.set_comparing(True))
+        self.compare.released.connect(lambda: self.preview.set_comparing(False))
+        self.overlay_button.clicked.connect(lambda on: controller.update(overlay=on))
+        self.mirror_button.clicked.connect(lambda on: controller.update(mirror=on))
+        self.full_button.clicked.connect(self.toggle_full_screen)
+        self.settings_button.clicked.connect(self.open_settings)
+        self.help_button.clicked.connect(self.open_help)
+        self.enhance.wanted.connect(self.open_models)
+        self.output.help_wanted.connect(self.open_obs_help)
+        for keys, action in (
+            ("F1", self.open_help),
+            ("F11", self.toggle_full_screen),
+            ("Ctrl+,", self.open_settings),
+            ("Ctrl+Q", self.close),
+        ):
+            QShortcut(QKeySequence(keys), self, action)
+
+    # what it shows
+
+    def show_config(self) -> None:
+        """Shows the settings that concern the window itself."""
+        settings = self.controller.settings
+        self.overlay_button.setChecked(settings.overlay)
+        self.preview.set_overlay(settings.overlay)
+        self.mirror_button.setChecked(settings.mirror)
+        self.preview.set_mirrored(settings.mirror)
+        if self._theme is not None:
+            self._theme.choose(settings.theme)
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Shows the pipeline's state."""
+        self.preview.show_snapshot(snapshot)
+        config = self.controller.config
+        if snapshot.source.health is Health.FAILED:
+            self.preview.show_picture(None)
+            self.preview.show_words("No picture", "Choose another source, or try again.", busy=False)
+        else:
+            self.preview.show_words(f"Opening {describe_source(config.source)}…", "", busy=True)
+        loading = snapshot.model.health is Health.STARTING and config.enhance
+        self.preview.show_pill("Loading PyTorch and the model… the raw picture goes out meanwhile" if loading else "")
+        colour, text = state_line(snapshot, config)
+        self.dot.setStyleSheet(f"color: {getattr(tokens(), colour)}; font-size: 11px;")
+        if text != self.line.text():
+            self.line.setText(text)
+            self.line.setToolTip(text)
+
+    def take_frame(self) -> None:
+        """Shows the newest frame, if there is a new one."""
+        pipeline = self.controller.pipeline
+        if pipeline is None:
+            return
+        picture = pipeline.preview.take(0)
+        if picture is not None and not self.isMinimized() and self.controller.snapshot.source.health is not Health.FAILED:
+            self.preview.show_picture(picture)
+
+    # what it opens
+
+    def open_settings(self) -> None:
+        """Opens the settings."""
+        self._open(SettingsDialog(self.controller, self))
+
+    def open_help(self) -> None:
+        """Opens the list of shortcuts."""
+        self._open(ShortcutsSheet(self))
+
+    def open_obs_help(self) -> None:
+        """Opens the steps for OBS."""
+        sink = self.controller.snapshot.sink
+        self._open(ObsSheet(sink.label if self.controller.wants_vcam and sink.health is Health.OK else "", self))
+
+    def open_models(self, name: str = "") -> ModelsDialog:
+        """Opens the list of models, at the licence of the model `name` if it is not here yet."""
+        if self._models_dialog is None:
+            self._models_dialog = ModelsDialog(self.controller, self._catalogue, self)
+            self._models_dialog.changed.connect(self.enhance.refresh)
+        self._models_dialog.ask_for(name)
+        self._models_dialog.open()
+        return self._models_dialog
+
+    @staticmethod
+    def _open(dialog: QDialog) -> None:
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def toggle_full_screen(self) -> None:
+        """The picture alone on the whole screen, or back."""
+        full = not self.isFullScreen()
+        self._panel.setVisible(not full)
+        self._strip.setVisible(not full)
+        edge = 0 if full else 2 * UNIT
+        self._margins.setContentsMargins(edge, edge, edge, 0 if full else UNIT)
+        if full:
+            self._maximized = self.isMaximized()
+            self.showFullScreen()
+        elif self._maximized:
+            self.showMaximized()
+        else:
+            self.showNormal()
+
+    # keys: only those come here that the focused control has no use for
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        controller, key = self.controller, event.key()
+        if event.modifiers() & ~(Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier):
+            return super().keyPressEvent(event)
+        if key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
+            step = STRENGTH_STEP if key == Qt.Key.Key_Up else -STRENGTH_STEP
+            controller.set_strength(controller.config.strength + step)
+            return None
+        if event.isAutoRepeat():
+            return None
+        if key == Qt.Key.Key_Space:
+            self.compare.setDown(True)
+            self.preview.set_comparing(True)
+        elif key == Qt.Key.Key_E:
+            controller.toggle_enhance()
+        elif key == Qt.Key.Key_M:
+            controller.toggle_mode()
+        elif key == Qt.Key.Key_O:
+            controller.update(overlay=not controller.settings.overlay)
+        elif key == Qt.Key.Key_V:
+            controller.toggle_vcam()
+        elif key == Qt.Key.Key_Escape and self.isFullScreen():
+            self.toggle_full_screen()
+        elif key == Qt.Key.Key_Escape and self.focusWidget() is not None:
+            self.focusWidget().clearFocus()
+        else:
+            super().keyPressEvent(event)
+        return None
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
+            self._end_comparing()
+        else:
+            super().keyReleaseEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():
+            self._end_comparing()
+        super().changeEvent(event)
+
+    def _end_comparing(self) -> None:
+        self.compare.setDown(False)
+        self.preview.set_comparing(False)
+
+    # its place, and its end
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._painted:
+            self._painted = True
+            QTimer.singleShot(0, self.first_painted.emit)
+
+    def _restore(self) -> None:
+        self._maximized = False
+        place = self.controller.settings.window
+        if place is None:
+            available = self.screen().availableGeometry().size()
+            self.resize(min(1360, available.width() - 80), min(800, available.height() - 80))
+            return
+        self.resize(place.width, place.height)
+        if any(screen.availableGeometry().contains(place.x + 60, place.y + 20) for screen in QGuiApplication.screens()):
+            self.move(place.x, place.y)
+        if place.maximized:
+            self.setWindowState(Qt.WindowState.WindowMaximized)
+
+    def _geometry(self) -> WindowGeometry:
+        maximized = self._maximized if self.isFullScreen() else self.isMaximized()
+        size = self.normalGeometry().size() if maximized or self.isFullScreen() else self.size()
+        return WindowGeometry(self.x(), self.y(), size.width(), size.height(), maximized)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.compare.setText("Hold to compare" if self.width() >= 900 else "Compare")
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self._frames.stop()
+        self.controller.update(window=self._geometry())
+        self.hide()
+        self.controller.shutdown()
+        super().closeEvent(event)
+
+
+def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:
+    """The state in one line, and the colour (a name in the theme's tokens) of its dot."""
+    source = snapshot.source
+    if source.health is Health.FAILED:
+        return "bad", "No picture"
+    if source.health in (Health.OFF, Health.STARTING):
+        return "warn", f"Opening {describe_source(config.source)}…"
+    words = [source.label or describe_source(config.source)]
+    if snapshot.size is not None:
+        words.append(str(snapshot.size).replace("x", " × "))
+    if not config.enhance:
+        return "muted", " · ".join([*words, "enhancement is off"])
+    if snapshot.raw_reason:
+        return "warn", " · ".join([*words, snapshot.raw_reason.rstrip(".")])
+    words += [f"{snapshot.model_name} on {device_name(snapshot.device)}", describe_faces(snapshot.faces)]
+    return "good", " · ".join(words)

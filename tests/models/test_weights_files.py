@@ -1,0 +1,245 @@
+"""Weights files: good ones load, and each kind of bad one gives a sentence that names it. Nothing in a file ever runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import struct
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from gpen_live.errors import WeightsError
+from gpen_live.models import files
+from gpen_live.models.registry import get
+from gpen_live.nets.gpen import VARIANTS, Gpen
+from gpen_live.nets.lite import Lite, lite_256
+
+SPEC = get("gpen-256")
+STATE = {"weight": torch.arange(600.0).reshape(20, 30), "bias": torch.ones(20)}
+
+
+@pytest.fixture(scope="module")
+def gpen_256(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file as the authors of GPEN would publish it."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "GPEN-BFR-256.pth"
+    torch.save(Gpen(**VARIANTS["gpen-256"]).state_dict(), path)
+    return path
+
+
+class Malicious:
+    """Unpickling it makes a folder."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, (str(self.trace),)
+
+
+def refusal(path: Path) -> WeightsError:
+    with pytest.raises(WeightsError) as caught:
+        files.read(path)
+    assert str(path) in caught.value.what
+    assert caught.value.remedy
+    return caught.value
+
+
+def save_legacy(state: object, path: Path) -> None:
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+
+
+def save_safetensors(state: dict[str, Tensor], path: Path) -> None:
+    save_file(state, path)
+
+
+@pytest.mark.parametrize("save", [torch.save, save_legacy, save_safetensors])
+def test_formats(save: Callable[[dict[str, Tensor], Path], None], tmp_path: Path) -> None:
+    save(STATE, tmp_path / "weights")
+    torch.testing.assert_close(files.read(tmp_path / "weights").state, STATE, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        {"params": STATE},
+        {"g_ema": STATE, "args": {"size": 256}},
+        {"params": {"weight": torch.zeros(1)}, "params_ema": STATE},
+        {"state_dict": {f"module.{name}": value for name, value in STATE.items()}, "epoch": 3},
+    ],
+)
+def test_trainers_wrappings(wrapped: object, tmp_path: Path) -> None:
+    torch.save(wrapped, tmp_path / "wrapped.pth")
+    torch.testing.assert_close(files.read(tmp_path / "wrapped.pth").state, STATE, rtol=0, atol=0)
+
+
+def test_half_precision_is_widened_and_integers_stay(tmp_path: Path) -> None:
+    save_file(
+        {"weight": torch.ones(2, dtype=torch.float16), "count": torch.ones(2, dtype=torch.int64)}, tmp_path / "half.safetensors"
+    )
+    state = files.read(tmp_path / "half.safetensors").state
+    assert (state["weight"].dtype, state["count"].dtype) == (torch.float32, torch.int64)
+
+
+def test_missing_and_folder(tmp_path: Path) -> None:
+    assert "does not exist" in refusal(tmp_path / "missing.pth").what
+    assert "is a folder" in refusal(tmp_path).what
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "is empty"),
+        (b"\x93\x00garbage" * 40, "is not a weights file"),
+        (b"<!DOCTYPE html><html>404</html>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
+        (pickle.dumps([1, 2, 3]), "cut off or damaged"),
+        (struct.pack("<Q", 10) + b"{not json}", "cut off or damaged"),
+    ],
+)
+def test_what_is_no_weights_file(content: bytes, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(content)
+    assert sentence in refusal(path).what
+
+
+@pytest.mark.parametrize("save", [torch.save, save_legacy, save_safetensors])
+@pytest.mark.parametrize("kept", [0.05, 0.5, 0.98])
+def test_truncated(save: Callable[[dict[str, Tensor], Path], None], kept: float, tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+    save(STATE, path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    assert "cut off or damaged" in refusal(path).what
+
+
+@pytest.mark.parametrize("content", [[1, 2], {}, {"epoch": 3}, {"weight": torch.zeros(2), "epoch": 3}, torch.zeros(3)])
+def test_no_state_dict(content: object, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "other.pth")
+    assert "no state dict" in refusal(tmp_path / "other.pth").what
+
+
+def write_pickle(content: object, path: Path) -> None:
+    path.write_bytes(pickle.dumps(content))
+
+
+@pytest.mark.parametrize("save", [torch.save, save_legacy, write_pickle])
+def test_code_is_refused_and_never_run(save: Callable[[object, Path], None], tmp_path: Path) -> None:
+    trace = tmp_path / "it-ran"
+    path = tmp_path / "malicious.pth"
+    save({"weight": torch.zeros(2), "bias": Malicious(trace)}, path)
+    assert "carries program code" in refusal(path).what
+    assert not trace.exists()
+    with path.open("rb") as file:  # the file is a real one: a naive reader would have run it
+        torch.load(file, weights_only=False) if save is not write_pickle else pickle.load(file)
+    assert trace.is_dir()
+
+
+def test_whole_modules_are_refused(tmp_path: Path) -> None:
+    torch.save(nn.Linear(2, 2), tmp_path / "module.pth")
+    assert "carries program code" in refusal(tmp_path / "module.pth").what
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite(value: float, tmp_path: Path) -> None:
+    torch.save(STATE | {"bias": torch.tensor([0.0, value])}, tmp_path / "nan.pth")
+    assert "bias holds values that are not finite" in refusal(tmp_path / "nan.pth").what
+
+
+def test_load_into_copies_into_a_network(gpen_256: Path) -> None:
+    net = Gpen(**VARIANTS["gpen-256"])
+    weights = files.load_into(net, gpen_256, SPEC)
+    torch.testing.assert_close(net.state_dict(), weights.state)
+
+
+def test_load_network(gpen_256: Path) -> None:
+    net = files.load_network(SPEC, gpen_256)
+    assert isinstance(net, Gpen)
+    assert not net.training
+    assert not any(parameter.is_meta or parameter.requires_grad for parameter in net.parameters())
+    with torch.inference_mode():
+        assert bool(torch.isfinite(net(torch.zeros(1, 3, 256, 256))).all())
+
+
+def test_another_size_is_named(gpen_256: Path) -> None:
+    with pytest.raises(WeightsError, match=r"GPEN-BFR-256\.pth holds GPEN-256, not GPEN-512\. Choose the model gpen-256"):
+        files.load_network(get("gpen-512"), gpen_256)
+
+
+@pytest.mark.parametrize(
+    ("sign", "title"),
+    [("ClassHead.0.conv1x1.weight", "face detector"), ("final_conv.0.weight", "discriminator"), ("conv_first.weight", "super")],
+)
+def test_other_networks_are_named(sign: str, title: str, tmp_path: Path) -> None:
+    torch.save({sign: torch.zeros(2)}, tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match=rf"other\.pth holds a.*{title}.*, not GPEN-256"):
+        files.load_network(SPEC, tmp_path / "other.pth")
+
+
+def test_unknown_networks_are_refused(tmp_path: Path) -> None:
+    torch.save(STATE, tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match=r"other\.pth does not fit GPEN-256: .* is missing"):
+        files.load_network(SPEC, tmp_path / "other.pth")
+
+
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        ({"final_linear.0.bias": None}, r"final_linear\.0\.bias is missing"),
+        ({"final_linear.1.bias": torch.zeros(2)}, r"final_linear\.1\.bias is left over"),
+        ({"final_linear.0.bias": torch.zeros(2)}, "other shapes"),
+    ],
+)
+def test_strict_by_names_and_shapes(change: dict[str, Tensor | None], detail: str, gpen_256: Path, tmp_path: Path) -> None:
+    state = {name: value for name, value in (files.read(gpen_256).state | change).items() if value is not None}
+    torch.save(state, tmp_path / "changed.pth")
+    with pytest.raises(WeightsError, match=rf"changed\.pth does not fit GPEN-256: .*{detail}"):
+        files.load_network(SPEC, tmp_path / "changed.pth")
+
+
+def test_lite_is_built_from_the_settings_in_its_file(tmp_path: Path) -> None:
+    net, path, spec = lite_256(), tmp_path / "lite.safetensors", get("lite-256")
+    save_file(net.state_dict(), path, metadata={"architecture": "lite", "settings": json.dumps(net.settings)})
+    loaded = files.load_network(spec, path)
+    assert isinstance(loaded, Lite)
+    torch.testing.assert_close(loaded.state_dict(), net.state_dict(), rtol=0, atol=0)
+    for metadata in ({}, {"settings": "{"}, {"settings": "[]"}, {"settings": '{"shuffle": 2}'}):
+        save_file(net.state_dict(), path, metadata=metadata)
+        with pytest.raises(WeightsError, match="does not fit Lite 256: its settings are missing or wrong"):
+            files.load_network(spec, path)
+
+
+def test_check_finds_a_flipped_bit(gpen_256: Path, tmp_path: Path) -> None:
+    files.check(SPEC, gpen_256)
+    content = bytearray(gpen_256.read_bytes())
+    content[len(content) // 2] ^= 1
+    flipped = tmp_path / "flipped.pth"
+    flipped.write_bytes(content)
+    files.load_network(SPEC, flipped)  # torch reads it without a word
+    with pytest.raises(WeightsError, match=r"flipped\.pth is cut off or damaged"):
+        files.check(SPEC, flipped)
+
+
+def test_check_of_the_detector(gpen_256: Path, tmp_path: Path) -> None:
+    path = tmp_path / "detector.safetensors"
+    save_file({"ClassHead.0.conv1x1.weight": torch.zeros(2)}, path)
+    files.check(get("detector"), path)
+    with pytest.raises(WeightsError, match="holds GPEN-256, not Face detector"):
+        files.check(get("detector"), gpen_256)
+
+
+def test_reading_from_another_thread(gpen_256: Path) -> None:
+    """Models load in the background; the process-wide default device must not leak into that thread or out of it."""
+    networks: list[nn.Module] = []
+    thread = threading.Thread(target=lambda: networks.append(files.load_network(SPEC, gpen_256)))
+    thread.start()
+    thread.join()
+    assert networks[0](torch.zeros(1, 3, 256, 256)).device.type == "cpu"
+    assert torch.get_default_device().type == "cpu"
