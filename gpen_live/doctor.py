@@ -23,15 +23,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gpen_live import __version__
+from gpen_live.sinks.loopback import INSTALL_COMMAND, SETUP_COMMAND, virtual_devices
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 CHECK_LIMIT_S = 120.0
 """A check that takes longer is given up. The first import of PyTorch after installing it can take a minute."""
-
-LOOPBACK_COMMAND = 'sudo modprobe v4l2loopback devices=1 video_nr=10 card_label="GPEN Live" exclusive_caps=1'
-"""Loads Linux's virtual camera under the product's name; browsers accept it only with exclusive_caps."""
 
 CUDA_COMMAND = (
     "uv pip install --torch-backend=auto --reinstall-package torch --reinstall-package torchvision torch=={} torchvision"
@@ -292,7 +290,8 @@ def _virtual_camera() -> Check:
         return judge_windows_camera(_registered(_OBS_CAMERA), _registered(_UNITY_CAPTURE))
     if sys.platform == "darwin":
         return judge_mac_camera(_mac_obs_version(), _run(["systemextensionsctl", "list"]))
-    return judge_linux_camera(loopback_devices(), _module_installed())
+    devices = [(path, label, os.access(path, os.R_OK | os.W_OK)) for path, label in virtual_devices().items()]
+    return judge_linux_camera(devices, _module_installed())
 
 
 def judge_linux_camera(devices: Sequence[tuple[str, str, bool]], module_installed: bool) -> Check:
@@ -305,10 +304,10 @@ def judge_linux_camera(devices: Sequence[tuple[str, str, bool]], module_installe
         found = f"{', '.join(path for path, _, _ in devices)}, but this user may not write to it."
         return Check(name, Status.WARN, found, "Run: sudo usermod -aG video $USER, then log out and in again.")
     if module_installed:
-        return Check(name, Status.WARN, "v4l2loopback is installed but not loaded.", f"Run: {LOOPBACK_COMMAND}")
-    installs = "Debian, Ubuntu: sudo apt install v4l2loopback-dkms. Fedora (RPM Fusion): sudo dnf install akmod-v4l2loopback. "
+        return Check(name, Status.WARN, "v4l2loopback is installed but not loaded.", f"Run: {SETUP_COMMAND}")
+    installs = f"Debian, Ubuntu: {INSTALL_COMMAND}. Fedora (RPM Fusion): sudo dnf install akmod-v4l2loopback. "
     installs += "Arch: sudo pacman -S v4l2loopback-dkms. Then run: "
-    return Check(name, Status.WARN, "v4l2loopback, Linux's virtual camera, is not installed.", installs + LOOPBACK_COMMAND)
+    return Check(name, Status.WARN, "v4l2loopback, Linux's virtual camera, is not installed.", installs + SETUP_COMMAND)
 
 
 def judge_windows_camera(obs: bool, unity_capture: bool) -> Check:
@@ -333,16 +332,6 @@ def judge_mac_camera(obs_version: str | None, extensions: str) -> Check:
     if not re.search(r"com\.obsproject\.\S*camera.*\[activated enabled\]", extensions):
         return Check(name, Status.WARN, f"OBS {obs_version}, whose virtual camera is not activated yet.", start_once)
     return Check(name, Status.OK, f"OBS Virtual Camera (OBS {obs_version})")
-
-
-def loopback_devices(folder: Path = Path("/sys/devices/virtual/video4linux")) -> list[tuple[str, str, bool]]:
-    """v4l2loopback's devices: path, label, whether this user may write to it."""
-    found = []
-    for entry in sorted(folder.glob("video*")):
-        device = Path("/dev") / entry.name
-        label = (entry / "name").read_text(encoding="utf-8", errors="replace").strip()
-        found.append((str(device), label, os.access(device, os.R_OK | os.W_OK)))
-    return found
 
 
 def _module_installed() -> bool:

@@ -99,7 +99,7 @@ def torch_backend(platform: str, has_nvidia: bool) -> Command:
 
 def pins(pyproject: str, names: Sequence[str]) -> list[str]:
     """The requirements `name==version` of these packages, as pyproject.toml has them."""
-    versions = dict(re.findall(r'^\s*"([\w.-]+)==([\w.]+)"', pyproject, re.MULTILINE))
+    versions = dict(re.findall(r'^\s*"([\w.-]+)==([\w.]+)["; ]', pyproject, re.MULTILINE))
     return [f"{name}=={versions[name]}" for name in names]
 
 

@@ -59,7 +59,7 @@ class CpuCanvas:
     def crop(self, matrix: Matrix, size: int) -> torch.Tensor:
         import torch
 
-        crop = warp(self._original, matrix, Size(size, size), border=cv2.BORDER_REFLECT_101)
+        crop = warp(self._original, matrix, Size(size, size), border=cv2.BORDER_REFLECT)
         rgb = torch.from_numpy(crop).permute(2, 0, 1).flip(0)[None]
         return rgb.to(torch.float32).div_(127.5).sub_(1.0)
 

@@ -19,10 +19,11 @@ def convert(image: Image, layout: PixelFormat, out: Array | None = None) -> Arra
     if layout is PixelFormat.BGR:
         return image
     height, width = image.shape[:2]
+    padded: Array = image
     if height % 2 or width % 2:
-        image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        height, width = image.shape[:2]
-    planes: Array = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420, dst=out)
+        padded = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        height, width = padded.shape[:2]
+    planes: Array = cv2.cvtColor(padded, cv2.COLOR_BGR2YUV_I420, dst=out)
     if layout is PixelFormat.NV12:
         chroma = planes[height:]
         u, v = chroma.copy().reshape(2, height // 2, width // 2)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 _CENTRE = (0.5, 0.555)  # fractions of the crop side; on GPEN's template the face lies around this point
-_INNER = (0.27, 0.33)  # half axes within which the enhanced picture stands alone: brows to chin
+_INNER = (0.27, 0.29)  # half axes within which the enhanced picture stands alone: brows to chin
 _OUTER = (0.46, 0.43)  # half axes where the mask has faded to nothing, before the crop ends
 
 

@@ -93,9 +93,9 @@ class Worker:
 
     def run(self) -> None:
         while not self._stop.is_set():
-            self._adopt()
             ended = self._source_ended.is_set()  # read before the slot: no frame comes after it
             frame = self._inbox.take(0 if ended else 0.05)
+            self._adopt()
             if frame is not None:
                 self._pass_on(frame)
             elif ended:

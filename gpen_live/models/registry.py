@@ -123,7 +123,7 @@ _SPECS: Final = (
         "GPEN-BFR-512.pth",
         f"{_OSS}/GPEN-BFR-512.pth",
         _UPSTREAM,
-        # Upstream publishes no digest; this one was reported independently by several projects that use the file.
+        # Upstream publishes no digest; this one is in public lists of projects that use the file.
         length=284_085_738,
         sha256="f1002c41add95b0decad69604d80455576f7187dd99ca16bd611bcfd44c10b51",
     ),

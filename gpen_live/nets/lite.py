@@ -94,7 +94,7 @@ class Lite(nn.Module):
             return nn.Sequential(*(Block(channels=width, kernel=kernel, expansion=expansion) for _ in range(count)))
 
         pixels = 3 * shuffle * shuffle
-        self.entry = nn.Conv2d(pixels, channels[0], 3, padding=1)
+        self.entry = nn.Conv2d(pixels, channels[0], 1)
         self.encoder = nn.ModuleList(blocks(count, width) for count, width in zip(encoder, channels, strict=True))
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in zip(channels[:-1], channels[1:], strict=True))
         self.fuse = nn.ModuleList(Fuse(coarse=b, skip=a) for a, b in zip(channels[:-1], channels[1:], strict=True))
@@ -140,7 +140,7 @@ class Lite(nn.Module):
 
 def lite_256() -> Lite:
     """The architecture of the shipped `lite-256`, with random weights."""
-    return Lite(shuffle=2, channels=[16, 48, 96, 160], encoder=[1, 2, 3, 3], decoder=[1, 2, 2])
+    return Lite(shuffle=4, channels=[48, 96, 152], encoder=[1, 2, 3], decoder=[2, 1])
 
 
 def _check(settings: Mapping[str, object]) -> None:

@@ -38,13 +38,13 @@ class CameraSource(Source):
     """A camera. A late reader gets the newest picture.
 
     A thread of its own opens, reads and releases the device: drivers block for as long as they like, above all those of cameras
-    that deliver nothing, and only the thread that waits elsewhere can say so in time. A thread that a driver never gives back ends
-    with the program.
+    that deliver nothing, and only a thread that waits elsewhere can say so in time. One that a driver never gives back ends with
+    the program.
 
     Args:
         index: number of the camera, as in `sources.devices.list_cameras`.
-        size, fps: asked of the camera, with MJPG, which full frame rates over USB 2 need; it gives the nearest that it has. `size`
-            is then that of its first picture, `fps` the rate measured over 30 pictures (until then the one asked for).
+        size, fps: asked of the camera, with MJPG, which full frame rates over USB 2 need; it gives the nearest that it has. The
+            attributes are then the size of its first picture and the rate over 30 pictures (until then the one asked for).
 
     Raises:
         SourceError: it does not exist, is in use, may not be used, or delivers nothing.

@@ -56,7 +56,7 @@ _COLLAR_COLOUR = (140, 112, 118)  # BGR
 _FABRIC_COLOUR = (6, 7, 8)
 
 _RENDER_HEIGHT = 432  # the photo has no more detail than that; enlarging it to the frame is the webcam's softness
-_NOISE_TILES = 4
+_NOISE_TILES = 2
 _NOISE_MARGIN = 64
 
 
@@ -81,18 +81,18 @@ class DemoScene:
     def frame(self, n: int) -> Image:
         """The picture number n >= 0."""
         body, head = self._poses(n)
-        picture = self._room.copy()
-        _place(picture, self._body, body, self._layer_scale)
-        _place(picture, self._head, head, self._layer_scale)
-        picture = cv2.resize(picture, (self.size.width, self.size.height), interpolation=cv2.INTER_LINEAR)
-        return self._with_noise(picture, n)
+        rendered = self._room.copy()
+        _place(rendered, self._body, body, self._layer_scale)
+        _place(rendered, self._head, head, self._layer_scale)
+        enlarged = cv2.resize(rendered, (self.size.width, self.size.height), interpolation=cv2.INTER_LINEAR)
+        return self._with_noise(np.asarray(enlarged, np.uint8), n)
 
     def landmarks(self, n: int) -> Points:
         """Where the five LANDMARKS are in frame n: 5 x 2, x and y in pixels."""
         _, head = self._poses(n)
         points = np.asarray(LANDMARKS) @ head[:, :2].T + head[:, 2]
         enlarged = (points + 0.5) * (self.size.width / self._render.width, self.size.height / self._render.height) - 0.5
-        return enlarged.astype(np.float32)
+        return np.asarray(enlarged, np.float32)
 
     def _poses(self, n: int) -> tuple[Array, Array]:
         """The 2 x 3 transforms from the photo to the rendered picture of body and head."""
@@ -133,19 +133,20 @@ def _layers() -> tuple[Image, Image]:
     photo = np.ascontiguousarray(astronaut()[:, :, ::-1])
     behind = photo.copy()
     # What the head hides when it sits straight and uncovers when it turns: the collar's back edge and dark fabric below it.
-    collar = np.array(_COLLAR_BEHIND_HEAD)
-    cv2.fillPoly(behind, [np.array([*_COLLAR_BEHIND_HEAD, (256, 200), (184, 196)])], _FABRIC_COLOUR)
-    cv2.polylines(behind, [collar + (0, 3)], False, _COLLAR_COLOUR, 5, cv2.LINE_AA)
+    hidden = [*_COLLAR_BEHIND_HEAD, (256, 200), (184, 196)]
+    cv2.fillPoly(behind, [np.array(hidden, np.int32)], _FABRIC_COLOUR)
+    below_edge = [(x, y + 3) for x, y in _COLLAR_BEHIND_HEAD]
+    cv2.polylines(behind, [np.array(below_edge, np.int32)], False, _COLLAR_COLOUR, 5, cv2.LINE_AA)
     return _cut_out(behind, _BODY, 1.0), _cut_out(photo, _HEAD, 1.6)
 
 
 def _cut_out(photo: Image, outline: tuple[tuple[int, int], ...], softness: float) -> Image:
     alpha = np.zeros(photo.shape[:2], np.uint8)
-    cv2.fillPoly(alpha, [np.array(outline)], 255, cv2.LINE_AA)
+    cv2.fillPoly(alpha, [np.array(outline, np.int32)], (255,), cv2.LINE_AA)
     # Pulled in by about the softness, so that the soft edge lies within the person and shows nothing of the photo's backdrop.
     edge = cv2.GaussianBlur(cv2.erode(alpha, np.ones((3, 3), np.uint8)), (0, 0), softness)
     premultiplied = photo.astype(np.float32) * (edge[:, :, None] / 255.0)
-    return np.dstack([np.rint(premultiplied).astype(np.uint8), edge])
+    return np.dstack([np.rint(premultiplied).astype(np.uint8), edge]).astype(np.uint8)
 
 
 def _place(picture: Image, layer: Image, pose: Array, layer_scale: float) -> None:
@@ -165,7 +166,9 @@ def _place(picture: Image, layer: Image, pose: Array, layer_scale: float) -> Non
 
 
 def _resized(layer: Image, scale: float) -> Image:
-    return layer if scale == 1.0 else cv2.resize(layer, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return (
+        layer if scale == 1.0 else np.asarray(cv2.resize(layer, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    )
 
 
 def _room(size: Size) -> Image:
@@ -181,7 +184,7 @@ def _room(size: Size) -> Image:
     cv2.rectangle(room, (36, -20), (196, 236), (196, 206, 210), -1)  # window frame
     for left in (48, 122):
         for top in (-10, 112):
-            cv2.rectangle(room, (left, top), (left + 62, top + 112), (226, 214, 196), -1)
+            cv2.rectangle(room, (left, top), (left + 62, top + 112), (222, 214, 204), -1)
     cv2.rectangle(room, (0, -20), (30, 330), (112, 122, 140), -1)  # curtains
     cv2.rectangle(room, (204, -20), (232, 330), (112, 122, 140), -1)
 
@@ -195,9 +198,9 @@ def _room(size: Size) -> Image:
         cv2.rectangle(room, (548, shelf), (768, shelf + 8), (72, 88, 112), -1)
     cv2.rectangle(room, (0, 346), (768, 432), (84, 98, 116), -1)  # sofa
     for centre, radius in (((120, 352), 46), ((84, 318), 30), ((150, 312), 32), ((116, 290), 26)):  # plant
-        cv2.circle(room, centre, radius, (72, 104, 78), -1)
+        cv2.circle(room, centre, radius, (70, 92, 76), -1)
 
-    soft = cv2.GaussianBlur(room, (0, 0), 9.0).astype(np.float32)
+    soft = cv2.GaussianBlur(room, (0, 0), 11.0).astype(np.float32)
     glow = np.exp(-(((x - 508) / 74) ** 2 + ((y - 118) / 66) ** 2))[:, :, None]
     soft += glow * np.array((58, 92, 118), np.float32)
     picture = np.clip(soft, 0, 255).astype(np.uint8)
@@ -205,7 +208,8 @@ def _room(size: Size) -> Image:
     # Fills the frame whatever its shape: centred, as much of it as fits.
     scale = max(size.width / width, size.height / height)
     matrix = np.array([(scale, 0, (size.width - scale * width) / 2), (0, scale, (size.height - scale * height) / 2)])
-    return cv2.warpAffine(picture, matrix, (size.width, size.height), borderMode=cv2.BORDER_REPLICATE)
+    filled = cv2.warpAffine(picture, matrix, (size.width, size.height), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(filled, np.uint8)
 
 
 def _noise(size: Size) -> tuple[list[Image], list[Image]]:
@@ -233,10 +237,12 @@ def _scaling(x: float, y: float) -> Array:
 
 
 def _scaling_about(centre: tuple[float, float], x: float, y: float) -> Array:
-    return _translation(*centre) @ _scaling(x, y) @ _translation(-centre[0], -centre[1])
+    about: Array = _translation(*centre) @ _scaling(x, y) @ _translation(-centre[0], -centre[1])
+    return about
 
 
 def _rotation_about(centre: tuple[float, float], degrees: float) -> Array:
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     turn = np.array([(cos, -sin, 0.0), (sin, cos, 0.0), (0.0, 0.0, 1.0)])
-    return _translation(*centre) @ turn @ _translation(-centre[0], -centre[1])
+    about: Array = _translation(*centre) @ turn @ _translation(-centre[0], -centre[1])
+    return about

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import cv2
 
-LOOPBACK_LABEL = "GPEN Live"
-"""The card label under which our own v4l2loopback output is set up; it is no camera to choose."""
+from gpen_live.sinks.loopback import LABEL as OWN_OUTPUT
 
 _SYSFS = Path("/sys/class/video4linux")
 _VIDIOC_QUERYCAP = 0x80685600
@@ -62,7 +61,7 @@ def _linux() -> list[CameraInfo]:
             name = (entry / "name").read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             continue  # unplugged meanwhile
-        if name != LOOPBACK_LABEL and captures(f"/dev/{entry.name}"):
+        if name != OWN_OUTPUT and captures(f"/dev/{entry.name}"):
             cameras.append(CameraInfo(int(match[1]), name or entry.name))
     return sorted(cameras, key=lambda camera: camera.index)
 
@@ -94,7 +93,7 @@ def _windows_names() -> list[str] | None:
     try:
         library = importlib.import_module("cv2_enumerate_cameras")
         return [str(camera.name) for camera in library.enumerate_cameras(cv2.CAP_DSHOW)]
-    except Exception:  # a driver's fault must not cost the window its list
+    except (ImportError, OSError, RuntimeError):
         _log.exception("DirectShow did not list the cameras")
         return None
 

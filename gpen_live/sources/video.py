@@ -100,11 +100,10 @@ class VideoSource(Source):
         """All frames of all rounds, each with the time in seconds, from the start of the first round, at which it is due."""
         due = 0.0
         while True:
-            base, first = due, None
+            base, first, at = due, None, -1 / self.fps
             for frame in self._decode():
-                at = _time_of(frame)
-                if at is None:
-                    at = (first or 0.0) + due - base + (0.0 if first is None else 1 / self.fps)
+                stamp = _time_of(frame)
+                at = at + 1 / self.fps if stamp is None else stamp
                 first = at if first is None else first
                 due = max(due, base + at - first)
                 yield due, frame

@@ -35,7 +35,7 @@ from gpen_live.training.detector_loss import (
     steadiness_loss,
     teacher_loss,
 )
-from gpen_live.training.detector_score import Score, Truth, score
+from gpen_live.training.detector_score import Score, Truth, score, truths_of
 from gpen_live.training.scenes import SLOTS, Bank, FaceBank, SceneMaker, Scenes, read_photos, read_scenes
 
 log = logging.getLogger("detector")
@@ -94,16 +94,6 @@ def load_network_file(path: Path, device: torch.device) -> nn.Module:
         state = torch.load(path, map_location=device, weights_only=True)
     network.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})
     return network.eval().requires_grad_(False)
-
-
-def truths_of(scenes: Scenes) -> list[Truth]:
-    """The faces of each scene, on the CPU."""
-    boxes, landmarks = scenes.boxes.cpu().double().numpy(), scenes.landmarks.cpu().double().numpy()
-    labelled, doubtful = scenes.labelled.cpu().numpy(), scenes.doubtful.cpu().numpy()
-    return [
-        Truth(b[is_face], p[is_face], b[unsure])
-        for b, p, is_face, unsure in zip(boxes, landmarks, labelled, doubtful, strict=True)
-    ]
 
 
 def make_check_set(maker: SceneMaker, count: int, height: int, width: int, severity: float = 0.7) -> CheckSet:

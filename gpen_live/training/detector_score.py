@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpen_live.faces.detect import Detection, Floats, iou
+from gpen_live.training.scenes import Scenes
 
 FOUND_IOU = 0.5
 EXCUSED_IOU = 0.3
@@ -20,6 +21,16 @@ class Truth:
     boxes: Floats
     landmarks: Floats
     doubtful: Floats
+
+
+def truths_of(scenes: Scenes) -> list[Truth]:
+    """The faces of each scene, on the CPU."""
+    boxes, landmarks = scenes.boxes.cpu().double().numpy(), scenes.landmarks.cpu().double().numpy()
+    labelled, doubtful = scenes.labelled.cpu().numpy(), scenes.doubtful.cpu().numpy()
+    return [
+        Truth(b[is_face], p[is_face], b[unsure])
+        for b, p, is_face, unsure in zip(boxes, landmarks, labelled, doubtful, strict=True)
+    ]
 
 
 @dataclass(frozen=True)

@@ -553,4 +553,5 @@ def _capsule(limb: Tensor, points: Tensor) -> Tensor:
     along = end - start
     position = ((points - start) * along).sum(dim=-1) / along.square().sum(dim=-1).clamp(min=1e-6)
     distance = (points - start - position.clamp(0, 1)[..., None] * along).norm(dim=-1)
-    return ((limb[:, None, None, 4] - distance) / limb[:, None, None, 5] + 0.5).clamp(0, 1)
+    cover: Tensor = ((limb[:, None, None, 4] - distance) / limb[:, None, None, 5] + 0.5).clamp(0, 1)
+    return cover

@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2  # noqa: F401  before Qt, so that what its import does to Qt's environment can be undone
 
@@ -20,29 +21,38 @@ if sys.platform.startswith("linux"):
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
+from gpen_live.live.clock import now
 from gpen_live.settings import SettingsStore
 from gpen_live.ui import icons
-from gpen_live.ui.controller import Controller, Pipeline
+from gpen_live.ui.controller import Controller
 from gpen_live.ui.models import Registry
 from gpen_live.ui.theme import ThemeKeeper
 from gpen_live.ui.window import MainWindow
 
 if TYPE_CHECKING:
     from gpen_live.live.config import LiveConfig
+    from gpen_live.live.pipeline import LivePipeline
     from gpen_live.ui.panels.source import Camera
 
 _log = logging.getLogger(__name__)
 
 
-def run_app(config_overrides: Mapping[str, Any] | None = None, *, debug: bool = False) -> int:
+def run_app(
+    config: LiveConfig | None = None, *, frames: int | None = None, seconds: float | None = None, report: Path | None = None
+) -> int:
     """Shows the window and stays until it is closed.
 
     Args:
-        config_overrides: LiveConfig fields that hold for this run, over the saved settings.
-        debug: print to stderr how long the window took to appear.
+        config: wishes that hold for this session in place of the saved settings; None takes the settings.
+        frames: close after so many captured frames.
+        seconds: close so many seconds after the first frame.
+        report: write the run's figures to this JSON file at the end.
 
     Returns:
         The exit code.
+
+    Raises:
+        GpenLiveError: the report can't be written.
     """
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
@@ -50,39 +60,60 @@ def run_app(config_overrides: Mapping[str, Any] | None = None, *, debug: bool = 
     app.setApplicationDisplayName("GPEN Live")
     app.setDesktopFileName("gpen-live")
     app.setWindowIcon(icons.app_icon())
-    controller = Controller(SettingsStore(), _make_pipeline, config_overrides)
+    run = _Run(frames, seconds)
+    controller = Controller(SettingsStore(), run.make_pipeline, config)
     window = MainWindow(controller, Registry(), _list_cameras, ThemeKeeper(app))
 
     def begin() -> None:
-        if debug:
-            sys.stderr.write(f"window up after {_seconds_since_start():.2f} s\n")
+        _log.info("window up %.2f s after the start of the process", _seconds_since_start())
         controller.start()
         window.source.refresh()
 
+    def beat() -> None:  # also lets Python see signals: Qt's loop is C++
+        if run.over():
+            window.close()
+
     window.first_painted.connect(begin)
-    _close_on_interrupt(window)
+    signal.signal(signal.SIGINT, lambda number, frame: window.close())
+    timer = QTimer(window)
+    timer.timeout.connect(beat)
+    timer.start(100)
     window.show()
-    return app.exec()
+    code = app.exec()
+    if report is not None and run.pipeline is not None:
+        from gpen_live.live.report import write_report
+
+        write_report(report, run.pipeline.report())
+    return code
 
 
-def _make_pipeline(config: LiveConfig) -> Pipeline:
-    from gpen_live.live.pipeline import LivePipeline
+class _Run:
+    """The pipeline of this session, and when it is to end."""
 
-    return LivePipeline(config)
+    def __init__(self, frames: int | None, seconds: float | None) -> None:
+        self._frames = frames
+        self._seconds = seconds
+        self.pipeline: LivePipeline | None = None
+
+    def make_pipeline(self, config: LiveConfig) -> LivePipeline:
+        from gpen_live.live.pipeline import LivePipeline
+
+        self.pipeline = LivePipeline(config, max_frames=self._frames)
+        return self.pipeline
+
+    def over(self) -> bool:
+        """Whether the run has had the frames or seconds that it was given."""
+        if self.pipeline is None or (self._frames is None and self._seconds is None):
+            return False
+        first = self.pipeline.meters.first_sent_at
+        timed_out = self._seconds is not None and first is not None and now() - first >= self._seconds
+        return timed_out or self.pipeline.finished
 
 
 def _list_cameras() -> Sequence[Camera]:
     from gpen_live.sources.devices import list_cameras
 
     return list_cameras()
-
-
-def _close_on_interrupt(window: MainWindow) -> None:
-    """Ctrl-C in the terminal closes the window. Qt's loop is C++: a timer lets Python see the signal."""
-    signal.signal(signal.SIGINT, lambda number, frame: window.close())
-    beat = QTimer(window)
-    beat.start(200)
-    beat.timeout.connect(lambda: None)
 
 
 def _seconds_since_start() -> float:

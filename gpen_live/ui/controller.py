@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -78,7 +78,8 @@ class Controller(QObject):
     Args:
         store: where the settings lie.
         make_pipeline: makes the pipeline once the window is up.
-        overrides: LiveConfig fields for this run alone, from the command line; a control that the user moves wins over them.
+        config: wishes for this run alone, from the command line, in place of the settings; none of them is saved, and a
+            control that the user moves wins over its wish.
     """
 
     changed = Signal()
@@ -90,7 +91,7 @@ class Controller(QObject):
         self,
         store: SettingsStore,
         make_pipeline: Callable[[LiveConfig], Pipeline],
-        overrides: Mapping[str, Any] | None = None,
+        config: LiveConfig | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -98,7 +99,7 @@ class Controller(QObject):
         self._make_pipeline = make_pipeline
         loaded = store.load()
         self.settings = loaded.settings
-        self.config = dataclasses.replace(self.settings.live_config(), **(overrides or {}))
+        self.config = config or self.settings.live_config()
         self.pipeline: Pipeline | None = None
         self.snapshot = Snapshot()
         self._first_notice = loaded.notice
@@ -232,8 +233,7 @@ class Controller(QObject):
         """Saves and stops; takes STOP_WITHIN_S at most, even when a driver hangs."""
         self._poll.stop()
         self.save()
-        pipeline, self.pipeline = self.pipeline, None
-        if pipeline is not None:
-            stopping = threading.Thread(target=pipeline.stop, name="gpen-live-stop", daemon=True)
+        if self.pipeline is not None:
+            stopping = threading.Thread(target=self.pipeline.stop, name="gpen-live-stop", daemon=True)
             stopping.start()
             stopping.join(STOP_WITHIN_S)

@@ -44,7 +44,7 @@ class ModelsDialog(QDialog):
         self.licence = LicencePage()
         self.licence.accepted.connect(self._accept)
         self.licence.declined.connect(lambda: self._pages.setCurrentIndex(0))
-        self._pages = QStackedWidget()
+        self._pages: QStackedWidget = QStackedWidget()
         self._pages.addWidget(self._list_page())
         self._pages.addWidget(self.licence)
         column = QVBoxLayout(self)

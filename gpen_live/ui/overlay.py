@@ -25,8 +25,11 @@ def describe_engine(snapshot: Snapshot) -> str:
 
 
 def device_name(device: str) -> str:
-    """A device as people call it: "cuda:0" becomes "CUDA 0", "cpu" becomes "CPU"."""
-    return device.upper().replace(":", " ") if device.split(":")[0] in ("cpu", "cuda", "mps") else device
+    """A device in short, as people call it: "cuda:0 (NVIDIA GeForce RTX 4070)" becomes "RTX 4070", "cpu (8 threads)" "CPU"."""
+    kind, _, what = device.partition(" (")
+    if kind.startswith("cuda") and what:
+        return what.rstrip(")").removeprefix("NVIDIA ").removeprefix("GeForce ")
+    return kind.upper().replace(":", " ")
 
 
 def describe_faces(count: int) -> str:
@@ -115,8 +118,8 @@ class _Panel:
     def _stages(self, painter: QPainter | None, y: float) -> float:
         names = [name for name in STAGES if name != "end_to_end"]
         values = {name: self._snapshot.stages.get(name, Quantiles()) for name in names}
-        # The wait for the camera is no work: pale, and not what the others are measured against.
-        longest = max([values[name].p50 for name in names if name != "capture"] + [8.0])
+        # A full bar is one frame's time at the output's rate: what takes longer can't be done for every frame.
+        budget = 1000 / self._snapshot.rates.output if self._snapshot.rates.output > 1 else 1000 / 30
         room = WIDTH - 2 * _PAD - _NAME - _VALUE - 8
         for name in names:
             if painter:
@@ -127,7 +130,7 @@ class _Panel:
                 painter.setPen(Qt.PenStyle.NoPen)
                 painter.setBrush(QColor(255, 255, 255, 20))
                 painter.drawRoundedRect(QRectF(_PAD + _NAME, middle - 2.5, room, 5), 2.5, 2.5)
-                share = min(1.0, value.p50 / longest)
+                share = min(1.0, value.p50 / budget)
                 if share > 0:
                     painter.setBrush(QColor(255, 255, 255, 70) if waiting else QColor(DARK.accent))
                     painter.drawRoundedRect(QRectF(_PAD + _NAME, middle - 2.5, max(5.0, room * share), 5), 2.5, 2.5)

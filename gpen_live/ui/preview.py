@@ -16,6 +16,7 @@ from gpen_live.ui.theme import tokens
 
 _CORNER = 12.0
 _MARGIN = 12.0
+_SLIVERS = 64.0
 
 
 class Picture(Protocol):
@@ -36,6 +37,7 @@ class PreviewView(QWidget):
         self.setAccessibleName("Preview")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(320, 200)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._picture: Picture | None = None
         self._pixels: Array | None = None
         self._scaled: QImage | None = None
@@ -116,7 +118,8 @@ class PreviewView(QWidget):
         height, width = self._picture.image.shape[:2]
         scale = min(self.width() / width, self.height() / height)
         shown_width, shown_height = width * scale, height * scale
-        return QRectF((self.width() - shown_width) / 2, (self.height() - shown_height) / 2, shown_width, shown_height)
+        left, top = (self.width() - shown_width) / 2, (self.height() - shown_height) / 2
+        return QRectF(round(left), round(top), shown_width, shown_height)
 
     def resizeEvent(self, event: object) -> None:
         self._scaled = None
@@ -124,16 +127,20 @@ class PreviewView(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        place = self.picture_rect()
+        stage = self._stage(place)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(tokens().stage))
+        painter.drawRoundedRect(stage, _CORNER, _CORNER)
         if self._picture is None:
             self._paint_words(painter)
             return
-        place = self.picture_rect()
         clip = QPainterPath()
-        clip.addRoundedRect(place, _CORNER, _CORNER)
+        clip.addRoundedRect(stage, _CORNER, _CORNER)
         painter.setClipPath(clip)
         painter.drawImage(place.topLeft(), self._shown(place))
         painter.setClipping(False)
-        self._soften_corners(painter, place)
+        self._soften_corners(painter, stage)
         if self._comparing:
             self._paint_badge(painter, place)
         if self._overlay and not self._comparing:
@@ -151,6 +158,12 @@ class PreviewView(QWidget):
             self._scaled.setDevicePixelRatio(ratio)
         assert self._scaled is not None
         return self._scaled
+
+    def _stage(self, picture: QRectF) -> QRectF:
+        """What has round corners: all of the view, or the picture alone where only slivers are left beside it."""
+        whole = QRectF(self.rect())
+        slivers = max(whole.width() - picture.width(), whole.height() - picture.height()) < _SLIVERS
+        return picture if slivers else whole
 
     def _soften_corners(self, painter: QPainter, place: QRectF) -> None:
         """A clip has hard edges; a line in the window's colour along it smooths them."""
@@ -200,9 +213,6 @@ class PreviewView(QWidget):
 
     def _paint_words(self, painter: QPainter) -> None:
         colours = tokens()
-        painter.setPen(QColor(colours.border))
-        painter.setBrush(QColor(colours.stage))
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), _CORNER, _CORNER)
         centre = QRectF(self.rect()).center() - QPointF(0, 36)
         if self._busy:
             self._paint_spinner(painter, centre, 16, 3)

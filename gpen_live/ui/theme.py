@@ -198,11 +198,10 @@ QPushButton[kind="primary"]:disabled {{ background: {c.control}; border-color: {
 QPushButton[kind="stop"] {{ background: transparent; border-color: {c.bad}; color: {c.bad}; font-weight: 600; }}
 QPushButton[kind="stop"]:hover {{ background: {c.hover}; }}
 QPushButton[kind="link"] {{
-    background: transparent; border: 1px solid transparent; border-radius: 4px; color: {c.accent}; padding: 0 2px;
-    min-height: 20px; text-align: left;
+    background: transparent; border: 0; color: {c.accent}; padding: 0; min-height: 22px; text-align: left;
 }}
 QPushButton[kind="link"]:hover {{ color: {c.accent_hover}; text-decoration: underline; }}
-QPushButton[kind="link"]:focus {{ border-color: {c.accent}; }}
+QPushButton[kind="link"]:focus {{ text-decoration: underline; }}
 QPushButton[kind="compact"] {{ min-height: 26px; padding: 0 12px; }}
 
 QToolButton {{ background: transparent; border: 1px solid transparent; border-radius: {RADIUS}px; padding: 0; color: {c.text}; }}

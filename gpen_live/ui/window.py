@@ -80,6 +80,7 @@ class MainWindow(QMainWindow):
         self._frames.setInterval(FRAME_MS)
         self._frames.timeout.connect(self.take_frame)
         self._frames.start()
+        self.preview.setFocus()
 
     # what it is made of
 
@@ -148,6 +149,7 @@ class MainWindow(QMainWindow):
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setFixedWidth(PANEL_WIDTH)
+        inner.setMaximumWidth(PANEL_WIDTH)
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         scroll.setWidget(inner)
         return scroll
@@ -317,7 +319,7 @@ class MainWindow(QMainWindow):
         place = self.controller.settings.window
         if place is None:
             available = self.screen().availableGeometry().size()
-            self.resize(min(1360, available.width() - 80), min(800, available.height() - 80))
+            self.resize(min(1440, available.width() - 80), min(688, available.height() - 80))
             return
         self.resize(place.width, place.height)
         if any(screen.availableGeometry().contains(place.x + 60, place.y + 20) for screen in QGuiApplication.screens()):

@@ -96,7 +96,7 @@ def test_constraints_agree_with_the_project_file() -> None:
         for line in (ROOT / "packaging" / "constraints.txt").read_text(encoding="utf-8").splitlines()
         if "==" in line and not line.startswith("#")
     }
-    wanted = re.findall(r'^\s*"([\w.-]+)==([\w.]+)"', PYPROJECT, re.MULTILINE)
+    wanted = re.findall(r'^\s*"([\w.-]+)==([\w.]+)["; ]', PYPROJECT, re.MULTILINE)
     assert len(wanted) > 20
     for name, version in wanted:
         assert constraints[name.lower()] == version, f"{name}: make packaging/constraints.txt anew"

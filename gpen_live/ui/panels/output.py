@@ -17,7 +17,7 @@ class OutputPanel(Card):
     help_wanted = Signal()
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
-        super().__init__("Virtual camera", parent=parent)
+        super().__init__("Output", parent=parent)
         self._controller = controller
         self.toggle = button("Start virtual camera", "primary", "Send the picture to OBS, Zoom and the like (V)")
         self.toggle.setMinimumHeight(44)

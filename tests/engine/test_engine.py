@@ -1,0 +1,135 @@
+"""The engine with networks and detectors of the tests' own: what happens around them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from gpen_live.engine.engine import NO_FACE, Engine, blend_faces
+from gpen_live.engine.enhancer import Enhancer, NetworkError
+from gpen_live.faces.align import GPEN_TEMPLATE
+from gpen_live.faces.detect import Detection, Detector
+from gpen_live.frame import Image
+from gpen_live.models.registry import get
+
+CPU = torch.device("cpu")
+STEP = 1 / 30
+
+
+class Brighter(nn.Module):
+    stride = 16
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + 0.2
+
+
+class Squares(Brighter):
+    """Takes nothing but squares of its size, as GPEN does."""
+
+    stride = None  # type: ignore[assignment]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.shape[-2:] == (256, 256)
+        return x + 0.2
+
+
+class Failing(Brighter):
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.what == "raises":
+            raise RuntimeError("CUDA error: device lost\nmore lines")
+        return {"nan": x * float("nan"), "shape": x[:, :, ::2], "infinite": x / 0}[self.what]
+
+
+class Known(Detector):
+    """A detector that knows where the faces are."""
+
+    def __init__(self, *sides: float) -> None:
+        self.faces = [self._face(140.0 + 260 * i, 150.0, side) for i, side in enumerate(sides)]
+
+    @staticmethod
+    def _face(x: float, y: float, side: float) -> Detection:
+        points = (GPEN_TEMPLATE - 0.5) * side + [x, y]
+        return Detection((x - side / 4, y - side / 4, x + side / 4, y + side / 4), 0.99, points)
+
+    def detect(self, image: Image, *, max_faces: int = 4, threshold: float = 0.6) -> list[Detection]:
+        return self.faces[:max_faces]
+
+
+def engine(network: nn.Module, *sides: float) -> Engine:
+    return Engine(CPU, Known(*sides), Enhancer(network, get("lite-256"), CPU))
+
+
+def frame(height: int = 300, width: int = 560) -> Image:
+    return np.random.default_rng(0).integers(20, 200, (height, width, 3), dtype=np.uint8)
+
+
+def settle(one: Engine, image: Image, strength: float = 1.0) -> Image:
+    for i in range(10):  # a new face fades in
+        done = one.enhance_faces(image, i * STEP, strength)
+    assert not done.raw_reason
+    return done.image
+
+
+def test_a_face_is_enhanced_and_its_stages_are_timed() -> None:
+    one, image = engine(Brighter(), 200), frame()
+    settle(one, image)
+    done = one.enhance_faces(image, 10 * STEP, 1.0)
+    assert set(done.times_ms) == {"detect", "warp", "network", "blend"}
+    assert all(value >= 0 for value in done.times_ms.values())
+    change = done.image.astype(int) - image
+    assert abs(change[150, 140].mean() - 0.2 * 127.5) < 2
+    assert (change[:, 300:] == 0).all()
+
+
+def test_two_faces_both_change() -> None:
+    image = frame()
+    change = settle(engine(Brighter(), 160, 120), image).astype(int) - image
+    assert change[150, 140].mean() > 20
+    assert change[150, 400].mean() > 20
+
+
+def test_strength_scales_the_change() -> None:
+    image = frame()
+    half = settle(engine(Brighter(), 200), image, 0.5).astype(int) - image
+    assert abs(half[150, 140].mean() - 0.1 * 127.5) < 2
+    assert np.array_equal(settle(engine(Brighter(), 200), image, 0.0), image)
+
+
+def test_without_a_face_the_raw_frame_goes_out_with_the_reason() -> None:
+    image = frame()
+    done = engine(Brighter()).enhance_faces(image, 0.0, 1.0)
+    assert done.image is image
+    assert done.raw_reason == NO_FACE
+
+
+@pytest.mark.parametrize("what", ["raises", "nan", "infinite", "shape"])
+def test_a_network_that_fails_says_so_in_a_sentence(what: str) -> None:
+    one = engine(Failing(what), 200)
+    one.enhance_faces(frame(), 0.0, 1.0)  # weight zero yet: the network is not asked
+    with pytest.raises(NetworkError) as caught:
+        one.enhance_faces(frame(), STEP, 1.0)
+    assert "lite-256" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("network", [Brighter(), Squares()])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (37, 53), (180, 320), (90, 40)])
+def test_full_frame_mode_takes_any_size(network: nn.Module, height: int, width: int) -> None:
+    image = np.full((height, width, 3), 100, np.uint8)
+    done = engine(network).enhance_frame(image, 1.0)
+    assert done.image.shape == image.shape
+    assert not done.raw_reason
+    assert np.abs(done.image.astype(int) - 125.5).max() <= 1
+
+
+def test_a_photo_is_enhanced_at_once() -> None:
+    image = frame()
+    known = Known(200)
+    out = blend_faces(image, Enhancer(Brighter(), get("lite-256"), CPU), [(known.faces[0].landmarks, 1.0)])
+    assert (out.astype(int) - image)[150, 140].mean() > 20

@@ -1,0 +1,156 @@
+"""Sources, sinks, networks and detectors that a pipeline test controls."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from gpen_live.errors import SinkError, SourceError
+from gpen_live.frame import Array, Image, PixelFormat, Size
+from gpen_live.live import capture, loader, sender, worker
+from gpen_live.sinks.base import Sink
+from gpen_live.sources.base import Source
+
+SIZE = Size(64, 48)
+
+
+def stamped(number: int, size: Size = SIZE) -> Image:
+    """A picture that carries its number in its first pixel."""
+    image = np.full((size.height, size.width, 3), 50, np.uint8)
+    image[0, 0] = (number % 256, number // 256, 7)
+    return image
+
+
+def number_of(image: Array) -> int:
+    return int(image[0, 0, 0]) + 256 * int(image[0, 0, 1])
+
+
+class FakeSource(Source):
+    """Delivers stamped pictures at `fps`; `script` maps a number to what happens there (a picture, an exception, None = end)."""
+
+    def __init__(self, label: str = "fake", *, fps: float = 100.0, size: Size = SIZE, script: dict[int, object] | None = None):
+        self.label, self.fps, self.size = label, fps, size
+        self.script = script or {}
+        self.number = 0
+        self.closed = threading.Event()
+
+    def read(self) -> Image | None:
+        time.sleep(1 / self.fps)
+        event = self.script.get(self.number, "picture")
+        number, self.number = self.number, self.number + 1
+        if isinstance(event, Exception):
+            raise event
+        if event is None or isinstance(event, np.ndarray):
+            return event
+        return stamped(number, self.size)
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+class FakeSink(Sink):
+    """Remembers what it was sent; fails while `broken`, takes `slow` seconds for each frame."""
+
+    def __init__(self, *, wants: PixelFormat = PixelFormat.BGR, slow: float = 0.0) -> None:
+        self.label, self.wants, self.slow = "fake sink", wants, slow
+        self.sent: list[Array] = []
+        self.at: list[float] = []
+        self.broken = False
+        self.closed = threading.Event()
+
+    def send(self, pixels: Array) -> None:
+        if self.broken:
+            raise SinkError("The fake sink broke.", "Mend it.")
+        time.sleep(self.slow)
+        self.sent.append(pixels)
+        self.at.append(time.perf_counter())
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+class FakeEngine:
+    """Adds 100 to every pixel but the stamp; `fail` makes it raise, `slow` seconds a frame."""
+
+    def __init__(self, model: str = "lite-256") -> None:
+        self.device = "fake"
+        self.model = model
+        self.fail: Exception | None = None
+        self.slow = 0.0
+        self.scenes = 0
+        self.enhancer = SimpleNamespace(spec=SimpleNamespace(name=model), precision="fp32")
+
+    def new_scene(self) -> None:
+        self.scenes += 1
+
+    def enhance_faces(self, image: Image, at: float, strength: float) -> object:
+        time.sleep(self.slow)
+        if self.fail is not None:
+            raise self.fail
+        out = image.copy()
+        out[1:] += 100
+        return SimpleNamespace(image=out, faces=[], raw_reason="", times_ms={"network": 1.0})
+
+    def enhance_frame(self, image: Image, strength: float) -> object:
+        return SimpleNamespace(image=np.full_like(image, 222), faces=[], raw_reason="", times_ms={"network": 1.0})
+
+
+class World:
+    """Everything outside the pipeline: what opens, what loads. Tests put things in and look at what came out."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sources: dict[str, Source | Exception] = {"demo": FakeSource()}
+        self.sinks: dict[str, FakeSink | Exception] = {"none": FakeSink()}
+        self.engine = FakeEngine()
+        self.load_error: Exception | None = None
+        self.load_s = 0.0
+        self.loads: list[str] = []
+        monkeypatch.setattr(capture, "open_source", self._open_source)
+        monkeypatch.setattr(sender, "open_sink", self._open_sink)
+        monkeypatch.setattr(loader.Loader, "_load", lambda _, wanted: self._load(wanted))
+        monkeypatch.setattr(worker.Worker, "_engine_with", lambda _, loaded: self.engine)
+        monkeypatch.setattr(capture, "RETRY_S", 0.05)
+
+    @property
+    def sink(self) -> FakeSink:
+        sink = self.sinks["none"]
+        assert isinstance(sink, FakeSink)
+        return sink
+
+    def _open_source(self, spec: str, **_: object) -> Source:
+        found = self.sources.get(spec, SourceError(f"There is no {spec}.", "Name another."))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _open_sink(self, spec: str, **_: object) -> Sink:
+        found = self.sinks.get(spec, SinkError(f"There is no {spec}.", "Name another."))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _load(self, wanted: loader.Wanted) -> object:
+        time.sleep(self.load_s)
+        self.loads.append(wanted.model)
+        if self.load_error is not None:
+            raise self.load_error
+        return SimpleNamespace(
+            wanted=wanted,
+            device="fake",
+            device_label="fake device",
+            detector=None,
+            enhancer=SimpleNamespace(spec=SimpleNamespace(name=wanted.model), precision="fp32"),
+        )
+
+
+def wait_for(condition: object, seconds: float = 20.0) -> None:
+    """Waits until `condition()` is true; fails after `seconds`, far longer than it takes."""
+    assert callable(condition)
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.005)

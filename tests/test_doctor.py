@@ -1,0 +1,238 @@
+"""The report on a machine: each finding with its remedy, nothing private in it, and no check that ends it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gpen_live import doctor
+from gpen_live.doctor import Check, DoctorReport, Status
+from gpen_live.settings import VERSION, Settings
+from gpen_live.sinks.loopback import SETUP_COMMAND
+
+
+@pytest.fixture(scope="module")
+def report() -> DoctorReport:
+    """The report on the machine that runs the tests."""
+    return doctor.examine()
+
+
+def test_report_covers_every_subject(report: DoctorReport) -> None:
+    assert [check.name for check in report.checks] == [name for name, _ in doctor.EXAMINATIONS]
+
+
+def test_no_check_breaks(report: DoctorReport) -> None:
+    assert [check.found for check in report.checks if "This check" in check.found] == []
+
+
+def test_what_the_tests_need_is_found_here(report: DoctorReport) -> None:
+    """The tests run with this Python, PyTorch and encoder, so these can't be reported as missing."""
+    status = {check.name: check.status for check in report.checks}
+    assert {status[name] for name in ("System", "Python", "Compute", "Recording")} == {Status.OK}
+
+
+def test_everything_that_is_not_ok_says_what_to_do(report: DoctorReport) -> None:
+    assert [check.name for check in report.checks if check.status is not Status.OK and not check.remedy] == []
+
+
+def test_report_names_no_home_folder(report: DoctorReport) -> None:
+    assert str(Path.home()) not in report.to_text(width=400)
+    assert str(Path.home()) not in report.to_json()
+
+
+def test_json_says_the_same_as_the_report(report: DoctorReport) -> None:
+    tree = json.loads(report.to_json())
+    assert tree["version"] == report.version
+    assert tree["status"] == report.status.value
+    assert tree["checks"] == json.loads(msgspec.json.encode(report.checks))
+
+
+def test_text_holds_status_finding_and_remedy() -> None:
+    text = DoctorReport("1.2", (Check("Disk", Status.WARN, "1 GiB free [really]", "Make room."),)).to_text()
+    assert "GPEN Live 1.2" in text
+    assert "warn" in text
+    assert "1 GiB free [really]" in text, "square brackets are text, not markup"
+    assert "-> Make room." in text
+
+
+@pytest.mark.parametrize(
+    ("found", "worst"),
+    [
+        ([], Status.OK),
+        ([Status.OK, Status.OK], Status.OK),
+        ([Status.OK, Status.WARN], Status.WARN),
+        ([Status.FAIL, Status.WARN, Status.OK], Status.FAIL),
+    ],
+)
+def test_worst_check_is_the_status(found: list[Status], worst: Status) -> None:
+    assert DoctorReport("1", tuple(Check("x", status, "") for status in found)).status is worst
+
+
+def test_a_check_that_breaks_is_a_finding_and_the_others_go_on() -> None:
+    def breaks() -> Check:
+        raise ZeroDivisionError("by zero")
+
+    report = doctor.examine([("One", breaks), ("Two", lambda: Check("Two", Status.OK, "fine"))])
+    assert report.checks[0] == Check("One", Status.WARN, "This check failed (ZeroDivisionError: by zero).")
+    assert report.checks[1].status is Status.OK
+
+
+def test_a_check_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "CHECK_LIMIT_S", 0.05)
+    release = threading.Event()
+
+    def hangs() -> Check:
+        release.wait()
+        return Check("One", Status.OK, "late")
+
+    try:
+        (check,) = doctor.examine([("One", hangs)]).checks
+    finally:
+        release.set()
+    assert check.status is Status.WARN
+    assert "no answer" in check.found
+
+
+def test_private_names_are_taken_out() -> None:
+    home = Path("/home/anna")
+    assert doctor.scrub("/home/anna/.config/x, /home/annabel/y", home, "anna") == "~/.config/x, /home/annabel/y"
+    assert doctor.scrub("camera:1 Anna's iPhone", home, "anna") == "camera:1 user's iPhone"
+    assert doctor.scrub("Savanna webcam", home, "anna") == "Savanna webcam"
+    assert doctor.scrub("run as root in /root/x", Path("/root"), "root") == "run as root in ~/x"
+    assert doctor.scrub(r"C:\Users\Bob\x", Path(r"C:\Users\Bob"), "Bob").startswith("~")
+
+
+def test_findings_of_a_check_are_scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/anna"))
+    monkeypatch.setattr(doctor, "_user", lambda: "anna")
+    (check,) = doctor.examine([("x", lambda: Check("x", Status.WARN, "in /home/anna/x", "remove /home/anna/x"))]).checks
+    assert check.found == "in ~/x"
+    assert check.remedy == "remove ~/x"
+
+
+class TestGraphics:
+    card = "NVIDIA GeForce RTX 4070 (driver 551.23, 12282 MiB)"
+
+    def test_usable_card(self) -> None:
+        check = doctor.judge_pytorch("2.13.0+cu130", "13.0", ["NVIDIA GeForce RTX 4070"], [self.card])
+        assert check.status is Status.OK
+        assert "CUDA 13.0" in check.found
+
+    def test_card_with_a_build_for_the_processor_gets_the_command(self) -> None:
+        check = doctor.judge_pytorch("2.13.0+cpu", None, [], [self.card])
+        assert check.status is Status.WARN
+        assert "RTX 4070" in check.found
+        assert "--torch-backend=auto" in check.remedy
+        assert "torch==2.13.0 " in check.remedy
+
+    def test_card_with_too_old_a_driver(self) -> None:
+        check = doctor.judge_pytorch("2.13.0", "13.0", [], [self.card])
+        assert check.status is Status.WARN
+        assert "driver is too old" in check.found
+        assert "Update the NVIDIA driver" in check.remedy
+
+    def test_no_card_is_no_fault(self) -> None:
+        assert doctor.judge_pytorch("2.13.0", "13.0", [], []).status is Status.OK
+
+    def test_cards_are_read_from_the_driver_s_tool(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(doctor, "_run", lambda command: "NVIDIA H100, 580.65, 81559 MiB\n")
+        assert doctor.nvidia_cards() == ["NVIDIA H100 (driver 580.65, 81559 MiB)"]
+        monkeypatch.setattr(doctor, "_run", lambda command: "")
+        assert doctor.nvidia_cards() == []
+
+    def test_absent_tool_says_nothing(self) -> None:
+        assert doctor._run(["no-such-tool-anywhere"]) == ""
+
+
+class TestVirtualCamera:
+    def test_linux_device_ready(self) -> None:
+        check = doctor.judge_linux_camera([("/dev/video10", "GPEN Live", True)], True)
+        assert check == Check("Virtual camera", Status.OK, "/dev/video10 (GPEN Live)")
+
+    def test_linux_device_not_writable(self) -> None:
+        check = doctor.judge_linux_camera([("/dev/video10", "GPEN Live", False)], True)
+        assert check.status is Status.WARN
+        assert "sudo usermod -aG video" in check.remedy
+
+    def test_linux_module_not_loaded(self) -> None:
+        assert "exclusive_caps=1" in doctor.judge_linux_camera([], True).remedy
+        assert "install v4l2loopback" not in doctor.judge_linux_camera([], True).remedy
+
+    def test_linux_module_absent(self) -> None:
+        remedy = doctor.judge_linux_camera([], False).remedy
+        assert "sudo apt install v4l2loopback-dkms" in remedy
+        assert SETUP_COMMAND in remedy
+
+    def test_windows(self) -> None:
+        assert doctor.judge_windows_camera(obs=True, unity_capture=True).found == "OBS Virtual Camera, Unity Capture"
+        assert doctor.judge_windows_camera(obs=False, unity_capture=True).status is Status.OK
+        absent = doctor.judge_windows_camera(obs=False, unity_capture=False)
+        assert absent.status is Status.WARN
+        assert "OBS Studio" in absent.remedy
+
+    def test_mac(self) -> None:
+        extension = "*\t*\tXYZ\tcom.obsproject.obs-studio.mac-camera-extension (30.1/1)\tOBS\t[activated enabled]"
+        assert doctor.judge_mac_camera("31.0.2", extension).status is Status.OK
+        assert "not installed" in doctor.judge_mac_camera(None, "").found
+        assert "too old" in doctor.judge_mac_camera("29.1", extension).found
+        waiting = doctor.judge_mac_camera("31.0.2", extension.replace("activated enabled", "activated waiting for user"))
+        assert waiting.status is Status.WARN
+        assert "Stop Virtual Camera" in waiting.remedy
+
+
+class TestWindow:
+    ldd = "\tlibc.so.6 => /lib/libc.so.6 (0x1)\n\tlibxcb-cursor.so.0 => not found\n\tlibxcb-cursor.so.0 => not found\n"
+
+    def test_missing_libraries_are_read_from_ldd(self) -> None:
+        assert doctor.missing_from_ldd(self.ldd) == ["libxcb-cursor.so.0"]
+
+    def test_missing_library_is_named_with_its_package(self) -> None:
+        check = doctor.judge_window(["libxcb-cursor.so.0"], has_display=True)
+        assert check.status is Status.WARN
+        assert "sudo apt install libxcb-cursor0." in check.remedy
+
+    @pytest.mark.parametrize(
+        ("library", "package"),
+        [
+            ("libxcb-icccm.so.4", "libxcb-icccm4"),
+            ("libxkbcommon-x11.so.0", "libxkbcommon-x11-0"),
+            ("libdbus-1.so.3", "libdbus-1-3"),
+            ("libEGL.so.1", "libegl1"),
+            ("libX11-xcb.so.1", "libx11-xcb1"),
+        ],
+    )
+    def test_debian_s_names(self, library: str, package: str) -> None:
+        assert doctor.debian_package(library) == package
+
+    def test_no_display(self) -> None:
+        assert "--headless" in doctor.judge_window([], has_display=False).remedy
+
+    def test_complete(self) -> None:
+        assert doctor.judge_window([], has_display=True).status is Status.OK
+
+
+class TestSettings:
+    def test_none_yet(self, tmp_path: Path) -> None:
+        assert doctor.judge_settings(tmp_path / "settings.json").status is Status.OK
+
+    def test_readable(self, tmp_path: Path) -> None:
+        path = tmp_path / "settings.json"
+        path.write_bytes(msgspec.json.encode(Settings(strength=0.5)))
+        assert doctor.judge_settings(path).status is Status.OK
+
+    @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 2, "strength": "much"}', b"\xff\xfe"])
+    def test_broken_file_is_reported_and_left_alone(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "settings.json"
+        path.write_bytes(content)
+        assert doctor.judge_settings(path).status is Status.WARN
+        assert path.read_bytes() == content
+        assert [entry.name for entry in tmp_path.iterdir()] == ["settings.json"]
+
+    def test_newer_version(self, tmp_path: Path) -> None:
+        path = tmp_path / "settings.json"
+        path.write_text(json.dumps({"version": VERSION + 1}), encoding="utf-8")
+        assert "newer version" in doctor.judge_settings(path).found

@@ -1,0 +1,274 @@
+"""The whole tree: style, types, the direction of imports, what starts without PyTorch, and what may lie in the repository."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "gpen_live"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+LAYERS = ("nets", "engine", "live", "ui")
+"""From the bottom up; a room imports nothing from a room above."""
+
+LIBRARIES = {
+    "PIL": "pillow",
+    "PySide6": "PySide6-Essentials",
+    "av": "av",
+    "cv2": "opencv-python",
+    "safetensors": "safetensors",
+    "shiboken6": "PySide6-Essentials",
+    "skimage": "scikit-image",
+}
+"""Modules whose package has another name, or comes with another one."""
+
+
+def run(*command: str) -> str:
+    """What a tool complains about; an empty text when it is content."""
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def test_lint() -> None:
+    assert run("ruff", "check", "--no-fix", "--output-format=concise") == ""
+
+
+def test_format() -> None:
+    assert run("ruff", "format", "--check") == ""
+
+
+@pytest.mark.timeout(900)
+def test_types() -> None:
+    assert run("mypy") == ""
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Dotted names of the modules that a file imports, anywhere in it; those for type checkers alone are left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if node in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def top_level(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def room(path: Path) -> str:
+    """The folder of the package that a module lies in; an empty text for those at its top."""
+    return path.relative_to(PACKAGE).parts[0] if path.parent != PACKAGE else ""
+
+
+def test_imports_are_read_from_code(tmp_path: Path) -> None:
+    """Guards the tests below, which would pass on anything if no import were found."""
+    file = tmp_path / "x.py"
+    file.write_text(
+        "from typing import TYPE_CHECKING\nimport a.b\nif TYPE_CHECKING:\n    import c\ndef f():\n    from d.e import g\n",
+        encoding="utf-8",
+    )
+    assert list(imports(file)) == ["typing.TYPE_CHECKING", "a.b", "d.e.g"]
+    assert len(MODULES) > 20
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_imports_point_down(layer: str) -> None:
+    above = LAYERS[LAYERS.index(layer) + 1 :]
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in MODULES
+        if room(path) == layer
+        for name in imports(path)
+        if any(f"{name}.".startswith(f"gpen_live.{other}.") for other in above)
+    ]
+    assert wrong == []
+
+
+def test_qt_is_imported_by_the_window_alone() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in MODULES
+        if room(path) != "ui"
+        for name in imports(path)
+        if top_level(name) in ("PySide6", "shiboken6")
+    ]
+    assert wrong == []
+
+
+def test_only_the_command_line_opens_the_window() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in MODULES
+        if room(path) not in ("ui", "cli")
+        for name in imports(path)
+        if name.startswith("gpen_live.ui")
+    ]
+    assert wrong == []
+
+
+def test_networks_import_torch_alone() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in MODULES
+        if room(path) == "nets"
+        for name in imports(path)
+        if top_level(name) not in {"torch", *sys.stdlib_module_names} and not name.startswith("gpen_live.nets")
+    ]
+    assert wrong == []
+
+
+def test_networks_read_and_write_nothing() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in MODULES
+        if room(path) == "nets"
+        for name in imports(path)
+        if top_level(name) in ("io", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile", "urllib")
+    ]
+    assert wrong == []
+
+
+def test_every_library_that_is_imported_is_a_requirement() -> None:
+    requirements = {name.lower() for name in re.findall(r'^\s*"([\w.-]+)==', read(ROOT / "pyproject.toml"), re.MULTILINE)}
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in MODULES
+        for name in map(top_level, imports(path))
+        if name not in {"gpen_live", *sys.stdlib_module_names, "msvcrt", "winreg"}
+        and LIBRARIES.get(name, name).lower() not in requirements
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("module", ["gpen_live.cli", "gpen_live.ui.app"])
+def test_start_does_not_wait_for_heavy_libraries(module: str) -> None:
+    heavy = "{'torch', 'torchvision', 'facexlib', 'basicsr', 'numba', 'skimage', 'scipy'}"
+    code = f"import sys, {module}; print(sorted({heavy} & sys.modules.keys()), {module!r} in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[] True", done.stdout + done.stderr
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def repository_files() -> list[Path]:
+    """Tracked files; in a copy without git, everything but environments, caches and hidden folders."""
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if done.returncode == 0 and done.stdout and (ROOT / ".git").exists():
+        found = [ROOT / name for name in done.stdout.decode().split("\0") if name]
+    else:
+        skipped = {"__pycache__", "build", "dist"}
+        found = [
+            path
+            for path in ROOT.rglob("*")
+            if not any(part in skipped or part.startswith(".") for part in path.relative_to(ROOT).parts)
+        ]
+    return [path for path in found if path.is_file()]
+
+
+def test_files_are_small() -> None:
+    """So that a clone stays quick."""
+    assert [str(path.relative_to(ROOT)) for path in repository_files() if path.stat().st_size > 12 * 2**20] == []
+
+
+REGISTRIES = ("pypi.org", "pythonhosted.org", "pypi.python.org", "download.pytorch.org", "registry.npmjs.org")
+MACHINE_PATH = re.compile(r"(?<![\w.~/-])/(work|root|home|Users|tmp)/[\w.-]+|[A-Z]:\\Users\\\w+")
+INVENTED = re.compile(r"/(home|Users)/(anna|annabel|user)\b|C:\\Users\\Bob|/home/\w+/\.\.\.")
+"""Homes of people that tests made up."""
+
+
+def texts() -> Iterator[tuple[Path, str]]:
+    for path in repository_files():
+        try:
+            yield path, read(path)
+        except UnicodeDecodeError:
+            continue
+
+
+def test_no_registry_and_no_path_of_a_machine_is_named() -> None:
+    found = []
+    for path, text in texts():
+        if path == Path(__file__).resolve():
+            continue
+        found += [f"{path.relative_to(ROOT)}: {host}" for host in REGISTRIES if host in text]
+        found += [
+            f"{path.relative_to(ROOT)}: {match[0]}"
+            for match in MACHINE_PATH.finditer(text)
+            if not INVENTED.match(text, match.start())
+        ]
+    assert found == []
+
+
+def test_machine_paths_are_recognised() -> None:
+    for text in ("in /work/x", "'/root/.cache'", "C:\\Users\\carol", "(/home/carol/x)"):
+        assert MACHINE_PATH.search(text), text
+    for text in ("a/work/x", "~/home/x", "https://host/home/x", "./tmp/x"):
+        assert not MACHINE_PATH.search(text), text
+
+
+def test_readme_shows_files_that_exist_and_has_no_gaps() -> None:
+    readme = read(ROOT / "README.md")
+    links = re.findall(r"\]\((?!https?:|#)([^)\s]+)\)", readme)
+    assert links
+    assert [link for link in links if not (ROOT / link.partition("#")[0]).exists()] == []
+    assert "<!-- measured" not in readme
+
+
+def test_readme_tells_every_option_of_the_command_line() -> None:
+    readme = read(ROOT / "README.md")
+    told = set(re.findall(r"--[a-z][a-z-]+", readme))
+    missing = []
+    for name in ("run", "enhance", "bench", "models", "doctor"):
+        assert f"gpen-live {name}" in readme
+        command = importlib.import_module(f"gpen_live.cli.{name}").command
+        commands = [command, *getattr(command, "commands", {}).values()]
+        options = {option for one in commands for parameter in one.params for option in parameter.opts if option.startswith("--")}
+        missing += [f"{name} {option}" for option in sorted(options - told)]
+    assert missing == []
+
+
+def test_readme_tells_every_key_of_the_report() -> None:
+    from gpen_live.frame import STAGES
+    from gpen_live.live.config import LiveConfig
+    from gpen_live.live.meters import Meters
+    from gpen_live.live.report import build_report
+    from gpen_live.live.status import Snapshot
+
+    told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", read(ROOT / "README.md")))))
+    report = build_report(LiveConfig(), Snapshot(), Meters(), ())
+    inner = [value for key, value in report.items() if key != "latency_ms" and isinstance(value, dict)]
+    keys = {*report, *STAGES, *(key for part in inner for key in part)}
+    assert keys - told == set()
+
+
+def test_readme_tells_the_window_s_shortcuts() -> None:
+    from gpen_live.ui.help import SHORTCUTS
+
+    readme = read(ROOT / "README.md")
+    assert [keys for keys, what in SHORTCUTS if f"| {keys} | {what} |" not in readme] == []
+
+
+def test_manual_steps_of_the_readme_install_the_pinned_versions() -> None:
+    pins = dict(re.findall(r'^\s*"([\w.-]+)==([\w.]+)', read(ROOT / "pyproject.toml"), re.MULTILINE))
+    told = re.findall(r"\b([a-z]+)==([\d.]+\d)", read(ROOT / "README.md"))
+    assert {name for name, _ in told} >= {"torch", "torchvision", "numpy", "setuptools", "wheel", "cython"}
+    assert [(name, version) for name, version in told if pins[name] != version] == []
