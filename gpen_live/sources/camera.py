@@ -25,6 +25,7 @@ _FIRST_FRAME_TIMEOUT_S = 5.0
 _FRAME_TIMEOUT_S = 2.0
 _CLOSE_TIMEOUT_S = 1.0
 _RETRY_PAUSE_S = 0.01
+_DEVICES = Path("/dev")
 _MEASURED_FRAMES = 30
 _SETTLING_FRAMES = 5  # exposure and buffers settle: not typical
 
@@ -178,14 +179,14 @@ def _as_bgr(picture: Array | None) -> Image | None:
 def _obstacle(index: int, cameras: list[CameraInfo]) -> SourceError | None:
     """What is known to be wrong before the camera is opened."""
     if platform.system() == "Linux":
-        device = f"/dev/video{index}"
-        if not Path(device).exists():
+        device = _DEVICES / f"video{index}"
+        if not device.exists():
             return _missing(index, cameras)
         if not os.access(device, os.R_OK | os.W_OK):
             return SourceError(
                 f"You may not use camera {index} ({device}).", 'Run "sudo usermod -a -G video $USER", then log out and in again.'
             )
-        if not captures(device):
+        if not captures(str(device)):
             return SourceError(f"{device} is a device that delivers no pictures.", _choose(cameras))
         return None
     if cameras and all(camera.index != index for camera in cameras):

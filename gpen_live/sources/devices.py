@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 
 from gpen_live.sinks.loopback import LABEL as OWN_OUTPUT
+from gpen_live.sinks.vcam import OBS_DEVICE
 
 _SYSFS = Path("/sys/class/video4linux")
 _VIDIOC_QUERYCAP = 0x80685600
@@ -38,8 +39,9 @@ class CameraInfo:
 
 
 def list_cameras() -> list[CameraInfo]:
-    """The cameras of this machine, by number. Reads the system's lists; opens no camera unless the system has no list.
+    """The cameras of this machine, by number, without the virtual ones that we send to.
 
+    Reads the system's list; opens no camera unless there is no such list.
     Takes up to a few seconds on macOS: call it beside the window's thread.
     """
     system = platform.system()
@@ -48,7 +50,7 @@ def list_cameras() -> list[CameraInfo]:
     names = _windows_names() if system == "Windows" else _macos_names() if system == "Darwin" else None
     if names is None:
         return _probed()
-    return [CameraInfo(index, name) for index, name in enumerate(names)]
+    return [CameraInfo(index, name) for index, name in enumerate(names) if name != OBS_DEVICE]
 
 
 def _linux() -> list[CameraInfo]:

@@ -1,11 +1,11 @@
 """Measures face detectors side by side: `python -m gpen_live.training.detector_eval --photos PHOTOS --scenes SCENES WEIGHTS ...`.
 
-Each of WEIGHTS is our safetensors, facexlib's .pth, or a YuNet .onnx. Three measurements:
+Each of WEIGHTS is our safetensors or facexlib's .pth. Three measurements:
 
-* scenes: people and backgrounds never trained on, put together and photographed as in training; recall, precision, landmark error;
+* scenes: people and backgrounds never trained on, composed and photographed as in training; recall, precision, landmark error;
 * still: faces that do not move in 1280 x 720 frames with sensor noise; how far each landmark wanders (standard deviation);
 * clips (`--clips FOLDER`): real films; how often there are how many faces, how far landmarks lie from a reference detector that
-  sees twice the resolution, and how much they shake (half the median second difference in time, which slow motion hardly adds to).
+  sees twice the resolution, and how much they shake (half the median second difference in time, small for slow motion).
 
 Landmark figures are percentages of the distance between the eyes.
 """
@@ -40,34 +40,8 @@ Find = Callable[[Image, float], list[Detection]]
 CLIP_ENDINGS = {".mp4", ".mov", ".gif", ".avi", ".mkv"}
 
 
-class YuNet:
-    """OpenCV's face detector on a reduced frame, as a second opinion."""
-
-    def __init__(self, path: Path, long_side: int) -> None:
-        self.long_side = long_side
-        self._network = cv2.FaceDetectorYN.create(str(path), "", (long_side, long_side), 0.1, 0.3, 50)
-
-    def __call__(self, image: Image, threshold: float) -> list[Detection]:
-        """Faces, largest first, with at least that score."""
-        height, width = image.shape[:2]
-        ratio = min(1.0, self.long_side / max(height, width))
-        size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
-        self._network.setInputSize(size)
-        rows = self._network.detect(cv2.resize(image, size, interpolation=cv2.INTER_AREA))[1]
-        scale = np.array([width / size[0], height / size[1]])
-        faces = []
-        for row in np.zeros((0, 15)) if rows is None else np.asarray(rows, dtype=np.float64):
-            points = (row[:14].reshape(7, 2) + [[0.5, 0.5], [0, 0], *[[0.5, 0.5]] * 5]) * scale
-            box = np.concatenate([points[0], points[0] + points[1]]) - 0.5
-            if row[14] >= threshold:
-                faces.append(Detection((box[0], box[1], box[2], box[3]), float(row[14]), points[2:] - 0.5))
-        return sorted(faces, key=lambda face: -face.area)
-
-
 def load(path: Path, long_side: int, *, vote: bool = True, dtype: torch.dtype = torch.float32) -> Find:
-    """A detector from a file of any of the three kinds."""
-    if path.suffix == ".onnx":
-        return YuNet(path, long_side)
+    """A detector from our safetensors or facexlib's .pth."""
     device = torch.device("cpu")
     detector = Detector(load_network_file(path, device), device, dtype, long_side=long_side, vote=vote)
     return lambda image, threshold: detector.detect(image, max_faces=16, threshold=threshold)
@@ -212,7 +186,7 @@ def evaluate(options: argparse.Namespace) -> None:
     reference = load(options.reference or options.weights[0], 2 * options.long_side)
     middle = options.threshold[len(options.threshold) // 2]
     for path in options.weights:
-        for vote in (False, True) if path.suffix != ".onnx" else (True,):
+        for vote in (False, True):
             find = load(path, options.long_side, vote=vote)
             log.info("%s%s", path.name, "" if vote else ", best candidate alone")
             for threshold in options.threshold:

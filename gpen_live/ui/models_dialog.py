@@ -117,6 +117,7 @@ class ModelsDialog(QDialog):
         else:
             self.licence.show_model(model)
             self._pages.setCurrentWidget(self.licence)
+            self.licence.agree.setFocus()
 
     def _accept(self, name: str) -> None:
         self._pages.setCurrentIndex(0)

@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication
 
 from gpen_live.frame import STAGES
-from gpen_live.live.status import Quantiles, Snapshot, grade
+from gpen_live.live.status import Health, Quantiles, Snapshot, grade
 from gpen_live.ui.theme import DARK
 
 WIDTH = 272.0
@@ -37,9 +37,12 @@ def describe_faces(count: int) -> str:
     return {0: "no face", 1: "1 face"}.get(count, f"{count} faces")
 
 
-def render(snapshot: Snapshot, ratio: float) -> QPixmap:
-    """The overlay's panel for `snapshot`, WIDTH device-independent pixels wide, sharp at the device pixel `ratio`."""
-    panel = _Panel(snapshot)
+def render(snapshot: Snapshot, ratio: float, *, compact: bool = False) -> QPixmap:
+    """The overlay's panel for `snapshot`, WIDTH device-independent pixels wide, sharp at the device pixel `ratio`.
+
+    `compact` leaves out the stages, for a small picture.
+    """
+    panel = _Panel(snapshot, compact)
     height = panel.draw(None)
     pixmap = QPixmap(round(WIDTH * ratio), round(height * ratio))
     pixmap.setDevicePixelRatio(ratio)
@@ -57,8 +60,9 @@ def render(snapshot: Snapshot, ratio: float) -> QPixmap:
 class _Panel:
     """Lays the panel out from top to bottom; without a painter it only measures."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, compact: bool) -> None:
         self._snapshot = snapshot
+        self._compact = compact
         base = QApplication.font()
         size = base.pointSizeF()
         self._small = QFont(base)
@@ -76,10 +80,11 @@ class _Panel:
         y = self._headline(painter, _PAD)
         y = self._line(painter, y)
         y = self._rates(painter, y)
-        y = self._line(painter, y)
-        y = self._stages(painter, y)
-        y = self._line(painter, y)
-        y = self._footer(painter, y)
+        if not self._compact:
+            y = self._line(painter, y)
+            y = self._stages(painter, y)
+            y = self._line(painter, y)
+            y = self._footer(painter, y)
         return y + _PAD
 
     def _headline(self, painter: QPainter | None, y: float) -> float:
@@ -99,9 +104,12 @@ class _Panel:
                 p95 = f"p95 {end_to_end.p95:.0f} ms"
                 self._text(painter, self._small, DARK.muted, p95, _PAD, y + 27, WIDTH - 2 * _PAD, 16, right=True)
             else:
-                self._text(painter, self._bold, DARK.muted, "Measuring…", _PAD, y, 200, 26)
+                self._text(painter, self._bold, DARK.muted, self._nothing(), _PAD, y, 200, 26)
                 self._text(painter, self._small, DARK.muted, "camera to output", _PAD, y + 27, 140, 16)
         return y + 43
+
+    def _nothing(self) -> str:
+        return "No output" if self._snapshot.sink.health is Health.FAILED else "Measuring…"
 
     def _rates(self, painter: QPainter | None, y: float) -> float:
         rates = self._snapshot.rates

@@ -17,6 +17,7 @@ from gpen_live.ui.theme import tokens
 _CORNER = 12.0
 _MARGIN = 12.0
 _SLIVERS = 64.0
+_SMALL = 360.0
 
 
 class Picture(Protocol):
@@ -43,6 +44,7 @@ class PreviewView(QWidget):
         self._scaled: QImage | None = None
         self._snapshot = Snapshot()
         self._panel: QPixmap | None = None
+        self._compact = False
         self._mirrored = False
         self._comparing = False
         self._overlay = True
@@ -172,8 +174,9 @@ class PreviewView(QWidget):
         painter.drawRoundedRect(place.adjusted(-0.5, -0.5, 0.5, 0.5), _CORNER, _CORNER)
 
     def _paint_overlay(self, painter: QPainter, place: QRectF) -> None:
-        if self._panel is None:
-            self._panel = overlay.render(self._snapshot, self.devicePixelRatioF())
+        compact = place.height() < _SMALL
+        if self._panel is None or compact != self._compact:
+            self._panel, self._compact = overlay.render(self._snapshot, self.devicePixelRatioF(), compact=compact), compact
         height = self._panel.height() / self._panel.devicePixelRatio()
         scale = min(1.0, (place.height() - 2 * _MARGIN) / height, (place.width() - 2 * _MARGIN) / overlay.WIDTH)
         if scale < 0.4:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
@@ -106,6 +107,7 @@ class ThemeKeeper:
 
 
 _PROPERTY = "gpen_live_tokens"
+_TICK = Path(__file__).with_name("svg").joinpath("tick.svg").as_posix()
 
 
 def tokens() -> Tokens:
@@ -184,8 +186,8 @@ QComboBox QAbstractItemView::item:hover, QComboBox QAbstractItemView::item:selec
 QComboBox QAbstractItemView::item:disabled {{ color: {c.muted}; }}
 
 QPushButton {{
-    background: {c.control}; color: {c.text}; border: 1px solid {c.control}; border-radius: {RADIUS}px; padding: 0 16px;
-    min-height: {CONTROL_HEIGHT - 2}px;
+    background: {c.control}; color: {c.text}; border: 1px solid {c.control if c.dark else c.border};
+    border-radius: {RADIUS}px; padding: 0 16px; min-height: {CONTROL_HEIGHT - 2}px;
 }}
 QPushButton:hover {{ background: {c.hover}; border-color: {c.hover}; }}
 QPushButton:pressed {{ background: {c.border}; }}
@@ -206,7 +208,7 @@ QPushButton[kind="compact"] {{ min-height: 26px; padding: 0 12px; }}
 
 QToolButton {{ background: transparent; border: 1px solid transparent; border-radius: {RADIUS}px; padding: 0; color: {c.text}; }}
 QToolButton:hover {{ background: {c.hover}; }}
-QToolButton:checked {{ background: {c.control}; }}
+QToolButton:checked {{ background: {c.control}; border-color: {c.control if c.dark else c.border}; }}
 QToolButton:pressed {{ background: {c.border}; }}
 QToolButton:focus {{ border-color: {c.accent}; }}
 
@@ -236,7 +238,10 @@ QSlider::handle:horizontal:disabled {{ background: {c.muted}; border-color: {c.m
 QProgressBar {{ background: {c.control}; border: 0; border-radius: 3px; min-height: 6px; max-height: 6px; }}
 QProgressBar::chunk {{ background: {c.accent}; border-radius: 3px; }}
 
-QCheckBox {{ spacing: 8px; color: {c.text}; }}
+QCheckBox {{ spacing: 10px; color: {c.text}; min-height: 24px; }}
+QCheckBox::indicator {{ width: 16px; height: 16px; border: 1px solid {c.muted}; border-radius: 5px; background: {c.control}; }}
+QCheckBox::indicator:hover, QCheckBox::indicator:focus {{ border-color: {c.accent}; }}
+QCheckBox::indicator:checked {{ background: {c.accent}; border-color: {c.accent}; image: url("{_TICK}"); }}
 QLineEdit, QPlainTextEdit, QTextBrowser {{
     background: {c.control}; color: {c.text}; border: 1px solid {c.control}; border-radius: {RADIUS}px; padding: 6px 10px;
     selection-background-color: {c.accent}; selection-color: {c.on_accent};

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeyEvent, QKeySequence, QPaintEvent, QResizeEvent, QShortcut
 from PySide6.QtSvgWidgets import QSvgWidget
-from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QLabel, QMainWindow, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.status import Health, Snapshot
@@ -26,9 +26,11 @@ from gpen_live.ui.panels.source import Camera, SourcePanel, describe_source
 from gpen_live.ui.preview import PreviewView
 from gpen_live.ui.settings_dialog import SettingsDialog
 from gpen_live.ui.theme import UNIT, ThemeKeeper, tokens
-from gpen_live.ui.widgets import IconButton, button, label
+from gpen_live.ui.widgets import ElidedLabel, IconButton, button, label
 
 PANEL_WIDTH = 312
+GUTTER = 12  # for the scroll bar, where the window is low
+EDGES = (2 * UNIT, 2 * UNIT, 2 * UNIT - GUTTER, UNIT)
 FRAME_MS = 16
 STRENGTH_STEP = 0.05
 
@@ -87,9 +89,7 @@ class MainWindow(QMainWindow):
     def _build(self) -> None:
         self.dot = QLabel("●")
         self.dot.setAccessibleName("")
-        self.line = label("", "muted")
-        self.line.setAccessibleName("State")
-        self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.line = ElidedLabel("State", "muted")
         self.compare = button("Hold to compare", "", "Show the raw picture while held (Space)")
         self.overlay_button = IconButton("overlay", "Latency overlay", "Latency overlay (O)", checkable=True)
         self.mirror_button = IconButton(
@@ -114,7 +114,7 @@ class MainWindow(QMainWindow):
         self._panel = self._build_panel()
         whole = QWidget()
         self._margins = QHBoxLayout(whole)
-        self._margins.setContentsMargins(2 * UNIT, 2 * UNIT, 2 * UNIT, UNIT)
+        self._margins.setContentsMargins(*EDGES)
         self._margins.setSpacing(2 * UNIT)
         self._margins.addLayout(left, 1)
         self._margins.addWidget(self._panel)
@@ -148,7 +148,7 @@ class MainWindow(QMainWindow):
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFixedWidth(PANEL_WIDTH)
+        scroll.setFixedWidth(PANEL_WIDTH + GUTTER)
         inner.setMaximumWidth(PANEL_WIDTH)
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         scroll.setWidget(inner)
@@ -203,9 +203,7 @@ class MainWindow(QMainWindow):
         self.preview.show_pill("Loading PyTorch and the model… the raw picture goes out meanwhile" if loading else "")
         colour, text = state_line(snapshot, config)
         self.dot.setStyleSheet(f"color: {getattr(tokens(), colour)}; font-size: 11px;")
-        if text != self.line.text():
-            self.line.setText(text)
-            self.line.setToolTip(text)
+        self.line.say(text)
 
     def take_frame(self) -> None:
         """Shows the newest frame, if there is a new one."""
@@ -250,8 +248,8 @@ class MainWindow(QMainWindow):
         full = not self.isFullScreen()
         self._panel.setVisible(not full)
         self._strip.setVisible(not full)
-        edge = 0 if full else 2 * UNIT
-        self._margins.setContentsMargins(edge, edge, edge, 0 if full else UNIT)
+        self._margins.setContentsMargins(*((0, 0, 0, 0) if full else EDGES))
+        self._margins.setSpacing(0 if full else 2 * UNIT)
         if full:
             self._maximized = self.isMaximized()
             self.showFullScreen()
@@ -354,6 +352,8 @@ def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:
     words = [source.label or describe_source(config.source)]
     if snapshot.size is not None:
         words.append(str(snapshot.size).replace("x", " × "))
+    if snapshot.sink.health is Health.FAILED:
+        return "bad", " · ".join([*words, "nothing goes out"])
     if not config.enhance:
         return "muted", " · ".join([*words, "enhancement is off"])
     if snapshot.raw_reason:

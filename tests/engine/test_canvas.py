@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gpen_live.engine.canvas import Canvas, CpuCanvas, DeviceCanvas, covered
 from gpen_live.engine.mask import face_mask
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, invert, to_template
-from gpen_live.frame import Image, Size
+from gpen_live.frame import Array, Image, Size
 
 CPU = torch.device("cpu")
 SIZE = 64
@@ -21,10 +21,10 @@ def open_both(image: Image) -> list[Canvas]:
     return [CpuCanvas(image), DeviceCanvas(image, CPU)]
 
 
-def landmarks_at(x: float, y: float, side: float, roll: float = 0.0) -> np.ndarray:
+def landmarks_at(x: float, y: float, side: float, roll: float = 0.0) -> Array:
     points = (GPEN_TEMPLATE - 0.5) * side
     c, s = np.cos(roll), np.sin(roll)
-    return points @ np.array([[c, s], [-s, c]]) + [x, y]
+    return np.asarray(points @ np.array([[c, s], [-s, c]]) + [x, y])
 
 
 def picture(height: int, width: int, seed: int = 0) -> Image:
@@ -33,7 +33,7 @@ def picture(height: int, width: int, seed: int = 0) -> Image:
     y, x = np.mgrid[0:height, 0:width]
     phases = rng.uniform(0, 6, 3)
     planes = [127 + 100 * np.sin(x / 17 + p) * np.cos(y / 23 - p) for p in phases]
-    return np.stack(planes, axis=2).astype(np.uint8)
+    return np.asarray(np.stack(planes, axis=2), dtype=np.uint8)
 
 
 def matrix_for(x: float, y: float, side: float, roll: float = 0.0) -> Matrix:
@@ -70,12 +70,13 @@ def test_nothing_outside_the_mask_changes(x: float, y: float, side: float, roll:
     assert np.array_equal(image, before), "the frame that was given must never be written to"
 
 
-def mask_reaches(points: np.ndarray, margin: float) -> np.ndarray:
+def mask_reaches(points: Array, margin: float) -> Array:
     """Where the mask can be above zero within `margin`: the bounds of its support, a little wider."""
     rows, columns = np.nonzero(face_mask(256) > 0)
     x0, x1 = columns.min() / 256 - margin, (columns.max() + 1) / 256 + margin
     y0, y1 = rows.min() / 256 - margin, (rows.max() + 1) / 256 + margin
-    return (points[..., 0] >= x0) & (points[..., 0] <= x1) & (points[..., 1] >= y0) & (points[..., 1] <= y1)
+    x, y = points[..., 0], points[..., 1]
+    return np.asarray((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1))
 
 
 @pytest.mark.parametrize("level", [0, 1, 77, 128, 254, 255])

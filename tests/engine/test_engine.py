@@ -46,16 +46,16 @@ class Failing(Brighter):
         return {"nan": x * float("nan"), "shape": x[:, :, ::2], "infinite": x / 0}[self.what]
 
 
+def known_face(x: float, y: float, side: float) -> Detection:
+    points = (GPEN_TEMPLATE - 0.5) * side + [x, y]
+    return Detection((x - side / 4, y - side / 4, x + side / 4, y + side / 4), 0.99, points)
+
+
 class Known(Detector):
     """A detector that knows where the faces are."""
 
     def __init__(self, *sides: float) -> None:
-        self.faces = [self._face(140.0 + 260 * i, 150.0, side) for i, side in enumerate(sides)]
-
-    @staticmethod
-    def _face(x: float, y: float, side: float) -> Detection:
-        points = (GPEN_TEMPLATE - 0.5) * side + [x, y]
-        return Detection((x - side / 4, y - side / 4, x + side / 4, y + side / 4), 0.99, points)
+        self.faces = [known_face(140.0 + 260 * i, 150.0, side) for i, side in enumerate(sides)]
 
     def detect(self, image: Image, *, max_faces: int = 4, threshold: float = 0.6) -> list[Detection]:
         return self.faces[:max_faces]

@@ -5,20 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpen_live.faces.align import GPEN_TEMPLATE, invert, similarity, to_template
+from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, Points, invert, similarity, to_template
 
 angles = st.floats(-np.pi, np.pi)
 scales = st.floats(0.05, 20)
 shifts = st.floats(-2000, 2000)
 
 
-def transform(angle: float, scale: float, dx: float, dy: float) -> np.ndarray:
+def transform(angle: float, scale: float, dx: float, dy: float) -> Matrix:
     a, b = scale * np.cos(angle), scale * np.sin(angle)
     return np.array([[a, -b, dx], [b, a, dy]])
 
 
-def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    return points @ matrix[:, :2].T + matrix[:, 2]
+def apply(matrix: Matrix, points: Points) -> Points:
+    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2])
 
 
 @given(angles, scales, shifts, shifts)
@@ -57,6 +57,6 @@ def test_the_template_lands_on_itself() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.full((5, 2), np.nan), np.ones((5, 2))])
-def test_hopeless_landmarks_are_refused(bad: np.ndarray) -> None:
+def test_hopeless_landmarks_are_refused(bad: Points) -> None:
     with pytest.raises(ValueError, match="landmarks"):
         to_template(bad, 256)

@@ -19,7 +19,7 @@ from gpen_live.live.fit import as_bgr, fit
     st.integers(1, 60),
 )
 def test_anything_that_is_a_picture_fits(h: int, w: int, channels: int | None, kind: type, out_w: int, out_h: int) -> None:
-    image = np.full((h, w) if channels is None else (h, w, channels), 200 if kind is np.uint8 else 200 << 8, kind)
+    image: Array = np.full((h, w) if channels is None else (h, w, channels), 200 if kind is np.uint8 else 200 << 8, kind)
     out = fit(image, Size(out_w, out_h))
     assert out.shape == (out_h, out_w, 3)
     assert out.dtype == np.uint8

@@ -26,7 +26,19 @@ def test_the_number_of_a_camera(spec: str, index: int | None) -> None:
 
 @pytest.mark.parametrize(
     "spec",
-    ["", "  ", "camera:", "camera:x", "camera:-1", "camera:1.5", "camera: 1", "camera:99999", "camera:٣", "/dev/null", "/dev/videoX"]
+    [
+        "",
+        "  ",
+        "camera:",
+        "camera:x",
+        "camera:-1",
+        "camera:1.5",
+        "camera: 1",
+        "camera:99999",
+        "camera:٣",
+        "/dev/null",
+        "/dev/videoX",
+    ]
     + ["/dev/video0/../sda", "https://example.org/a.mp4", "rtsp://example.org/live"],
 )
 def test_nonsense_is_a_usage_error_that_says_what_is_allowed(spec: str) -> None:

@@ -1,0 +1,290 @@
+"""Cameras, by a stand-in for OpenCV's capture."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from gpen_live.errors import SourceError
+from gpen_live.frame import Array, Size
+from gpen_live.sources import camera, open_source
+from gpen_live.sources.camera import CameraSource, open_capture
+from gpen_live.sources.devices import CameraInfo
+
+PICTURE = np.full((480, 640, 3), 90, np.uint8)
+MJPG, YUYV = (cv2.VideoWriter.fourcc(*code) for code in ("MJPG", "YUYV"))
+TWO = [CameraInfo(0, "Integrated Camera"), CameraInfo(1, "C920")]
+Answer = tuple[bool, Array | None]
+
+
+class FakeCapture:
+    """A camera: which backends open it, which formats it knows, what reading it gives."""
+
+    made: list[FakeCapture]
+    opens: Callable[[int], bool]
+    formats: tuple[int, ...]
+    answer: Callable[[FakeCapture], Answer]
+
+    def __init__(self, index: int, backend: int, params: list[int] | None = None) -> None:
+        self.index, self.backend, self.params = index, backend, params
+        self.settings: dict[int, float] = {}
+        self.released = threading.Event()
+        self.reads = 0
+        self.thread = threading.current_thread()
+        type(self).made.append(self)
+
+    def isOpened(self) -> bool:
+        return type(self).opens(self.backend)
+
+    def set(self, prop: int, value: float) -> bool:
+        if prop == cv2.CAP_PROP_FOURCC and value not in type(self).formats:
+            return False
+        self.settings[prop] = value
+        return True
+
+    def get(self, prop: int) -> float:
+        return self.settings.get(prop, 0.0)
+
+    def read(self) -> Answer:
+        self.reads += 1
+        return type(self).answer(self)
+
+    def release(self) -> None:
+        assert threading.current_thread() is self.thread, "released by another thread than the one that opened it"
+        self.released.set()
+
+
+def thirty_a_second(capture: FakeCapture) -> Answer:
+    time.sleep(1 / 120)
+    return True, np.full_like(PICTURE, capture.reads % 250)
+
+
+@pytest.fixture(autouse=True)
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakeCapture]]:
+    """A Windows machine with two cameras that work."""
+
+    class Fake(FakeCapture):
+        made = []
+        opens = staticmethod(lambda backend: True)
+        formats = (MJPG, YUYV)
+        answer = staticmethod(thirty_a_second)
+
+    monkeypatch.setattr(cv2, "VideoCapture", Fake)
+    monkeypatch.setattr(platform, "system", lambda: "Windows")
+    monkeypatch.setattr(camera, "list_cameras", lambda: TWO)
+    for name in ("_OPEN_TIMEOUT_S", "_FIRST_FRAME_TIMEOUT_S", "_FRAME_TIMEOUT_S", "_CLOSE_TIMEOUT_S"):
+        monkeypatch.setattr(camera, name, 0.2)
+    yield Fake
+    for capture in Fake.made:
+        assert capture.released.wait(5), "a capture was left open"
+
+
+def linux(monkeypatch: pytest.MonkeyPatch, folder: Path, *nodes: int) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(camera, "_DEVICES", folder)
+    monkeypatch.setattr(camera, "captures", lambda device: True)
+    for node in nodes:
+        (folder / f"video{node}").touch()
+
+
+def test_it_delivers_its_newest_pictures_until_closed(fake: type[FakeCapture]) -> None:
+    source = open_source("camera:1", size=None, fps=None)
+    assert (source.label, source.size) == ("C920", Size(640, 480))
+    numbers = []
+    for _ in range(5):
+        image = source.read()
+        assert image is not None
+        numbers.append(int(image[0, 0, 0]))
+    assert numbers == sorted(set(numbers))
+    time.sleep(0.1)  # a slow reader: the next picture is a new one
+    late = source.read()
+    assert late is not None
+    assert late[0, 0, 0] > numbers[-1] + 3
+    source.close()
+    source.close()
+    (capture,) = fake.made
+    assert capture.released.is_set()
+    assert capture.index == 1
+
+
+def test_the_frame_rate_is_measured() -> None:
+    source = CameraSource(0, fps=60)
+    assert source.fps == 60
+    end = time.monotonic() + 20
+    while source.fps == 60 and time.monotonic() < end:
+        source.read()
+    assert source.fps != 60
+    assert 1 < source.fps < 125  # it sleeps for 1/120 s a picture, on a machine that may be busy
+    source.close()
+
+
+def test_grey_cameras_are_shown_grey(fake: type[FakeCapture]) -> None:
+    fake.answer = staticmethod(lambda capture: (True, PICTURE[:, :, 0]))
+    source = CameraSource(0)
+    assert np.array_equal(source.read(), PICTURE)
+    source.close()
+
+
+# How it is opened
+
+
+def test_windows_gives_everything_at_opening_to_directshow(fake: type[FakeCapture]) -> None:
+    capture = open_capture(1, Size(1920, 1080), 59.94)
+    (made,) = fake.made
+    assert (made.index, made.backend) == (1, cv2.CAP_DSHOW)
+    assert made.params == [
+        *(cv2.CAP_PROP_FOURCC, MJPG, cv2.CAP_PROP_FRAME_WIDTH, 1920),
+        *(cv2.CAP_PROP_FRAME_HEIGHT, 1080, cv2.CAP_PROP_FPS, 60),
+    ]
+    assert capture is not None
+    capture.release()
+
+
+def test_windows_falls_back_to_media_foundation(fake: type[FakeCapture]) -> None:
+    fake.opens = staticmethod(lambda backend: backend == cv2.CAP_MSMF)
+    capture = open_capture(0, Size(640, 480), 30)
+    assert [made.backend for made in fake.made] == [cv2.CAP_DSHOW, cv2.CAP_MSMF]
+    assert fake.made[0].released.is_set()
+    assert capture is not None
+    capture.release()
+    assert os.environ["OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS"] == "0"
+
+
+def test_macos_uses_avfoundation(fake: type[FakeCapture], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    capture = open_capture(0, Size(640, 480), 30)
+    (made,) = fake.made
+    assert made.backend == cv2.CAP_AVFOUNDATION
+    assert made.params is not None
+    assert cv2.CAP_PROP_FRAME_WIDTH in made.params
+    assert capture is not None
+    capture.release()
+
+
+@pytest.mark.parametrize(("formats", "taken"), [((MJPG, YUYV), MJPG), ((YUYV,), YUYV), ((), None)])
+def test_linux_asks_for_mjpg_then_yuyv(
+    formats: tuple[int, ...], taken: int | None, fake: type[FakeCapture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    fake.formats = formats
+    capture = open_capture(2, Size(800, 600), 25)
+    (made,) = fake.made
+    assert (made.index, made.backend) == (2, cv2.CAP_V4L2)
+    assert made.settings.get(cv2.CAP_PROP_FOURCC) == taken
+    wished = {cv2.CAP_PROP_FRAME_WIDTH: 800, cv2.CAP_PROP_FRAME_HEIGHT: 600, cv2.CAP_PROP_FPS: 25}
+    assert wished.items() <= made.settings.items()
+    assert capture is not None
+    capture.release()
+
+
+# What goes wrong
+
+
+def said(**options: Any) -> tuple[str, str]:
+    with pytest.raises(SourceError) as caught:
+        CameraSource(options.pop("index", 1), **options)
+    return caught.value.what, caught.value.remedy
+
+
+@pytest.mark.parametrize("system", ["Windows", "Darwin"])
+def test_a_camera_that_does_not_exist(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "system", lambda: system)
+    what, remedy = said(index=7)
+    assert what == "There is no camera 7."
+    assert remedy == "Cameras here: camera:0 (Integrated Camera), camera:1 (C920)."
+
+
+def test_no_camera_at_all(fake: type[FakeCapture], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(camera, "list_cameras", list)
+    fake.opens = staticmethod(lambda backend: False)
+    what, remedy = said(index=0)
+    assert what == "There is no camera 0."
+    assert remedy.startswith("No camera was found: plug one in")
+
+
+@pytest.mark.parametrize(
+    ("system", "where"),
+    [("Windows", "Settings > Privacy & security > Camera"), ("Darwin", "System Settings > Privacy"), ("Linux", "")],
+)
+def test_a_camera_in_use(
+    system: str, where: str, fake: type[FakeCapture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linux(monkeypatch, tmp_path, 1)
+    monkeypatch.setattr(platform, "system", lambda: system)
+    fake.opens = staticmethod(lambda backend: False)
+    what, remedy = said()
+    assert what == "C920 (camera:1) can't be opened: it is in use or not allowed."
+    assert remedy.startswith("Close the program that uses it")
+    assert where in remedy
+
+
+def test_linux_a_camera_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    linux(monkeypatch, tmp_path, 0)
+    assert said() == ("There is no camera 1.", "Cameras here: camera:0 (Integrated Camera), camera:1 (C920).")
+
+
+def test_linux_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    linux(monkeypatch, tmp_path, 1)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    what, remedy = said()
+    assert what == f"You may not use camera 1 ({tmp_path / 'video1'})."
+    assert "usermod -a -G video" in remedy
+
+
+def test_linux_a_device_that_is_no_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    linux(monkeypatch, tmp_path, 1)
+    monkeypatch.setattr(camera, "captures", lambda device: False)
+    what, remedy = said()
+    assert what == f"{tmp_path / 'video1'} is a device that delivers no pictures."
+    assert "camera:0 (Integrated Camera)" in remedy
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (False, None),
+        (True, np.zeros((0, 0, 3), np.uint8)),
+        (True, np.zeros((4, 4, 2), np.uint8)),
+        (True, np.zeros((9,), np.uint8)),
+    ],
+)
+def test_a_camera_that_delivers_nothing(answer: Answer, fake: type[FakeCapture]) -> None:
+    fake.answer = staticmethod(lambda capture: answer)
+    what, remedy = said()
+    assert what == "C920 is open, but delivers no pictures."
+    assert "another camera" in remedy
+
+
+def test_a_driver_that_hangs_while_opening(fake: type[FakeCapture]) -> None:
+    goes_on = threading.Event()
+    fake.opens = staticmethod(lambda backend: goes_on.wait(10))
+    what, _ = said()
+    assert "can't be opened" in what
+    goes_on.set()  # and the camera is released after all: see the fixture
+
+
+def test_a_driver_that_hangs_while_reading(fake: type[FakeCapture]) -> None:
+    goes_on = threading.Event()
+    fake.answer = staticmethod(lambda capture: (goes_on.wait(10), None))
+    what, _ = said()
+    assert "delivers no pictures" in what
+    goes_on.set()
+
+
+def test_a_camera_that_is_pulled_out(fake: type[FakeCapture]) -> None:
+    fake.answer = staticmethod(lambda capture: (True, PICTURE) if capture.reads < 3 else (False, None))
+    source = CameraSource(0)
+    with pytest.raises(SourceError) as caught:
+        for _ in range(10):
+            source.read()
+    assert caught.value.what == "Integrated Camera stopped delivering pictures."
+    source.close()
