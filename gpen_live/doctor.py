@@ -31,11 +31,6 @@ if TYPE_CHECKING:
 CHECK_LIMIT_S = 120.0
 """A check that takes longer is given up. The first import of PyTorch after installing it can take a minute."""
 
-CUDA_COMMAND = (
-    "uv pip install --torch-backend=auto --reinstall-package torch --reinstall-package torchvision torch=={} torchvision"
-)
-"""Replaces PyTorch by the build for the driver that is there; uv itself comes with: python -m pip install uv."""
-
 _OBS_CAMERA = "{A3FCE0F5-3493-419F-958A-ABA1250EC20B}"
 _UNITY_CAPTURE = "{5C2CD55C-92AD-4999-8666-912BD3E70010}"
 """Identifiers under which the two virtual cameras are registered with DirectShow."""
@@ -233,7 +228,7 @@ def judge_pytorch(version: str, cuda: str | None, usable: Sequence[str], cards: 
     """Whether PyTorch (built for CUDA version `cuda`, if any) can use the cards that the driver lists."""
     name = "Graphics"
     build = f"PyTorch {version} ({f'built for CUDA {cuda}' if cuda else 'built without CUDA'})"
-    command = CUDA_COMMAND.format(version.partition("+")[0])
+    command = rebuild_command(version.partition("+")[0], Path(sys.prefix))
     if usable:
         return Check(name, Status.OK, f"{', '.join(usable)}; {build}")
     if cards and cuda is None:
@@ -243,6 +238,15 @@ def judge_pytorch(version: str, cuda: str | None, usable: Sequence[str], cards: 
         found = f"{', '.join(cards)}, but {build} can't use it: the driver is too old for that CUDA version."
         return Check(name, Status.WARN, found, f"Update the NVIDIA driver, or install a build for the older one: {command}")
     return Check(name, Status.OK, f"No graphics card that PyTorch can use, so the processor does the work; {build}")
+
+
+def rebuild_command(version: str, prefix: Path) -> str:
+    """Replaces PyTorch by the build for the driver that is there, with the installer that the set-up left in the environment."""
+    own = next((file for name in ("uv", "uv.exe") for file in sorted(prefix.glob(f"uv/*/bin/{name}"), reverse=True)), None)
+    uv, where = (own.relative_to(prefix.parent), Path(prefix.name)) if own else (Path("uv"), prefix)
+    anew = "--reinstall-package torch --reinstall-package torchvision"
+    start = "in GPEN Live's folder " if own else ""
+    return f"{start}{uv} pip install --python {where} --torch-backend=auto {anew} torch=={version} torchvision"
 
 
 def _proof() -> Check:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import plistlib
+import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -135,6 +138,15 @@ class TestGraphics:
         assert "driver is too old" in check.found
         assert "Update the NVIDIA driver" in check.remedy
 
+    def test_command_uses_the_installer_of_the_set_up(self, tmp_path: Path) -> None:
+        venv = tmp_path / ".venv"
+        assert f"uv pip install --python {venv} --torch-backend=auto" in doctor.rebuild_command("2.13.0", venv)
+        for version in ("0.1.0", "0.2.0"):
+            (venv / "uv" / version / "bin").mkdir(parents=True)
+            (venv / "uv" / version / "bin" / "uv").touch()
+        command = doctor.rebuild_command("2.13.0", venv)
+        assert command.startswith(f"in GPEN Live's folder {Path('.venv/uv/0.2.0/bin/uv')} pip install --python .venv ")
+
     def test_no_card_is_no_fault(self) -> None:
         assert doctor.judge_pytorch("2.13.0", "13.0", [], []).status is Status.OK
 
@@ -173,6 +185,29 @@ class TestVirtualCamera:
         absent = doctor.judge_windows_camera(obs=False, unity_capture=False)
         assert absent.status is Status.WARN
         assert "OBS Studio" in absent.remedy
+
+    @pytest.mark.parametrize("installed", [True, False])
+    def test_windows_registry(self, installed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        def open_key(root: str, key: str) -> str:
+            if not installed:
+                raise FileNotFoundError(key)
+            return f"{root}\\{key}"
+
+        registry = SimpleNamespace(HKEY_CLASSES_ROOT="HKCR", OpenKey=open_key, CloseKey=lambda key: None)
+        monkeypatch.setitem(sys.modules, "winreg", registry)
+        monkeypatch.setattr(sys, "platform", "win32")
+        check = doctor._virtual_camera()
+        assert check.status is (Status.OK if installed else Status.WARN)
+
+    def test_mac_applications(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Path, "home", lambda: tmp_path)
+        monkeypatch.setattr(sys, "platform", "darwin")
+        monkeypatch.setattr(doctor, "_run", lambda command: "")
+        assert "not installed" in doctor._virtual_camera().found
+        contents = tmp_path / "Applications" / "OBS.app" / "Contents"
+        contents.mkdir(parents=True)
+        (contents / "Info.plist").write_bytes(plistlib.dumps({"CFBundleShortVersionString": "29.1.3"}))
+        assert "OBS 29.1.3 is too old" in doctor._virtual_camera().found
 
     def test_mac(self) -> None:
         extension = "*\t*\tXYZ\tcom.obsproject.obs-studio.mac-camera-extension (30.1/1)\tOBS\t[activated enabled]"

@@ -21,11 +21,11 @@ LAYERS = ("nets", "engine", "live", "ui")
 
 LIBRARIES = {
     "PIL": "pillow",
-    "PySide6": "PySide6-Essentials",
+    "PySide6": "PySide6",
     "av": "av",
     "cv2": "opencv-python",
     "safetensors": "safetensors",
-    "shiboken6": "PySide6-Essentials",
+    "shiboken6": "PySide6",
     "skimage": "scikit-image",
 }
 """Modules whose package has another name, or comes with another one."""

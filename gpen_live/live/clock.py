@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import deque
 
 now = time.perf_counter
 """Seconds on a monotonic clock of high resolution (`time.monotonic` steps by 16 ms on Windows before Python 3.13)."""
+
+_SAFE_WAIT_S = 0.002
 
 
 class Ticker:
@@ -32,7 +35,43 @@ class Ticker:
         self._count += 1
         return due
 
+    def shift(self, seconds: float) -> None:
+        """Moves all coming ticks by `seconds` (negative: earlier), by a hundredth of a period at most."""
+        self._start += max(-0.01 * self.period, min(0.01 * self.period, seconds))
+
     def wait(self, stop: threading.Event) -> bool:
         """Sleeps until the next tick; False at once when `stop` is set."""
         at = now()
         return not stop.wait(max(0.0, self.next_tick(at) - at))
+
+
+class PhaseLock:
+    """Finds how to shift the ticks so that frames wait for them as shortly as is safe.
+
+    Between a source and an output of one rate the wait is constant, anything up to a whole period, by the accident of when each
+    was started; and with rates that differ by a little it drifts until a frame is dropped or repeated. A second-order loop is
+    not needed: each tick is moved by a hundredth of a period at most, which no viewer sees, until the frames' median wait is just
+    above their jitter. Where waits are spread over the period (rates that don't match) there is nothing to lock on to.
+    """
+
+    def __init__(self, period: float, *, frames: int = 24) -> None:
+        self._period = period
+        self._waits: deque[float] = deque(maxlen=frames)
+
+    def advice(self, wait: float) -> float:
+        """Seconds to shift the ticks by, given how long the newest frame has waited for its tick."""
+        self._waits.append(wait)
+        if len(self._waits) < (self._waits.maxlen or 0):
+            return 0.0
+        ordered = sorted(self._waits)
+        middle = ordered[len(ordered) // 2]
+        low, high = ordered[len(ordered) // 10], ordered[-1 - len(ordered) // 10]
+        if high - low > 0.4 * self._period:
+            return 0.0
+        target = _SAFE_WAIT_S + 2 * (middle - low)  # the later half of the frames has the shorter waits
+        shift = 0.5 * (target - middle)
+        limit = 0.01 * self._period
+        shift = max(-limit, min(limit, shift))
+        for i in range(len(self._waits)):
+            self._waits[i] += shift  # what they would have been
+        return shift

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gpen_live.engine.convert import convert
 from gpen_live.frame import PixelFormat, Size
 from gpen_live.live.board import Board
-from gpen_live.live.clock import Ticker, now
+from gpen_live.live.clock import PhaseLock, Ticker, now
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.meters import Meters
 from gpen_live.live.slot import Slot
@@ -59,6 +59,7 @@ class Sender:
         self._opened: _Wanted | None = None
         self._attempt = 0
         self._ticker: Ticker | None = None
+        self._lock = PhaseLock(1.0)
         self._last: Outgoing | None = None
 
     def retry(self) -> None:
@@ -85,10 +86,16 @@ class Sender:
     def _tick(self, fps: float) -> None:
         if self._ticker is None or abs(self._ticker.period * fps - 1) > 1e-6:
             self._ticker = Ticker(fps)
-        if self._ticker.wait(self._stop):
-            self._send_next(0)
+            self._lock = PhaseLock(self._ticker.period)
+        if not self._ticker.wait(self._stop):
+            return
+        at = now()
+        fresh = self._send_next(0)
+        if fresh is not None:
+            self._ticker.shift(self._lock.advice(at - fresh.ready_at))
 
-    def _send_next(self, timeout: float) -> None:
+    def _send_next(self, timeout: float) -> Outgoing | None:
+        """Sends the newest frame, which it returns, or the last one again."""
         idle = self._worker_idle.is_set()  # read before the slot: no frame comes after it
         item = self._inbox.take(0 if idle else timeout)
         if item is not None:
@@ -97,6 +104,7 @@ class Sender:
             self.done.set()
         elif self._last is not None and self._config().realtime and self._give(self._last):
             self._meters.repeated(now())
+        return item
 
     def _send_new(self, item: Outgoing) -> None:
         self._last = item

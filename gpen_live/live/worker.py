@@ -35,6 +35,7 @@ class Outgoing:
     layout: PixelFormat
     number: int
     captured_at: float
+    ready_at: float
     enhanced: bool
     times_ms: dict[str, float]
 
@@ -135,8 +136,9 @@ class Worker:
         shown = self.overlay(image) if config.overlay and self.overlay is not None else image
         layout = self.layout
         pixels = convert(shown, layout)
-        frame.times_ms["convert"] = (now() - start) * 1e3
-        self._hand_over(Outgoing(shown, pixels, layout, frame.number, frame.captured_at, not reason, frame.times_ms), config)
+        end = now()
+        frame.times_ms["convert"] = (end - start) * 1e3
+        self._hand_over(Outgoing(shown, pixels, layout, frame.number, frame.captured_at, end, not reason, frame.times_ms), config)
 
     def _hand_over(self, outgoing: Outgoing, config: LiveConfig) -> None:
         if config.realtime:

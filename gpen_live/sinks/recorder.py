@@ -16,9 +16,15 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.stream import VideoStream
 
-SUFFIXES = (".mp4", ".mkv", ".mov")
+_FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}
+SUFFIXES = tuple(_FORMATS)
 
-_FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+# Written out fragment by fragment: what is there can be played at any moment.
+_OPTIONS = {
+    "movflags": "frag_keyframe+empty_moov+default_base_moof",  # MP4, MOV
+    "cluster_time_limit": "1000",  # MKV, milliseconds
+    "flush_packets": "1",
+}
 _X264 = {"preset": "ultrafast", "crf": "17", "tune": "zerolatency"}
 _KEYFRAME_SECONDS = 1
 _BT601, _LIMITED = 5, 1  # AVCOL_SPC_BT470BG, AVCOL_RANGE_MPEG
@@ -48,8 +54,8 @@ class RecorderSink(Sink):
         import av
 
         try:
-            options = {} if path.suffix.lower() == ".mkv" else _FRAGMENTED
-            self._container: OutputContainer | None = av.open(str(path.resolve()), "w", options=options)
+            container_format = _FORMATS[path.suffix.lower()]
+            self._container: OutputContainer | None = av.open(str(path.absolute()), "w", container_format, options=_OPTIONS)
             self._stream = _add_stream(self._container, self._size, Fraction(fps).limit_denominator(1001))
             self._container.start_encoding()
         except (av.FFmpegError, OSError) as error:
@@ -61,6 +67,10 @@ class RecorderSink(Sink):
 
         if self._container is None:
             raise SinkError(f"The recording {self.label} is already finished.")
+        if pixels.shape != (self._size.height * 3 // 2, self._size.width):
+            raise SinkError(
+                f"The recording {self.label} takes frames of {self._size} only.", "Start a new recording for another size."
+            )
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels, dtype=np.uint8), format="yuv420p")
         frame.colorspace, frame.color_range = _BT601, _LIMITED
         frame.pts = self._sent
@@ -78,8 +88,10 @@ class RecorderSink(Sink):
         if container is None:
             return
         try:
-            container.mux(self._stream.encode(None))
-            container.close()
+            try:
+                container.mux(self._stream.encode(None))
+            finally:
+                container.close()
         except (av.FFmpegError, OSError) as error:
             raise self._failed(error) from error
 

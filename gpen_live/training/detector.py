@@ -29,6 +29,7 @@ from gpen_live.faces.detect import ARCHITECTURE, MEAN_BGR, Detector, build_netwo
 from gpen_live.training.detector_camera import draw_cameras, photograph
 from gpen_live.training.detector_loss import (
     Outputs,
+    Targets,
     face_residuals,
     match,
     multibox_loss,
@@ -41,7 +42,7 @@ from gpen_live.training.scenes import SLOTS, Bank, FaceBank, SceneMaker, Scenes,
 log = logging.getLogger("detector")
 
 WEIGHTS_VERSION = "1"
-FRAME_SIZES = ((192, 320), (192, 320), (192, 320), (160, 288), (256, 448), (224, 288))
+FRAME_SIZES = ((192, 320), (192, 320), (224, 288))
 """Heights and widths of the training pictures, around what the live path reduces frames to."""
 
 TERM_WEIGHTS = {
@@ -59,7 +60,10 @@ WARM_UP_STEPS = 200
 
 @dataclass(frozen=True)
 class Options:
-    """What a run is told; `pairs` is how many scenes of 192 x 320 a step takes, each photographed twice."""
+    """What a run is told; `pairs` is how many scenes of 192 x 320 a step takes, each photographed twice.
+
+    `reuse` is for how many steps the same scenes are photographed anew: drawing them takes longer than learning from them.
+    """
 
     photos: Path
     scenes: Path
@@ -69,10 +73,12 @@ class Options:
     steps: int | None = None
     pairs: int = 64
     rate: float = 2e-3
+    reuse: int = 3
     seed: int = 1
     device: str = "auto"
     resume: bool = False
     check_every: float = 60.0
+    check_count: int = 192
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,16 @@ def check(detector: Detector, check_set: CheckSet, threshold: float = 0.5) -> Sc
     return score(found, check_set.truths)
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """Scenes in two views, their targets, their anchors and the teacher's outputs for both views one after the other."""
+
+    views: list[Scenes]
+    targets: list[Targets]
+    anchors: Tensor
+    taught: Outputs | None
+
+
 class Trainer:
     """One student, its average, and the scenes that it learns from."""
 
@@ -132,11 +148,12 @@ class Trainer:
             self.teacher.phase = "train"  # type: ignore[assignment]
             self.teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.step = self.cycle = 0
+        self.lesson: Lesson | None = None
         if options.resume:
             self._resume()
         self.mean = torch.tensor(MEAN_BGR, device=self.device).view(1, 3, 1, 1)
         self.maker = self._maker("train", options.seed + 1000 * self.cycle)
-        self.check_set = make_check_set(self._maker("val", 7), 192 if self.device.type == "cuda" else 16, 192, 320)
+        self.check_set = make_check_set(self._maker("val", 7), options.check_count, 192, 320)
         self.sizes = random.Random(options.seed + self.cycle)
         self.anchors = {size: torch.from_numpy(make_anchors(*size)).float().to(self.device) for size in FRAME_SIZES}
 
@@ -177,18 +194,14 @@ class Trainer:
 
     def learn(self) -> dict[str, Tensor]:
         """One step of the optimizer; returns the terms of the loss."""
-        size = self.sizes.choice(FRAME_SIZES)
-        pairs = max(1, round(self.options.pairs * 192 * 320 / (size[0] * size[1])))
-        images, views = self._photograph(pairs, size)
-        anchors = self.anchors[size]
-        outputs = self._run(self.network, images)
-        targets = [match(view, anchors) for view in views]
+        if self.step % self.options.reuse == 0 or self.lesson is None:
+            self.lesson = self._prepare()
+        views, targets, anchors, taught = self.lesson.views, self.lesson.targets, self.lesson.anchors, self.lesson.taught
+        pairs = len(views[0].images)
+        outputs = self._run(self.network, self._photograph(views))
         parts = [_part(outputs, slice(0, pairs)), _part(outputs, slice(pairs, None))]
         terms = _mean([multibox_loss(part, target, anchors) for part, target in zip(parts, targets, strict=True)])
-        if self.teacher is not None:
-            # The teacher sees the scenes as they are, the student what a camera makes of them.
-            with torch.no_grad():
-                taught = self._run(self.teacher, torch.cat([view.images for view in views]))
+        if taught is not None:
             taught_parts = [_part(taught, slice(0, pairs)), _part(taught, slice(pairs, None))]
             terms |= _mean([teacher_loss(p, t, target) for p, t, target in zip(parts, taught_parts, targets, strict=True)])
         residuals = [face_residuals(part, target, anchors, SLOTS) for part, target in zip(parts, targets, strict=True)]
@@ -203,17 +216,27 @@ class Trainer:
         return {**terms, "loss": loss, "steps": torch.ones((), device=self.device)}
 
     @torch.no_grad()
-    def _photograph(self, pairs: int, size: tuple[int, int]) -> tuple[Tensor, list[Scenes]]:
-        """Each scene twice, moved by less than two pixels; half of the pairs by one and the same camera, noise apart."""
+    def _prepare(self) -> Lesson:
+        """Draws new scenes, each twice, moved by less than two pixels, with what is to be learned of them."""
+        size = self.sizes.choice(FRAME_SIZES)
+        pairs = max(1, round(self.options.pairs * 192 * 320 / (size[0] * size[1])))
         plan = self.maker.plan(pairs, *size)
-        generator = self.maker.random
-        by = (torch.rand(pairs, 2, generator=generator, device=self.device) - 0.5) * 3
+        by = (torch.rand(pairs, 2, generator=self.maker.random, device=self.device) - 0.5) * 3
         views = [self.maker.render(plan), self.maker.render(plan.shifted(by))]
+        anchors = self.anchors[size]
+        # The teacher sees the scenes as they are, the student what a camera makes of them.
+        taught = None if self.teacher is None else self._run(self.teacher, torch.cat([view.images for view in views]))
+        return Lesson(views, [match(view, anchors) for view in views], anchors, taught)
+
+    @torch.no_grad()
+    def _photograph(self, views: list[Scenes]) -> Tensor:
+        """Both views of each scene; half of the pairs by one and the same camera, noise apart."""
+        pairs, generator = len(views[0].images), self.maker.random
         cameras = [draw_cameras(pairs, generator), draw_cameras(pairs, generator)]
         images = [photograph(view.images, camera, generator) for view, camera in zip(views, cameras, strict=True)]
         same = photograph(views[1].images, cameras[0], generator)
         half = (torch.arange(pairs, device=self.device) % 2 == 0)[:, None, None, None]
-        return torch.cat([images[0], torch.where(half, same, images[1])]), views
+        return torch.cat([images[0], torch.where(half, same, images[1])])
 
     def _run(self, network: nn.Module, images: Tensor) -> Outputs:
         x = (images - self.mean).contiguous(memory_format=torch.channels_last)
@@ -284,10 +307,12 @@ def parse(arguments: list[str]) -> Options:
     parser.add_argument("--seconds", type=float, default=Options.seconds, help="length of the run")
     parser.add_argument("--steps", type=int, help="end after so many steps, if that comes first")
     parser.add_argument("--pairs", type=int, default=Options.pairs, help="scenes a step, each photographed twice")
+    parser.add_argument("--reuse", type=int, default=Options.reuse, help="steps that take the same scenes, photographed anew")
     parser.add_argument("--rate", type=float, default=Options.rate, help="peak learning rate")
     parser.add_argument("--seed", type=int, default=Options.seed)
     parser.add_argument("--device", default=Options.device)
     parser.add_argument("--check-every", type=float, default=Options.check_every, help="seconds between validations")
+    parser.add_argument("--check-count", type=int, default=Options.check_count, help="validation scenes")
     parser.add_argument("--resume", action="store_true", help="another cycle from the checkpoint in --out")
     return Options(**vars(parser.parse_args(arguments)))
 

@@ -115,9 +115,11 @@ def jpeg(images: Tensor, quality: Tensor) -> Tensor:
     basis = torch.cat([basis[:1] / math.sqrt(2), basis[1:]])
     table = images.new_tensor(LUMA_TABLE)
     factor = torch.where(quality < 50, 50 / quality.clamp(min=1), 2 - quality / 50).view(-1, 1, 1, 1, 1, 1)
-    steps = (table * factor).clamp(min=1.0)
-    spectrum = basis @ blocks @ basis.T
-    restored = basis.T @ ((spectrum / steps).round() * steps) @ basis
+    steps = (table * factor).clamp(min=1.0).flatten(-2)
+    # Both passes of the cosine transform as one product with 64 x 64 numbers, which suits a GPU better than many of 8 x 8.
+    both = torch.kron(basis, basis)
+    spectrum = blocks.flatten(-2) @ both.T
+    restored = (((spectrum / steps).round() * steps) @ both).unflatten(-1, (8, 8))
     rows, columns = blocks.shape[2:4]
     y = restored.permute(0, 1, 2, 4, 3, 5).reshape(*x.shape[:2], rows * 8, columns * 8)[..., :height, :width]
     back = torch.einsum("cy,byhw->bchw", to_bgr, y) + 128

@@ -446,9 +446,7 @@ class SceneMaker:
     def _draw_backdrop(self, plan: Plan, points: Tensor) -> Tensor:
         layers = []
         for number in range(2):
-            where = (
-                points @ plan.backdrop_linear[:, number].transpose(-1, -2)[:, None] + plan.backdrop_offset[:, number, None, None]
-            )
+            where = _apply(plan.backdrop_linear[:, number], points) + plan.backdrop_offset[:, number, None, None]
             zoom = 1 / _determinant(plan.backdrop_linear[:, number]).abs().sqrt()
             layers.append(self.backdrops.sample(plan.backdrops[:, number], where, zoom))
         first, second = layers
@@ -478,7 +476,7 @@ class SceneMaker:
     def _draw_face(self, plan: Plan, slot: int, points: Tensor) -> tuple[Tensor, Tensor]:
         index, linear = plan.photo[:, slot], plan.linear[:, slot]
         zoom = _determinant(linear).abs().sqrt()
-        where = (points - plan.offset[:, slot, None, None]) @ _inverse(linear).transpose(-1, -2)[:, None]
+        where = _apply(_inverse(linear), points - plan.offset[:, slot, None, None])
         colours = self.faces.sample(index, where, zoom)
         box = self.faces.boxes[index]
         centre, half = (box[:, :2] + box[:, 2:]) / 2, (box[:, 2:] - box[:, :2]) / 2
@@ -545,6 +543,13 @@ def _inverse(matrix: Tensor) -> Tensor:
     (a, b), (c, d) = matrix[..., 0, :].unbind(-1), matrix[..., 1, :].unbind(-1)
     adjugate = torch.stack([torch.stack([d, -b], -1), torch.stack([-c, a], -1)], -2)
     return adjugate / _determinant(matrix)[..., None, None]
+
+
+def _apply(matrix: Tensor, points: Tensor) -> Tensor:
+    """Matrices B x 2 x 2 on points B x H x W x 2; many times faster than a batched product of so small matrices."""
+    x, y = points[..., 0], points[..., 1]
+    m = matrix[:, None, None]
+    return torch.stack([m[..., 0, 0] * x + m[..., 0, 1] * y, m[..., 1, 0] * x + m[..., 1, 1] * y], dim=-1)
 
 
 def _capsule(limb: Tensor, points: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import cv2
+import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPainterPath, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -40,7 +41,7 @@ class PreviewView(QWidget):
         self.setMinimumSize(320, 200)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._picture: Picture | None = None
-        self._pixels: Array | None = None
+        self._scale = _Scaler()
         self._scaled: QImage | None = None
         self._snapshot = Snapshot()
         self._panel: QPixmap | None = None
@@ -146,7 +147,7 @@ class PreviewView(QWidget):
         if self._comparing:
             self._paint_badge(painter, place)
         if self._overlay and not self._comparing:
-            self._paint_overlay(painter, place)
+            self._paint_overlay(painter, stage, compact=place.height() < _SMALL)
         if self._pill:
             self._paint_pill(painter, place)
 
@@ -155,8 +156,7 @@ class PreviewView(QWidget):
         if self._scaled is None and self._picture is not None:
             pixels = self._picture.raw if self._comparing else self._picture.image
             size = (max(1, round(place.width() * ratio)), max(1, round(place.height() * ratio)))
-            self._pixels = scaled(pixels, size, mirrored=self._mirrored)
-            self._scaled = to_qimage(self._pixels)
+            self._scaled = self._scale(pixels, size, mirrored=self._mirrored)
             self._scaled.setDevicePixelRatio(ratio)
         assert self._scaled is not None
         return self._scaled
@@ -173,8 +173,7 @@ class PreviewView(QWidget):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(place.adjusted(-0.5, -0.5, 0.5, 0.5), _CORNER, _CORNER)
 
-    def _paint_overlay(self, painter: QPainter, place: QRectF) -> None:
-        compact = place.height() < _SMALL
+    def _paint_overlay(self, painter: QPainter, place: QRectF, *, compact: bool) -> None:
         if self._panel is None or compact != self._compact:
             self._panel, self._compact = overlay.render(self._snapshot, self.devicePixelRatioF(), compact=compact), compact
         height = self._panel.height() / self._panel.devicePixelRatio()
@@ -258,21 +257,25 @@ class PreviewView(QWidget):
             self._spinner.stop()
 
 
-def scaled(pixels: Image, size: tuple[int, int], *, mirrored: bool = False) -> Array:
-    """A copy of the BGR picture at `size` (width, height), without jagged edges; BGRA, uint8.
+class _Scaler:
+    """Scales pictures for the screen into memory that it keeps: fresh pages for each frame cost more than the scaling."""
 
-    Averaging areas costs five times what bilinear interpolation does, and pays only where pixels would be skipped.
-    """
-    shown: Array = pixels
-    if shown.shape[1::-1] != size:
-        shrinking = size[0] < 0.6 * shown.shape[1]
-        shown = cv2.resize(shown, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
-    if mirrored:
-        shown = cv2.flip(shown, 1)
-    return cv2.cvtColor(shown, cv2.COLOR_BGR2BGRA)
+    def __init__(self) -> None:
+        self._bgr: Array = np.empty((0, 0, 3), np.uint8)
+        self._bgra: Array = np.empty((0, 0, 4), np.uint8)
 
+    def __call__(self, pixels: Image, size: tuple[int, int], *, mirrored: bool = False) -> QImage:
+        """The BGR picture at `size` (width, height), without jagged edges; it holds until the next call.
 
-def to_qimage(pixels: Array) -> QImage:
-    """A QImage over the memory of a BGRA picture, which must outlive it."""
-    height, width = pixels.shape[:2]
-    return QImage(pixels.data, width, height, int(pixels.strides[0]), QImage.Format.Format_RGB32)
+        Averaging areas costs five times what bilinear interpolation does, and pays only where pixels would be skipped.
+        """
+        width, height = size
+        if self._bgra.shape[:2] != (height, width):
+            self._bgr = np.empty((height, width, 3), np.uint8)
+            self._bgra = np.empty((height, width, 4), np.uint8)
+        way = cv2.INTER_AREA if width < 0.6 * pixels.shape[1] else cv2.INTER_LINEAR
+        cv2.resize(pixels, size, dst=self._bgr, interpolation=way)
+        if mirrored:
+            cv2.flip(self._bgr, 1, dst=self._bgr)
+        cv2.cvtColor(self._bgr, cv2.COLOR_BGR2BGRA, dst=self._bgra)
+        return QImage(self._bgra.data, width, height, self._bgra.strides[0], QImage.Format.Format_RGB32)

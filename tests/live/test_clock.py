@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gpen_live.live import clock
-from gpen_live.live.clock import Ticker
+from gpen_live.live.clock import PhaseLock, Ticker
 
 
 @given(st.floats(1, 240), st.lists(st.floats(0, 5), min_size=1, max_size=80))
@@ -50,3 +51,51 @@ def test_waiting_ends_at_once_when_stopped() -> None:
 def test_a_rate_that_is_none_is_refused(fps: float) -> None:
     with pytest.raises(ValueError, match="not positive"):
         Ticker(fps)
+
+
+def run_lock(source_fps: float, output_fps: float, jitter: float, seconds: float = 40.0) -> tuple[list[float], list[float], int]:
+    """Simulates a source whose frames are ready with `jitter` s of noise: waits of new frames, intervals of ticks, repeats."""
+    rng = np.random.default_rng(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "now", lambda: 0.0)
+        ticker = Ticker(output_fps)
+    lock = PhaseLock(ticker.period)
+    ready = [0.013 + i / source_fps + abs(rng.normal(scale=jitter)) for i in range(int(seconds * source_fps))]
+    at, taken, repeats = 0.0, -1, 0
+    waits, ticks = [], []
+    while at < seconds - 1:
+        at = ticker.next_tick(at + 1e-6)
+        ticks.append(at)
+        newest = taken
+        while newest + 1 < len(ready) and ready[newest + 1] <= at:
+            newest += 1
+        if newest == taken:
+            repeats += 1
+            continue
+        taken = newest
+        waits.append(at - ready[taken])
+        ticker.shift(lock.advice(waits[-1]))
+    return waits, list(np.diff(ticks)), repeats
+
+
+@pytest.mark.parametrize("source_fps", [30.0, 29.97, 30.02])
+def test_ticks_settle_just_behind_the_frames(source_fps: float) -> None:
+    waits, intervals, _ = run_lock(source_fps, 30.0, 0.0005)
+    settled = waits[300:]
+    assert np.median(settled) < 0.006
+    assert max(settled) < 0.012, "no beat: no frame is missed and caught a period later"
+    assert min(intervals) > 0.985 / 30
+    assert max(intervals) < 1.015 / 30
+
+
+def test_a_jittery_source_gets_a_wider_margin() -> None:
+    calm, _, _ = run_lock(30.0, 30.0, 0.0002)
+    waits, _, repeats = run_lock(30.0, 30.0, 0.003)
+    assert np.median(waits[300:]) > np.median(calm[300:])
+    assert repeats < 0.05 * len(waits)
+
+
+@pytest.mark.parametrize("source_fps", [12.0, 24.0, 50.0])
+def test_rates_that_do_not_match_leave_the_output_at_its_own(source_fps: float) -> None:
+    _, intervals, _ = run_lock(source_fps, 30.0, 0.0005)
+    assert 1 / np.mean(intervals) == pytest.approx(30.0, rel=0.004)

@@ -11,6 +11,8 @@ import numpy as np
 
 from gpen_live.frame import Image, Size
 
+SIZE = Size(64, 48)
+
 
 def grey_level(n: int) -> int:
     """The grey of frame n: far enough from its neighbours to survive encoding."""
@@ -22,8 +24,8 @@ def number_of(image: Image) -> int:
     return round((float(image.mean()) - 20) / 12)
 
 
-def film(path: Path, frames: int = 10, size: Size = Size(64, 48), times: Sequence[float] | None = None, fps: int = 10) -> Path:
-    """Writes a film of grey frames (see `grey_level`), at `fps` or at `times` in seconds; .gif, .webm and the rest by the name."""
+def film(path: Path, frames: int = 10, size: Size = SIZE, times: Sequence[float] | None = None, fps: int = 10) -> Path:
+    """Writes a film of grey frames (see `grey_level`) at `fps`, or at `times` in seconds, in the format that its name says."""
     codec, layout = {".gif": ("gif", "gray"), ".webm": ("libvpx", "yuv420p"), ".avi": ("mjpeg", "yuvj420p")}.get(
         path.suffix, ("libx264", "yuv420p")
     )

@@ -6,9 +6,10 @@ import os
 import platform
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -29,7 +30,7 @@ Answer = tuple[bool, Array | None]
 class FakeCapture:
     """A camera: which backends open it, which formats it knows, what reading it gives."""
 
-    made: list[FakeCapture]
+    made: ClassVar[list[FakeCapture]]
     opens: Callable[[int], bool]
     formats: tuple[int, ...]
     answer: Callable[[FakeCapture], Answer]
@@ -73,7 +74,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakeCapture]]:
     """A Windows machine with two cameras that work."""
 
     class Fake(FakeCapture):
-        made = []
+        made: ClassVar[list[FakeCapture]] = []
         opens = staticmethod(lambda backend: True)
         formats = (MJPG, YUYV)
         answer = staticmethod(thirty_a_second)
@@ -81,11 +82,19 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakeCapture]]:
     monkeypatch.setattr(cv2, "VideoCapture", Fake)
     monkeypatch.setattr(platform, "system", lambda: "Windows")
     monkeypatch.setattr(camera, "list_cameras", lambda: TWO)
-    for name in ("_OPEN_TIMEOUT_S", "_FIRST_FRAME_TIMEOUT_S", "_FRAME_TIMEOUT_S", "_CLOSE_TIMEOUT_S"):
-        monkeypatch.setattr(camera, name, 0.2)
     yield Fake
     for capture in Fake.made:
         assert capture.released.wait(5), "a capture was left open"
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_OPEN_TIMEOUT_S", "_FIRST_FRAME_TIMEOUT_S", "_FRAME_TIMEOUT_S", "_CLOSE_TIMEOUT_S"):
+        monkeypatch.setattr(camera, name, 0.2)
+
+
+def consume(pictures: Iterator[object]) -> None:
+    deque(pictures, maxlen=0)
 
 
 def linux(monkeypatch: pytest.MonkeyPatch, folder: Path, *nodes: int) -> None:
@@ -105,13 +114,14 @@ def test_it_delivers_its_newest_pictures_until_closed(fake: type[FakeCapture]) -
         assert image is not None
         numbers.append(int(image[0, 0, 0]))
     assert numbers == sorted(set(numbers))
-    time.sleep(0.1)  # a slow reader: the next picture is a new one
+    (capture,) = fake.made
+    while capture.reads < numbers[-1] + 6:  # a slow reader: the next picture is a new one
+        time.sleep(0.01)
     late = source.read()
     assert late is not None
     assert late[0, 0, 0] > numbers[-1] + 3
     source.close()
     source.close()
-    (capture,) = fake.made
     assert capture.released.is_set()
     assert capture.index == 1
 
@@ -257,6 +267,7 @@ def test_linux_a_device_that_is_no_camera(tmp_path: Path, monkeypatch: pytest.Mo
         (True, np.zeros((9,), np.uint8)),
     ],
 )
+@pytest.mark.usefixtures("impatient")
 def test_a_camera_that_delivers_nothing(answer: Answer, fake: type[FakeCapture]) -> None:
     fake.answer = staticmethod(lambda capture: answer)
     what, remedy = said()
@@ -264,6 +275,7 @@ def test_a_camera_that_delivers_nothing(answer: Answer, fake: type[FakeCapture])
     assert "another camera" in remedy
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_driver_that_hangs_while_opening(fake: type[FakeCapture]) -> None:
     goes_on = threading.Event()
     fake.opens = staticmethod(lambda backend: goes_on.wait(10))
@@ -272,6 +284,7 @@ def test_a_driver_that_hangs_while_opening(fake: type[FakeCapture]) -> None:
     goes_on.set()  # and the camera is released after all: see the fixture
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_driver_that_hangs_while_reading(fake: type[FakeCapture]) -> None:
     goes_on = threading.Event()
     fake.answer = staticmethod(lambda capture: (goes_on.wait(10), None))
@@ -284,7 +297,6 @@ def test_a_camera_that_is_pulled_out(fake: type[FakeCapture]) -> None:
     fake.answer = staticmethod(lambda capture: (True, PICTURE) if capture.reads < 3 else (False, None))
     source = CameraSource(0)
     with pytest.raises(SourceError) as caught:
-        for _ in range(10):
-            source.read()
+        consume(source.read() for _ in range(10))
     assert caught.value.what == "Integrated Camera stopped delivering pictures."
     source.close()

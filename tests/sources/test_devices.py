@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
+import os
 import platform
 import struct
 import subprocess
@@ -50,9 +50,11 @@ def test_linux_without_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert list_cameras() == []
 
 
+on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such devices to open")
 CAPTURE, OUTPUT, META, DEVICE_CAPS = 0x1, 0x2, 0x00800000, 0x80000000
 
 
+@on_posix
 @pytest.mark.parametrize(
     ("capabilities", "device_caps", "expected"),
     [
@@ -66,6 +68,8 @@ CAPTURE, OUTPUT, META, DEVICE_CAPS = 0x1, 0x2, 0x00800000, 0x80000000
 def test_what_a_device_says_about_itself(
     capabilities: int, device_caps: int, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import fcntl
+
     node = tmp_path / "video0"
     node.touch()
 
@@ -79,6 +83,7 @@ def test_what_a_device_says_about_itself(
     assert captures(str(node)) is expected
 
 
+@on_posix
 def test_what_is_no_video_device_captures_nothing(tmp_path: Path) -> None:
     node = tmp_path / "video0"
     assert captures(str(node)) is False
@@ -86,11 +91,12 @@ def test_what_is_no_video_device_captures_nothing(tmp_path: Path) -> None:
     assert captures(str(node)) is False
 
 
+@on_posix
 def test_a_device_without_permission_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(devices.os, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert captures("/dev/video0") is True
 
 

@@ -38,8 +38,10 @@ def test_the_number_of_a_camera(spec: str, index: int | None) -> None:
         "camera:٣",
         "/dev/null",
         "/dev/videoX",
-    ]
-    + ["/dev/video0/../sda", "https://example.org/a.mp4", "rtsp://example.org/live"],
+        "/dev/video0/../sda",
+        "https://example.org/a.mp4",
+        "rtsp://example.org/live",
+    ],
 )
 def test_nonsense_is_a_usage_error_that_says_what_is_allowed(spec: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 
 from gpen_live.errors import SourceError
-from gpen_live.frame import Size
+from gpen_live.frame import Array, Image, Size
 from gpen_live.sources import open_source
 
 COLOUR = np.random.default_rng(3).integers(0, 255, (5, 7, 3), np.uint8)
 
 
-def save(path: Path, image: np.ndarray) -> Path:
+def save(path: Path, image: Array) -> Path:
     done, data = cv2.imencode(path.suffix, image)
     assert done
     path.write_bytes(data.tobytes())
     return path
 
 
-def show(path: Path, count: int = 2) -> list[np.ndarray]:
+def show(path: Path, count: int = 2) -> list[Image]:
     source = open_source(str(path), size=None, fps=None, realtime=False)
     assert source.fps == 30
     assert source.label == path.name
@@ -31,7 +31,8 @@ def show(path: Path, count: int = 2) -> list[np.ndarray]:
         image = source.read()
         assert image is not None
         assert Size.of(image) == source.size
-        assert (image.dtype, image.ndim, image.shape[2], image.flags.c_contiguous) == (np.uint8, 3, 3, True)
+        assert image.dtype == np.uint8
+        assert (image.ndim, image.shape[2], image.flags.c_contiguous) == (3, 3, True)
         images.append(image)
     source.close()
     source.close()

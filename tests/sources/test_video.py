@@ -8,12 +8,12 @@ import av
 import cv2
 import numpy as np
 import pytest
-from tests.sources.films import film, grey_level, number_of, rotate
 
 from gpen_live.errors import SourceError
 from gpen_live.frame import Image, Size
 from gpen_live.sources import open_source
 from gpen_live.sources.base import Source
+from tests.sources.films import film, grey_level, number_of, rotate
 
 
 class Clock:
@@ -239,8 +239,6 @@ def test_damage_up_to_the_end(tmp_path: Path, loop: bool) -> None:
     path.write_bytes(data)
     source = play(path, loop=loop)
     with pytest.raises(SourceError) as caught:
-        for _ in range(200):
-            if source.read() is None:
-                break
+        all_of(source)
     assert caught.value.what == "a.mp4 is damaged: it can't be read any further."
     source.close()

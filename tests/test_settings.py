@@ -1,0 +1,244 @@
+"""Settings survive being written and read, older versions are lifted, and a file that can't be used is kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpen_live.display import display_available
+from gpen_live.frame import Size
+from gpen_live.live.config import Mode
+from gpen_live.paths import config_dir, data_dir
+from gpen_live.settings import VERSION, Settings, SettingsStore, WindowGeometry, migrate
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SettingsStore:
+    return SettingsStore(tmp_path / "deep" / "settings.json")
+
+
+def write(store: SettingsStore, text: str) -> None:
+    store.path.parent.mkdir(parents=True, exist_ok=True)
+    store.path.write_text(text, encoding="utf-8")
+
+
+def test_without_a_file_there_are_defaults_and_nothing_is_said(store: SettingsStore) -> None:
+    assert store.load() == (Settings(), "")
+
+
+def test_what_is_saved_is_loaded(store: SettingsStore) -> None:
+    chosen = Settings(
+        source="camera:2",
+        width=1920,
+        height=1080,
+        fps=60.0,
+        model="gpen-512",
+        device="cuda:1",
+        mode=Mode.FULL,
+        enhance=False,
+        strength=0.35,
+        vcam=True,
+        vcam_device="/dev/video10",
+        overlay=False,
+        overlay_to_viewers=True,
+        mirror=True,
+        theme="light",
+        window=WindowGeometry(-5, 10, 1200, 700, maximized=True),
+        weights={"gpen-512": "/models/own.pth"},
+        accepted_licences=("gpen-512",),
+    )
+    assert store.save(chosen) == ""
+    assert store.load() == (chosen, "")
+    assert [path.name for path in store.path.parent.iterdir()] == ["settings.json"]
+
+
+@given(strength=st.floats(0, 1), fps=st.floats(0, 240), source=st.text(), x=st.integers(-10_000, 10_000))
+def test_any_values_inside_the_limits_survive(tmp_path_factory: pytest.TempPathFactory, **values: Any) -> None:
+    store = SettingsStore(tmp_path_factory.mktemp("any") / "settings.json")
+    x = values.pop("x")
+    chosen = Settings(**values, window=WindowGeometry(x, 0, 800, 600))
+    store.save(chosen)
+    assert store.load() == (chosen, "")
+
+
+def test_version_1_is_migrated(store: SettingsStore) -> None:
+    write(
+        store,
+        '{"version": 1, "camera": 1, "size": "640x480", "fps": 25, "strength_percent": 80, "full_frame": true,'
+        ' "virtual_camera": true, "show_latency": false, "model": "gpen-256", "device": "cpu"}',
+    )
+    settings, notice = store.load()
+    assert notice == ""
+    assert settings == Settings(
+        source="camera:1",
+        width=640,
+        height=480,
+        fps=25.0,
+        model="gpen-256",
+        device="cpu",
+        mode=Mode.FULL,
+        strength=0.8,
+        vcam=True,
+        overlay=False,
+    )
+
+
+def test_a_file_without_a_version_counts_as_the_first(store: SettingsStore) -> None:
+    write(store, '{"strength_percent": 50}')
+    assert store.load() == (Settings(strength=0.5), "")
+
+
+def test_every_older_version_has_a_way_up() -> None:
+    for version in range(1, VERSION):
+        assert migrate({"version": version})["version"] == VERSION
+
+
+def test_unknown_fields_are_no_trouble(store: SettingsStore) -> None:
+    write(store, '{"version": 2, "strength": 0.5, "from_the_future": [1, 2]}')
+    assert store.load() == (Settings(strength=0.5), "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        '{"version": "two"}',
+        '{"version": 0}',
+        '{"version": 2, "strength": "much"}',
+        '{"version": 2, "mode": "half"}',
+        '{"version": 1, "size": "large"}',
+        '{"version": 2, "source": 1}',
+        "\x00\xff",
+        "[" * 100_000,
+    ],
+)
+def test_a_broken_file_is_kept_aside_and_said_once(store: SettingsStore, text: str) -> None:
+    write(store, text)
+    before = store.path.read_bytes()
+    settings, notice = store.load()
+    assert settings == Settings()
+    (aside,) = store.path.parent.glob("settings.broken-*.json")
+    assert aside.read_bytes() == before
+    assert aside.name in notice
+    assert store.load() == (Settings(), "")
+
+
+def test_two_broken_files_are_both_kept(store: SettingsStore) -> None:
+    for text in ("one", "two"):
+        write(store, text)
+        store.load()
+    kept = {path.read_text(encoding="utf-8") for path in store.path.parent.glob("settings.broken-*.json")}
+    assert kept == {"one", "two"}
+
+
+def test_a_file_of_a_newer_version_is_kept_aside(store: SettingsStore) -> None:
+    text = f'{{"version": {VERSION + 5}, "strength": {{"new": "shape"}}}}'
+    write(store, text)
+    settings, notice = store.load()
+    assert settings == Settings()
+    assert "newer version" in notice
+    aside = store.path.with_name(f"settings.from-version-{VERSION + 5}.json")
+    assert aside.read_text(encoding="utf-8") == text
+    assert not store.path.exists()
+
+
+def test_values_out_of_range_are_put_right_and_named(store: SettingsStore) -> None:
+    write(store, '{"version": 2, "strength": 7.5, "width": -3, "fps": 1e9, "window": {"x": 0, "y": 0, "width": 0, "height": 9}}')
+    settings, notice = store.load()
+    assert (settings.strength, settings.width, settings.fps, settings.window) == (1.0, 0, 240.0, None)
+    assert isinstance(settings.width, int)
+    for name in ("strength", "width", "fps", "window"):
+        assert name in notice
+
+
+def test_a_folder_that_refuses_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    store = SettingsStore(tmp_path / "file" / "settings.json")
+    assert "can't be saved" in store.save(Settings())
+    assert store.save(Settings()) == ""
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(store: SettingsStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.save(Settings(strength=0.25))
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    assert "no space left" in store.save(Settings(strength=0.75))
+    monkeypatch.undo()
+    assert store.load().settings.strength == 0.25
+    assert [path.name for path in store.path.parent.iterdir()] == ["settings.json"]
+
+
+def test_a_file_that_is_a_folder_is_no_crash(store: SettingsStore) -> None:
+    store.path.mkdir(parents=True)
+    settings, notice = store.load()
+    assert settings == Settings()
+    assert "can't be read" in notice
+
+
+def test_what_the_pipeline_is_asked() -> None:
+    config = Settings(vcam=True, width=640, height=360, strength=0.5, mode=Mode.FULL, overlay_to_viewers=True).live_config()
+    assert (config.sink, config.size, config.strength, config.mode, config.overlay) == (
+        "vcam",
+        Size(640, 360),
+        0.5,
+        Mode.FULL,
+        True,
+    )
+    assert Settings(vcam=True, vcam_device="/dev/video9").live_config().sink == "vcam:/dev/video9"
+    assert Settings(vcam_device="/dev/video9").live_config().sink == "none"
+
+
+def test_zero_means_as_the_camera_delivers() -> None:
+    config = Settings(width=0, height=0, fps=0).live_config()
+    assert config.size is None
+    assert config.fps is None
+
+
+def test_a_picked_file_counts_for_its_model_alone() -> None:
+    settings = Settings(weights={"gpen-512": "own.pth"})
+    assert settings.live_config().weights is None
+    assert msgspec.structs.replace(settings, model="gpen-512").live_config().weights == Path("own.pth")
+
+
+def test_one_variable_moves_both_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPEN_LIVE_HOME", str(tmp_path))
+    assert config_dir() == tmp_path
+    assert data_dir() == tmp_path
+    assert SettingsStore().path == tmp_path / "settings.json"
+    monkeypatch.delenv("GPEN_LIVE_HOME")
+    assert "gpen-live" in config_dir().parts
+    assert tmp_path not in data_dir().parents
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "expected"),
+    [
+        ("linux", {}, False),
+        ("linux", {"DISPLAY": ""}, False),
+        ("linux", {"DISPLAY": ":0"}, True),
+        ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, True),
+        ("linux", {"QT_QPA_PLATFORM": "offscreen"}, True),
+        ("freebsd14", {}, False),
+        ("win32", {}, True),
+        ("darwin", {}, True),
+    ],
+)
+def test_whether_there_is_a_display(platform: str, environment: dict[str, str], expected: bool) -> None:
+    assert display_available(platform, environment) is expected
+
+
+def test_the_display_is_asked_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "QT_QPA_PLATFORM", "offscreen")
+    assert display_available()
