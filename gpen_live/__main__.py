@@ -1,7 +1,5 @@
 """`python -m gpen_live` is `gpen-live`."""
 
-import sys
+from gpen_live.cli import entry
 
-from gpen_live.cli import main
-
-sys.exit(main())
+entry()

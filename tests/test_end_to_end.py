@@ -28,8 +28,11 @@ def run(home: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def pictures(path: Path) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
-    with av.open(str(path)) as film:
+    film = av.open(str(path))
+    try:
         return [np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8) for frame in film.decode(video=0)]
+    finally:
+        film.close()
 
 
 def test_every_frame_of_the_demo_camera_is_enhanced_and_recorded(tmp_path: Path) -> None:
@@ -80,6 +83,22 @@ def test_interrupted_in_real_time_it_ends_cleanly_with_the_report(tmp_path: Path
     assert frames["sent"] > 0
     assert frames["captured"] <= frames["enhanced"] + frames["raw"] + frames["dropped"] + 3
     assert frames["out_of_order"] == 0
+
+
+def test_interrupted_while_it_loads_it_ends_cleanly_too(tmp_path: Path) -> None:
+    report = tmp_path / "r.json"
+    words = ["run", "--headless", "--size", "320x180", "--report", str(report)]
+    process = subprocess.Popen(
+        [*COMMAND, *words], env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert "Loading" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    assert "terminate called" not in err
+    assert json.loads(report.read_text())["frames"]["sent"] == 0
 
 
 def test_without_a_display_it_says_so_and_runs_headless(tmp_path: Path) -> None:

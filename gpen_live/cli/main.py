@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
+import os
 import sys
+import threading
 from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
@@ -46,6 +50,21 @@ def _cli(ctx: click.Context) -> None:
         from gpen_live.cli.run import open_window
 
         ctx.exit(open_window())
+
+
+def entry() -> NoReturn:
+    """What the installed command calls: runs the command line and ends the process with its exit code.
+
+    A thread that still loads a model (importing PyTorch can't be interrupted) would make the interpreter's own shutdown abort
+    inside C++; by now everything is written and closed, so the process ends without it.
+    """
+    code = main()
+    with contextlib.suppress(OSError, ValueError):  # the reader of our output may have gone
+        sys.stdout.flush()
+        sys.stderr.flush()
+    if any(thread.daemon and thread.is_alive() for thread in threading.enumerate()):
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

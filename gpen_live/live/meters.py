@@ -99,10 +99,19 @@ class Meters:
             self._sent.add(at)
             if enhanced:
                 self._enhanced.add(at)
-            for stage, value in times_ms.items():
-                self._stages[stage].add(at, value)
+            self._time(at, times_ms)
             if self.first_sent_at is None:
                 self.first_sent_at = at
+
+    def not_sent(self, at: float, times_ms: dict[str, float]) -> None:
+        """A finished frame found no sink: it is dropped, but how long its stages took still holds."""
+        with self._lock:
+            self._counts["dropped"] += 1
+            self._time(at, times_ms)
+
+    def _time(self, at: float, times_ms: dict[str, float]) -> None:
+        for stage, value in times_ms.items():
+            self._stages[stage].add(at, value)
 
     def repeated(self, at: float) -> None:
         """The sink took the last frame once more."""

@@ -110,7 +110,7 @@ class Sender:
         self._last = item
         start = now()
         if not self._give(item):
-            self._meters.dropped()
+            self._meters.not_sent(now(), item.times_ms)
             return
         end = now()
         item.times_ms["send"] = (end - start) * 1e3

@@ -146,7 +146,9 @@ def lite_256() -> Lite:
 def _check(settings: Mapping[str, object]) -> None:
     known = {"shuffle", "channels", "encoder", "decoder", "kernel", "expansion"}
     if set(settings) != known:
-        raise ValueError(f"settings of a light network are {', '.join(sorted(known))}; got {', '.join(sorted(map(str, settings)))}")
+        raise ValueError(
+            f"settings of a light network are {', '.join(sorted(known))}; got {', '.join(sorted(map(str, settings)))}"
+        )
     for name, most in _LIMITS.items():
         value = settings[name]
         if not isinstance(value, int) or not 1 <= value <= most:

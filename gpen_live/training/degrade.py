@@ -213,7 +213,9 @@ def random_webcams(count: int, kernels: int, generator: Generator, *, clean_shar
         return (level * uniform(0.6, 1.25)).clamp(0, 1.15) * chance(p)
 
     blur, noise, coarse = fault(0.9), fault(0.92), fault(0.8)
-    quiet = torch.where(uniform() < 0.45, 0.35 * uniform(), 1.0)  # the camera's own denoising, or a codec's: soft, but hardly noisy
+    quiet = torch.where(
+        uniform() < 0.45, 0.35 * uniform(), 1.0
+    )  # the camera's own denoising, or a codec's: soft, but hardly noisy
     noise, coarse = noise * quiet, coarse * quiet
     geometry, early, scale = chance(0.6), chance(0.5), 1 + 2.2 * fault(0.85)
     enlarged = torch.where(early > 0, torch.ones_like(scale), scale)  # how much the noise itself is scaled up in the end

@@ -135,6 +135,7 @@ class Trainer:
         torch.manual_seed(options.seed)
         if self.device.type == "cuda":
             torch.backends.cudnn.benchmark = True
+            torch.backends.cudnn.benchmark_limit = 3
             torch.backends.cuda.matmul.allow_tf32 = True
         options.out.mkdir(parents=True, exist_ok=True)
         self.network = build_network(self.device)
@@ -231,12 +232,10 @@ class Trainer:
     @torch.no_grad()
     def _photograph(self, views: list[Scenes]) -> Tensor:
         """Both views of each scene; half of the pairs by one and the same camera, noise apart."""
-        pairs, generator = len(views[0].images), self.maker.random
-        cameras = [draw_cameras(pairs, generator), draw_cameras(pairs, generator)]
-        images = [photograph(view.images, camera, generator) for view, camera in zip(views, cameras, strict=True)]
-        same = photograph(views[1].images, cameras[0], generator)
-        half = (torch.arange(pairs, device=self.device) % 2 == 0)[:, None, None, None]
-        return torch.cat([images[0], torch.where(half, same, images[1])])
+        generator = self.maker.random
+        first, other = (draw_cameras(len(view.images), generator) for view in views)
+        cameras = (first, first.shared_with(other))
+        return torch.cat([photograph(view.images, camera, generator) for view, camera in zip(views, cameras, strict=True)])
 
     def _run(self, network: nn.Module, images: Tensor) -> Outputs:
         x = (images - self.mean).contiguous(memory_format=torch.channels_last)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -21,6 +21,12 @@ class Camera:
     noise: Tensor
     chroma: Tensor
     quality: Tensor
+
+    def shared_with(self, other: Camera) -> Camera:
+        """Every second picture's camera from here, the rest from `other`."""
+        mine = torch.arange(len(self.quality), device=self.quality.device) % 2 == 0
+        pairs = [(getattr(self, field.name), getattr(other, field.name)) for field in fields(self)]
+        return Camera(*(torch.where(mine.view(-1, *[1] * (a.ndim - 1)), a, b) for a, b in pairs))
 
 
 def draw_cameras(count: int, random: torch.Generator, *, severity: float = 1.0) -> Camera:
@@ -119,7 +125,7 @@ def jpeg(images: Tensor, quality: Tensor) -> Tensor:
     # Both passes of the cosine transform as one product with 64 x 64 numbers, which suits a GPU better than many of 8 x 8.
     both = torch.kron(basis, basis)
     spectrum = blocks.flatten(-2) @ both.T
-    restored = (((spectrum / steps).round() * steps) @ both).unflatten(-1, (8, 8))
+    restored = (((spectrum / steps).round() * steps) @ both).view(*blocks.shape)
     rows, columns = blocks.shape[2:4]
     y = restored.permute(0, 1, 2, 4, 3, 5).reshape(*x.shape[:2], rows * 8, columns * 8)[..., :height, :width]
     back = torch.einsum("cy,byhw->bchw", to_bgr, y) + 128

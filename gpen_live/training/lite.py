@@ -369,7 +369,17 @@ def _log(path: Path, trainer: Trainer, rungs: list[Rung]) -> None:
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        names = ["level", "psnr_in", "psnr_out", "feature_in", "feature_out", "flicker_in", "flicker_out", "change", "colour_shift"]
+        names = [
+            "level",
+            "psnr_in",
+            "psnr_out",
+            "feature_in",
+            "feature_out",
+            "flicker_in",
+            "flicker_out",
+            "change",
+            "colour_shift",
+        ]
         if new:
             writer.writerow(["step", "seconds", "loss", "pixel", "feature", "steady", *names])
         for rung in rungs:
@@ -388,9 +398,13 @@ def read_faces(photos: Path) -> Faces:
 
 
 @click.command()
-@click.option("--photos", type=click.Path(exists=True, path_type=Path), required=True, help="Folder with manifest.csv, or a packed file.")
+@click.option(
+    "--photos", type=click.Path(exists=True, path_type=Path), required=True, help="Folder with manifest.csv, or a packed file."
+)
 @click.option("--out", "run", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for what comes out.")
-@click.option("--feature-net", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="VGG-19 to relu3_1, a state dict.")
+@click.option(
+    "--feature-net", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="VGG-19 to relu3_1, a state dict."
+)
 @click.option("--seconds", type=float, help="Length of the whole training.")
 @click.option("--steps", type=int, help="Length of the whole training, instead of --seconds.")
 @click.option("--pause-after", type=float, help="Stop after so many seconds; --resume goes on.")

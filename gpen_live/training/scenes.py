@@ -344,17 +344,14 @@ class SceneMaker:
         points = _pixels(plan.height, plan.width, self.device)
         images = self._draw_backdrop(plan, points)
         boxes, landmarks = plan.face_boxes(self.faces), plan.face_landmarks(self.faces)
-        covers = []
+        colours, cover = self._draw_faces(plan, points)
+        covers = list(cover.unbind(dim=1))
         for slot in range(SLOTS):
-            colours, cover = self._draw_face(plan, slot, points)
-            images = images + cover[:, None] * (colours - images)
-            covers.append(cover)
-        # Limbs and bars come in front of the first faces, behind none.
-        for limb in range(self.LIMBS):
-            cover = _capsule(plan.limbs[:, limb], points)
-            shade = plan.limb_colour[:, limb][..., None, None]
-            images = images + cover[:, None] * (shade - images)
-            covers.append(cover)
+            images = images + covers[slot][:, None] * (colours[:, slot] - images)
+        # Limbs and bars come in front of the faces, in one colour.
+        hidden = _capsules(plan.limbs, points)
+        images = images + hidden[:, None] * (plan.limb_colour[..., None, None] - images)
+        covers.append(hidden)
         visible = self._visible(boxes, landmarks, covers)
         labelled = plan.present & ~plan.erased & (visible >= 0.5)
         doubtful = plan.present & ~plan.erased & (visible < 0.5) & (visible > 0.05)
@@ -438,9 +435,8 @@ class SceneMaker:
         many = self._integers(self.LIMBS, count, 1) >= torch.arange(self.LIMBS, device=self.device)
         radius = torch.where(shown & many, radius, -10.0)
         softness = self._uniform(count, self.LIMBS, low=0.5, high=2.0)
-        skin = self.faces.skin[photo[:, 0]][:, None] * (self._normal(count, self.LIMBS, 1) * 0.15).exp()
-        paint = self._uniform(count, 1, 3, high=255.0).expand(-1, self.LIMBS, -1)
-        colour = torch.where((self._uniform(count, 1) < 0.5)[..., None], skin, paint)
+        skin = self.faces.skin[photo[:, 0]] * (self._normal(count, 1) * 0.15).exp()
+        colour = torch.where(self._uniform(count, 1) < 0.5, skin, self._uniform(count, 3, high=255.0))
         return torch.cat([start, end, radius[..., None], softness[..., None]], dim=-1), colour
 
     def _draw_backdrop(self, plan: Plan, points: Tensor) -> Tensor:
@@ -473,22 +469,23 @@ class SceneMaker:
             picture = picture + F.interpolate(noise, size=(plan.height, plan.width), mode="bicubic", align_corners=False) * amount
         return picture
 
-    def _draw_face(self, plan: Plan, slot: int, points: Tensor) -> tuple[Tensor, Tensor]:
-        index, linear = plan.photo[:, slot], plan.linear[:, slot]
+    def _draw_faces(self, plan: Plan, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Each slot's colours (B x SLOTS x 3 x H x W) and how much it covers (B x SLOTS x H x W), all slots at once."""
+        index, linear, offset = plan.photo.flatten(), plan.linear.flatten(0, 1), plan.offset.flatten(0, 1)
         zoom = _determinant(linear).abs().sqrt()
-        where = _apply(_inverse(linear), points - plan.offset[:, slot, None, None])
+        where = _apply(_inverse(linear), points - offset[:, None, None])
         colours = self.faces.sample(index, where, zoom)
         box = self.faces.boxes[index]
         centre, half = (box[:, :2] + box[:, 2:]) / 2, (box[:, 2:] - box[:, :2]) / 2
         relative = (where - centre[:, None, None]) / half[:, None, None]
-        erased = ((1.15 - relative.norm(dim=-1)) * 5).clamp(0, 1) * plan.erased[:, slot, None, None]
+        erased = ((1.15 - relative.norm(dim=-1)) * 5).clamp(0, 1) * plan.erased.flatten()[:, None, None]
         colours = colours + erased[:, None] * (self.faces.skin[index][..., None, None] - colours)
-        light = (relative * plan.light[:, slot, None, None]).sum(dim=-1).clamp(-2, 2).exp()
-        colours = colours * plan.tint[:, slot][..., None, None] * light[:, None]
-        inside = self._inside(plan.mask[:, slot], relative, where, self.faces.sizes[index], half) * zoom[:, None, None]
-        softness = torch.minimum(plan.softness[:, slot], 0.3 * half.amin(dim=-1) * zoom)
-        cover = (inside / softness[:, None, None]).clamp(0, 1) * plan.present[:, slot, None, None]
-        return colours, cover
+        light = (relative * plan.light.flatten(0, 1)[:, None, None]).sum(dim=-1).clamp(-2, 2).exp()
+        colours = colours * plan.tint.flatten(0, 1)[..., None, None] * light[:, None]
+        inside = self._inside(plan.mask.flatten(), relative, where, self.faces.sizes[index], half) * zoom[:, None, None]
+        softness = torch.minimum(plan.softness.flatten(), 0.3 * half.amin(dim=-1) * zoom)
+        cover = (inside / softness[:, None, None]).clamp(0, 1) * plan.present.flatten()[:, None, None]
+        return colours.view(-1, SLOTS, *colours.shape[1:]), cover.view(-1, SLOTS, *cover.shape[1:])
 
     @staticmethod
     def _inside(mask: Tensor, relative: Tensor, where: Tensor, size: Tensor, half: Tensor) -> Tensor:
@@ -552,11 +549,11 @@ def _apply(matrix: Tensor, points: Tensor) -> Tensor:
     return torch.stack([m[..., 0, 0] * x + m[..., 0, 1] * y, m[..., 1, 0] * x + m[..., 1, 1] * y], dim=-1)
 
 
-def _capsule(limb: Tensor, points: Tensor) -> Tensor:
-    """Coverage (B x H x W) of a capsule with soft edges; `limb` is B x 6: two ends, radius, softness."""
-    start, end = limb[:, None, None, 0:2], limb[:, None, None, 2:4]
-    along = end - start
+def _capsules(limbs: Tensor, points: Tensor) -> Tensor:
+    """Coverage (B x H x W) of capsules with soft edges; `limbs` is B x LIMBS x 6: two ends, radius, softness."""
+    limb = limbs[:, :, None, None]
+    start, along = limb[..., 0:2], limb[..., 2:4] - limb[..., 0:2]
     position = ((points - start) * along).sum(dim=-1) / along.square().sum(dim=-1).clamp(min=1e-6)
     distance = (points - start - position.clamp(0, 1)[..., None] * along).norm(dim=-1)
-    cover: Tensor = ((limb[:, None, None, 4] - distance) / limb[:, None, None, 5] + 0.5).clamp(0, 1)
+    cover: Tensor = ((limb[..., 4] - distance) / limb[..., 5] + 0.5).clamp(0, 1).amax(dim=1)
     return cover

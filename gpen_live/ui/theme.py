@@ -170,7 +170,7 @@ QScrollArea, QScrollArea > QWidget > QWidget {{ background: transparent; border:
 
 QComboBox {{
     background: {c.control}; color: {c.text}; border: 1px solid {c.control}; border-radius: {RADIUS}px;
-    padding: 0 28px 0 12px; min-height: {CONTROL_HEIGHT - 2}px;
+    padding: 0 4px 0 12px; min-height: {CONTROL_HEIGHT - 2}px;
 }}
 QComboBox:hover {{ background: {c.hover}; border-color: {c.hover}; }}
 QComboBox:focus {{ border-color: {c.accent}; }}

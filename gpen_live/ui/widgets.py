@@ -169,7 +169,8 @@ class ComboBox(QComboBox):
     def paintEvent(self, event: QPaintEvent) -> None:
         option = QStyleOptionComboBox()
         self.initStyleOption(option)
-        width = self.width() - 12 - 30
+        edit = QStyle.SubControl.SC_ComboBoxEditField
+        width = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, edit, self).width() - 4
         text = self.fontMetrics().elidedText(self.currentText(), Qt.TextElideMode.ElideMiddle, width)
         option.currentText = text  # type: ignore[attr-defined]  # missing in PySide's stubs
         painter = QStylePainter(self)

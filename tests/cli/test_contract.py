@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -18,8 +19,11 @@ class Result:
         self.code, self.out, self.err = code, out, err
 
 
+Call = Callable[..., Result]
+
+
 @pytest.fixture
-def call(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):  # type: ignore[no-untyped-def]
+def call(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
     monkeypatch.setenv("GPEN_LIVE_HOME", str(tmp_path / "home"))
 
     def run(*words: str | Path) -> Result:
@@ -58,13 +62,13 @@ HEADLESS = ("run", "--headless", "--sink", "none")
         (["models", "fetch", "x"], "lite-256"),
     ],
 )
-def test_wrong_usage_says_what_is_allowed_and_exits_with_2(call, words: list[str], allowed: str) -> None:  # type: ignore[no-untyped-def]
+def test_wrong_usage_says_what_is_allowed_and_exits_with_2(call: Call, words: list[str], allowed: str) -> None:
     result = call(*words)
     assert result.code == 2
     assert allowed in result.err
 
 
-def test_missing_empty_and_foreign_source_files(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_missing_empty_and_foreign_source_files(call: Call, tmp_path: Path) -> None:
     empty, text = tmp_path / "empty.mp4", tmp_path / "text.mp4"
     empty.touch()
     text.write_text("not a video " * 100)
@@ -74,13 +78,13 @@ def test_missing_empty_and_foreign_source_files(call, tmp_path: Path) -> None:  
         assert path.name in result.err
 
 
-def test_a_camera_that_is_not_there(call) -> None:  # type: ignore[no-untyped-def]
+def test_a_camera_that_is_not_there(call: Call) -> None:
     result = call(*HEADLESS, "--source", "camera:97")
     assert result.code == 1
     assert "97" in result.err
 
 
-def test_weights_missing_truncated_foreign_and_with_code_inside(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_weights_missing_truncated_foreign_and_with_code_inside(call: Call, tmp_path: Path) -> None:
     from gpen_live.models.registry import get, locate
 
     shipped = locate(get("lite-256"))
@@ -107,13 +111,13 @@ class _Evil:
         return open, (self.path, "w")
 
 
-def test_official_weights_that_were_not_downloaded(call) -> None:  # type: ignore[no-untyped-def]
+def test_official_weights_that_were_not_downloaded(call: Call) -> None:
     result = call(*HEADLESS, "--model", "gpen-512")
     assert result.code == 1
     assert "gpen-live models fetch gpen-512" in result.err
 
 
-def test_cuda_is_never_replaced_by_the_cpu(call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_cuda_is_never_replaced_by_the_cpu(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     report = tmp_path / "r.json"
     result = call(*HEADLESS, "--device", "cuda", "--frames", "3", "--report", report)
@@ -123,7 +127,7 @@ def test_cuda_is_never_replaced_by_the_cpu(call, monkeypatch: pytest.MonkeyPatch
     assert call("enhance", _photo(tmp_path), tmp_path / "out.png", "--device", "cuda").code == 1
 
 
-def test_reports_and_recordings_that_cannot_be_written(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_reports_and_recordings_that_cannot_be_written(call: Call, tmp_path: Path) -> None:
     assert call(*HEADLESS, "--frames", "2", "--report", tmp_path / "no" / "r.json").code == 1
     assert call(*HEADLESS, "--frames", "2", "--report", tmp_path).code == 1
     result = call("run", "--headless", "--frames", "2", "--sink", tmp_path / "no" / "film.mp4")
@@ -131,13 +135,13 @@ def test_reports_and_recordings_that_cannot_be_written(call, tmp_path: Path) -> 
     assert "film.mp4" in result.err
 
 
-def test_a_virtual_camera_without_a_driver_says_what_is_missing(call) -> None:  # type: ignore[no-untyped-def]
+def test_a_virtual_camera_without_a_driver_says_what_is_missing(call: Call) -> None:
     result = call("run", "--headless", "--frames", "2", "--sink", "vcam:/dev/video99")
     assert result.code == 1
     assert "v4l2loopback" in result.err or "OBS" in result.err
 
 
-def test_photos_that_are_none(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_photos_that_are_none(call: Call, tmp_path: Path) -> None:
     text = tmp_path / "text.png"
     text.write_text("no picture")
     empty = tmp_path / "empty.png"
@@ -150,7 +154,7 @@ def test_photos_that_are_none(call, tmp_path: Path) -> None:  # type: ignore[no-
     assert call("enhance", _photo(tmp_path), tmp_path / "no" / "out.png").code == 1
 
 
-def test_a_photo_without_a_face(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_photo_without_a_face(call: Call, tmp_path: Path) -> None:
     result = call("enhance", _photo(tmp_path), tmp_path / "out.png")
     assert result.code == 1
     assert "no face" in result.err
@@ -160,7 +164,9 @@ def test_a_photo_without_a_face(call, tmp_path: Path) -> None:  # type: ignore[n
 
 @pytest.mark.parametrize("shape", [(1, 1), (40, 30), (31, 17, 3), (300, 300, 4), (500, 400, 3)])
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_aligned_takes_any_picture_and_writes_the_networks(call, tmp_path: Path, shape: tuple[int, ...], kind: type) -> None:  # type: ignore[no-untyped-def]
+def test_aligned_takes_any_picture_and_writes_the_networks(
+    call: Call, tmp_path: Path, shape: tuple[int, ...], kind: type[np.uint8 | np.uint16]
+) -> None:
     path, out = tmp_path / "in.png", tmp_path / "out.png"
     cv2.imwrite(str(path), np.random.default_rng(0).integers(0, np.iinfo(kind).max, shape, dtype=kind))
     assert call("enhance", path, out, "--aligned").code == 0
@@ -169,7 +175,7 @@ def test_aligned_takes_any_picture_and_writes_the_networks(call, tmp_path: Path,
     assert written.dtype == np.uint8
 
 
-def test_models_are_listed_and_verified(call) -> None:  # type: ignore[no-untyped-def]
+def test_models_are_listed_and_verified(call: Call) -> None:
     listed = call("models")
     assert listed.code == 0
     for name in ("lite-256", "gpen-256", "gpen-512", "gpen-1024", "gpen-2048"):
@@ -180,13 +186,13 @@ def test_models_are_listed_and_verified(call) -> None:  # type: ignore[no-untype
     assert "lite-256: sound" in verified.out
 
 
-def test_fetching_what_ships_needs_no_network(call) -> None:  # type: ignore[no-untyped-def]
+def test_fetching_what_ships_needs_no_network(call: Call) -> None:
     result = call("models", "fetch", "lite-256")
     assert result.code == 0
     assert "nothing to download" in result.out
 
 
-def test_the_licence_comes_first_and_no_answer_is_no(call, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_the_licence_comes_first_and_no_answer_is_no(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     import io
     import sys
 
@@ -197,7 +203,9 @@ def test_the_licence_comes_first_and_no_answer_is_no(call, monkeypatch: pytest.M
     assert "Nothing was downloaded" in result.err
 
 
-def test_unforeseen_errors_are_sentences_and_debug_shows_them(call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_unforeseen_errors_are_sentences_and_debug_shows_them(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def broken(_: Path) -> None:
         raise ZeroDivisionError("oops")
 
