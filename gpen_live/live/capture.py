@@ -14,6 +14,7 @@ from gpen_live.live.clock import now
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.fit import fit
 from gpen_live.live.meters import Meters
+from gpen_live.live.opening import Opening, close
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Health
 from gpen_live.sources import open_source
@@ -32,43 +33,6 @@ class _Wanted:
     size: Size | None
     fps: float | None
     attempt: int
-
-
-class _Opening:
-    """Opens a source beside the capture loop, so that the old one goes on until the new one is there."""
-
-    def __init__(self, wanted: _Wanted, config: LiveConfig) -> None:
-        self.wanted = wanted
-        self.source: Source | None = None
-        self.error: Exception | None = None
-        self._config = config
-        self._thread = threading.Thread(target=self._open, name="open-source", daemon=True)
-        self._thread.start()
-
-    def _open(self) -> None:
-        try:
-            self.source = open_source(
-                self.wanted.source,
-                size=self.wanted.size,
-                fps=self.wanted.fps,
-                realtime=self._config.realtime,
-                loop=self._config.loop,
-            )
-        except Exception as error:
-            self.error = error
-
-    @property
-    def done(self) -> bool:
-        return not self._thread.is_alive()
-
-    def abandon(self) -> None:
-        """Nobody wants it any more: closes the source once it is open."""
-        threading.Thread(target=self._close_late, name="close-source", daemon=True).start()
-
-    def _close_late(self) -> None:
-        self._thread.join()
-        if self.source is not None:
-            self.source.close()
 
 
 class Capture:
@@ -96,7 +60,8 @@ class Capture:
         self.scene = 0  # counts sources: another number, another scene
         self._source: Source | None = None
         self._current: _Wanted | None = None
-        self._opening: _Opening | None = None
+        self._opening: Opening[Source] | None = None
+        self._wanted: _Wanted | None = None
         self._attempt = 0
         self._retry_at: float | None = None
         self._number = 0
@@ -125,12 +90,11 @@ class Capture:
             self._retry_at = None
             self._attempt += 1
         wanted = _Wanted(config.source, config.size, config.fps, self._attempt)
-        pending = self._opening.wanted if self._opening else self._current
-        if wanted != pending:
+        if wanted != self._wanted:
             self._start_opening(wanted, config)
         if self._opening is not None and self._opening.done:
             opening, self._opening = self._opening, None
-            self._adopt(opening)
+            self._adopt(wanted, opening)
 
     def _start_opening(self, wanted: _Wanted, config: LiveConfig) -> None:
         if self._opening is not None:
@@ -139,24 +103,27 @@ class Capture:
             self._close()  # a camera can't be opened twice
         if self._source is None and self._retry_at is None and self._board.read("source").health is not Health.WARNING:
             self._board.write("source", Health.STARTING, wanted.source)
-        self._opening = _Opening(wanted, config)
+        self._wanted = wanted
+        self._opening = Opening(
+            lambda: open_source(wanted.source, size=wanted.size, fps=wanted.fps, realtime=config.realtime, loop=config.loop)
+        )
 
-    def _adopt(self, opening: _Opening) -> None:
+    def _adopt(self, wanted: _Wanted, opening: Opening[Source]) -> None:
         was_there = self._board.read("source").health is Health.WARNING
-        self._current = opening.wanted
-        if opening.source is None:
-            error = opening.error or SourceError(f"{opening.wanted.source} could not be opened.")
+        self._current = wanted
+        if opening.opened is None:
+            error = opening.error or SourceError(f"{wanted.source} could not be opened.")
             if was_there:  # it worked before and was lost: keep trying, keep its note
                 self._retry_at = now() + RETRY_S
                 return
             self._close()
-            self._board.fail("source", opening.wanted.source, error)
+            self._board.fail("source", wanted.source, error)
             return
         self._close()
-        self._source = opening.source
+        self._source = opening.opened
         self.scene += 1
-        self.output_size = opening.wanted.size or self.output_size or self._source.size
-        self.output_fps = opening.wanted.fps or self._source.fps
+        self.output_size = wanted.size or self.output_size or self._source.size
+        self.output_fps = wanted.fps or self._source.fps
         self._board.write("source", Health.OK, self._source.label)
 
     def _read(self, source: Source) -> None:
@@ -204,7 +171,4 @@ class Capture:
     def _close(self) -> None:
         if self._source is not None:
             source, self._source = self._source, None
-            try:
-                source.close()
-            except Exception:
-                _log.exception("closing %s failed", source.label)
+            close(source)

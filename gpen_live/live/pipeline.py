@@ -23,7 +23,7 @@ from gpen_live.live.slot import Slot
 from gpen_live.live.status import Snapshot
 from gpen_live.live.worker import Outgoing, Preview, Worker
 
-_JOIN_S = 2.0
+_JOIN_S = 6.0
 
 
 class LivePipeline:
@@ -145,7 +145,7 @@ class LivePipeline:
         return build_report(self._config, self.snapshot(), self.meters, tuple(self._worker.state.notes))
 
     def stop(self) -> None:
-        """Ends all threads and closes source and sink; returns within seconds even when a driver hangs."""
+        """Ends all threads and closes source and sink; a driver that hangs is left behind after seconds."""
         self._stop.set()
         for slot in self._slots:
             slot.close()

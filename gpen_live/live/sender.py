@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from gpen_live.engine.convert import convert
+from gpen_live.errors import SinkError
 from gpen_live.frame import PixelFormat, Size
 from gpen_live.live.board import Board
 from gpen_live.live.clock import PhaseLock, Ticker, now
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.meters import Meters
+from gpen_live.live.opening import Opening
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Health
 from gpen_live.live.worker import Outgoing
@@ -20,7 +21,7 @@ from gpen_live.sinks import open_sink
 from gpen_live.sinks.base import Sink
 
 _WAIT_S = 0.02
-_log = logging.getLogger(__name__)
+_CLOSE_S = 5.0  # a recording has long finished by then; a hanging driver is left behind
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class _Wanted:
 
 
 class Sender:
-    """Runs the sender thread. `done` is set once the worker is idle and its last frame was sent.
+    """Runs the sender thread. `done` is set once the worker is idle, its last frame was sent and the sink closed.
 
     Args:
         output: size and frame rate of the output, or None while they are not known yet.
@@ -57,7 +58,11 @@ class Sender:
         self.done = threading.Event()
         self._sink: Sink | None = None
         self._opened: _Wanted | None = None
+        self._wanted: _Wanted | None = None
+        self._opening: Opening[Sink] | None = None
+        self._closing: list[threading.Thread] = []
         self._attempt = 0
+        self._all_sent = False
         self._ticker: Ticker | None = None
         self._lock = PhaseLock(1.0)
         self._last: Outgoing | None = None
@@ -68,20 +73,21 @@ class Sender:
 
     def run(self) -> None:
         try:
-            while not self._stop.is_set() and not self.done.is_set():
+            while not self._stop.is_set() and not self._all_sent:
                 output = self._output()
                 if output is None:
-                    self.done.set() if self._worker_idle.is_set() else self._stop.wait(_WAIT_S)
+                    self._all_sent = self._worker_idle.is_set() or self._stop.wait(_WAIT_S)
                     continue
                 size, fps = output
                 self._follow_wishes(size, fps)
                 if self._config().realtime:
                     self._tick(fps)
-                else:
+                elif self._sink is not None:
                     self._send_next(0.05)
+                else:
+                    self._stop.wait(_WAIT_S)
         finally:
-            self._close()
-            self.done.set()
+            self._finish()
 
     def _tick(self, fps: float) -> None:
         if self._ticker is None or abs(self._ticker.period * fps - 1) > 1e-6:
@@ -101,7 +107,7 @@ class Sender:
         if item is not None:
             self._send_new(item)
         elif idle:
-            self.done.set()
+            self._all_sent = True
         elif self._last is not None and self._config().realtime and self._give(self._last):
             self._meters.repeated(now())
         return item
@@ -133,23 +139,52 @@ class Sender:
 
     def _follow_wishes(self, size: Size, fps: float) -> None:
         wanted = _Wanted(self._config().sink, size, fps, self._attempt)
-        if wanted == self._opened:
-            return
-        self._close()
-        self._opened = wanted
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._start_opening(wanted)
+        if self._opening is not None and self._opening.done:
+            opening, self._opening = self._opening, None
+            self._adopt(wanted, opening)
+
+    def _start_opening(self, wanted: _Wanted) -> None:
+        if self._opening is not None:
+            self._opening.abandon()
+        if self._opened is not None and wanted.sink == self._opened.sink:
+            self._close()  # a virtual camera can't be opened twice, a recording not written twice
+            for thread in self._closing:
+                thread.join(_CLOSE_S)
         self._board.write("sink", Health.STARTING, wanted.sink)
-        try:
-            self._sink = open_sink(wanted.sink, size=size, fps=fps)
-        except Exception as error:
-            self._board.fail("sink", wanted.sink, error)
+        self._opening = Opening(lambda: open_sink(wanted.sink, size=wanted.size, fps=wanted.fps))
+
+    def _adopt(self, wanted: _Wanted, opening: Opening[Sink]) -> None:
+        self._close()
+        if opening.opened is None:
+            self._board.fail("sink", wanted.sink, opening.error or SinkError(f"{wanted.sink} could not be opened."))
             return
+        self._sink, self._opened = opening.opened, wanted
         self._layout_wanted(self._sink.wants)
         self._board.write("sink", Health.OK if wanted.sink != "none" else Health.OFF, self._sink.label)
 
     def _close(self) -> None:
         if self._sink is not None:
-            sink, self._sink = self._sink, None
-            try:
-                sink.close()
-            except Exception as error:
-                self._board.fail("sink", sink.label, error)
+            sink, self._sink, self._opened = self._sink, None, None
+            self._closing = [thread for thread in self._closing if thread.is_alive()]
+            # Finishing a recording takes longer than a tick.
+            thread = threading.Thread(target=self._close_late, args=(sink,), name="gpen-live-close", daemon=True)
+            thread.start()
+            self._closing.append(thread)
+
+    def _close_late(self, sink: Sink) -> None:
+        try:
+            sink.close()
+        except Exception as error:
+            self._board.fail("sink", sink.label, error)
+
+    def _finish(self) -> None:
+        """At the end: a recording is whole once its closing is done."""
+        if self._opening is not None:
+            self._opening.abandon()
+        self._close()
+        for thread in self._closing:
+            thread.join(_CLOSE_S)
+        self.done.set()
