@@ -10,16 +10,17 @@ from pathlib import Path
 
 import platformdirs
 
+HOME_VARIABLE = "GPEN_LIVE_HOME"
 _APP = "gpen-live"
 
 
 def config_dir() -> Path:
     """The folder of settings.json; it may not exist yet."""
-    home = os.environ.get("GPEN_LIVE_HOME")
+    home = os.environ.get(HOME_VARIABLE)
     return Path(home).expanduser() if home else Path(platformdirs.user_config_dir(_APP, appauthor=False, roaming=False))
 
 
 def data_dir() -> Path:
     """The folder of downloaded models; it may not exist yet."""
-    home = os.environ.get("GPEN_LIVE_HOME")
+    home = os.environ.get(HOME_VARIABLE)
     return Path(home).expanduser() if home else Path(platformdirs.user_data_dir(_APP, appauthor=False, roaming=False))

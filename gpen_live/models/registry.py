@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 import gpen_live
 from gpen_live.errors import UsageError, WeightsError
+from gpen_live.paths import data_dir
 
 Kind = Literal["lite", "gpen", "detector"]
-
-HOME_VARIABLE: Final = "GPEN_LIVE_HOME"
-"""The environment variable that names another folder for what is downloaded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,12 +162,8 @@ def get(name: str) -> ModelSpec:
 
 
 def models_folder() -> Path:
-    """Where downloaded weights lie: the user's data folder, or `models` in the folder named by GPEN_LIVE_HOME."""
-    if home := os.environ.get(HOME_VARIABLE):
-        return Path(home).expanduser() / "models"
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("gpen-live", appauthor=False)) / "models"
+    """Where downloaded weights lie."""
+    return data_dir() / "models"
 
 
 def shipped_folder() -> Path:

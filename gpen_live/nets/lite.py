@@ -1,9 +1,9 @@
 """The light network: a small fully convolutional encoder-decoder that cleans a face picture.
 
-After GPEN (Yang et al., "GAN Prior Embedded Network for Blind Face Restoration in the Wild", CVPR 2021) its decoder gets the encoder's
-features concatenated at every scale; the generator's prior is left out, so that nothing is invented and a CPU keeps up. Blocks are
-depthwise-separable (MobileNet, Howard et al. 2017; large kernel first as in ConvNeXt, Liu et al. 2022) without any normalisation, so
-that a picture's far side never changes its near side and half precision is safe.
+After GPEN (Yang et al., "GAN Prior Embedded Network for Blind Face Restoration in the Wild", CVPR 2021) its decoder gets the
+encoder's features concatenated at every scale; the generator's prior is left out, so that nothing is invented and a CPU keeps up.
+Blocks are depthwise-separable (MobileNet, Howard et al. 2017; large kernel first as in ConvNeXt, Liu et al. 2022) without any
+normalisation, so that a picture's far side never changes its near side and half precision is safe.
 """
 
 from __future__ import annotations

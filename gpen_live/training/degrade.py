@@ -1,7 +1,7 @@
 """Webcam degradations in batch, on any device: what a cheap camera, its processing and its compression do to a face.
 
-Every function is deterministic by the `torch.Generator` that it is given (on the device of the pictures). Pictures are N,3,H,W float32 RGB in [0, 1]
-throughout, unless said otherwise.
+Every function is deterministic by the `torch.Generator` that it is given (on the device of the pictures). Pictures are N,3,H,W
+float32 RGB in [0, 1] throughout, unless said otherwise.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LADDER = (0.0, 0.25, 0.5, 0.75, 1.0)
 """The levels that validation reports."""
 
 
-# --- building blocks --------------------------------------------------------------------------------------------------------------
+# --- building blocks ------------------------------------------------------------------------------
 
 
 def _frequencies(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -123,7 +123,7 @@ def _to_8_bits(x: Tensor) -> Tensor:
     return (x.clamp(0, 1) * 255).round() / 255
 
 
-# --- the ladder: fixed levels for validation --------------------------------------------------------------------------------------
+# --- the ladder: fixed levels for validation ------------------------------------------------------
 
 
 def ladder(x: Tensor, level: float, generator: Generator) -> Tensor:
@@ -145,7 +145,7 @@ def ladder(x: Tensor, level: float, generator: Generator) -> Tensor:
     return _to_8_bits(jpeg(x + sigma * noise, per_picture * (95 - 65 * level)))
 
 
-# --- the virtual webcam: random degradations for training -------------------------------------------------------------------------
+# --- the virtual webcam: random degradations for training -----------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +190,18 @@ class Webcam:
         return Webcam(*(torch.cat([getattr(self, f.name)] * times) for f in fields(self)))
 
 
-def random_webcams(count: int, kernels: int, generator: Generator, *, clean_share: float = 0.1) -> Webcam:
+def random_webcams(
+    count: int, kernels: int, generator: Generator, *, clean_share: float = 0.1, quiet_share: float = 0.45
+) -> Webcam:
     """Draws webcams from nearly perfect to hardly bearable.
 
-    Each picture draws one level; every fault follows it loosely, or is absent, so that the network also meets noise without blur and blur without noise.
+    Each picture draws one level; every fault follows it loosely, or is absent, so that the network also meets noise without blur
+    and blur without noise.
 
     Args:
         kernels: size of the bank of blur kernels, sorted from sharp to soft.
         clean_share: share of pictures that are left as they are.
+        quiet_share: share of pictures whose noise is mostly gone while their blur stays.
     """
     device = generator.device
 
@@ -213,9 +217,8 @@ def random_webcams(count: int, kernels: int, generator: Generator, *, clean_shar
         return (level * uniform(0.6, 1.25)).clamp(0, 1.15) * chance(p)
 
     blur, noise, coarse = fault(0.9), fault(0.92), fault(0.8)
-    quiet = torch.where(
-        uniform() < 0.45, 0.35 * uniform(), 1.0
-    )  # the camera's own denoising, or a codec's: soft, but hardly noisy
+    # The camera's own denoising, or a codec's, leaves a soft picture with hardly any noise.
+    quiet = torch.where(uniform() < quiet_share, 0.35 * uniform(), 1.0)
     noise, coarse = noise * quiet, coarse * quiet
     geometry, early, scale = chance(0.6), chance(0.5), 1 + 2.2 * fault(0.85)
     enlarged = torch.where(early > 0, torch.ones_like(scale), scale)  # how much the noise itself is scaled up in the end
@@ -259,7 +262,8 @@ def _warp(x: Tensor, scale: Tensor, angle: Tensor, shift: Tensor, mode: str) -> 
 def jitter(x: Tensor, generator: Generator) -> Tensor:
     """Other takes of the same faces: mirrored, turned, moved, scaled, under other light and white balance.
 
-    Half of the pictures keep their pixels' grid, so that their finest detail survives. N,3,H,W in [0, 1] in and out, in steps of 1/255.
+    Half of the pictures keep their pixels' grid, so that their finest detail survives. N,3,H,W in [0, 1] in and out, in steps
+    of 1/255.
     """
     n, device = len(x), x.device
 

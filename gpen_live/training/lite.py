@@ -2,9 +2,9 @@
 
     python -m gpen_live.training.lite --photos PHOTOS --out RUN --feature-net VGG.pth [--seconds S | --steps N] [--resume]
 
-PHOTOS is the folder with `manifest.csv` or what `gpen_live.training.pack` made of it. RUN receives `checkpoint.pt` (to go on from),
-`weights.safetensors` (averaged weights, the product), `curves.csv` and `sheet.jpg` (validation faces: medium and hard input, output, truth), renewed
-as it goes.
+PHOTOS is the folder with `manifest.csv` or what `gpen_live.training.pack` made of it. RUN receives `checkpoint.pt` (to go on
+from), `weights.safetensors` (averaged weights, the product), `curves.csv` and `sheet.jpg` (validation faces: inputs and outputs,
+the truth last), renewed as it goes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -52,6 +52,9 @@ class Recipe:
     steady_weight: float = 1.0
     """Weight of the difference of two frames of one face, reached after a quarter of the training."""
     clean_share: float = 0.1
+    """Share of faces that are seen without any fault and must come out unchanged."""
+    quiet_share: float = 0.45
+    """Share of faces seen soft, with hardly any noise."""
     seed: int = 0
 
 
@@ -86,7 +89,7 @@ def _centre(x: Tensor, size: int) -> Tensor:
     return x[..., top : top + size, left : left + size]
 
 
-# --- one step ---------------------------------------------------------------------------------------------------------------------
+# --- one step -------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -108,7 +111,9 @@ def make_batch(pictures: Tensor, bank: Tensor, recipe: Recipe, generator: Genera
     motion = (draw[0], draw[1]) if draw[2] > 0 else (0, 0)
     windows = [canvas[..., _REACH + y : _REACH + y + _WINDOW, _REACH + x : _REACH + x + _WINDOW] for y, x in ((0, 0), motion)]
     frames = torch.cat(windows)
-    webcams: Webcam = random_webcams(recipe.pairs, len(bank), generator, clean_share=recipe.clean_share).repeat(2)
+    webcams: Webcam = random_webcams(
+        recipe.pairs, len(bank), generator, clean_share=recipe.clean_share, quiet_share=recipe.quiet_share
+    ).repeat(2)
     upscale = "bicubic" if draw[2] % 2 else "bilinear"
     seen = degrade(frames, webcams, bank, generator, upscale=upscale)
     return Batch(_centre(seen, SIZE) * 2 - 1, _centre(frames, SIZE) * 2 - 1, motion)
@@ -129,7 +134,7 @@ def unsteadiness(out: Tensor, motion: tuple[int, int]) -> Tensor:
     return charbonnier(first, second)
 
 
-# --- validation -------------------------------------------------------------------------------------------------------------------
+# --- validation -----------------------------------------------------------------------------------
 
 
 def psnr(a: Tensor, b: Tensor) -> Tensor:
@@ -181,11 +186,11 @@ def format_rungs(rungs: list[Rung]) -> str:
         "| level | PSNR in | out | gain | feature distance in | out | flicker in | out | changed by | colour shift |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for r in rungs:
-        lines.append(
-            f"| {r.level:g} | {r.psnr_in:.2f} | {r.psnr_out:.2f} | {r.psnr_out - r.psnr_in:+.2f} | {r.feature_in:.2f} | {r.feature_out:.2f} "
-            f"| {r.flicker_in:.2f} | {r.flicker_out:.2f} | {r.change:.2f} | {r.colour_shift:.2f} |"
-        )
+    lines += [
+        f"| {r.level:g} | {r.psnr_in:.2f} | {r.psnr_out:.2f} | {r.psnr_out - r.psnr_in:+.2f} | {r.feature_in:.2f} "
+        f"| {r.feature_out:.2f} | {r.flicker_in:.2f} | {r.flicker_out:.2f} | {r.change:.2f} | {r.colour_shift:.2f} |"
+        for r in rungs
+    ]
     return "\n".join(lines)
 
 
@@ -201,11 +206,11 @@ def contact_sheet(enhance: Callable[[Tensor], Tensor], truth: Tensor) -> np.ndar
     return np.ascontiguousarray((picture * 255).round().byte().permute(1, 2, 0).cpu().numpy()[..., ::-1])
 
 
-# --- the run ----------------------------------------------------------------------------------------------------------------------
+# --- the run --------------------------------------------------------------------------------------
 
 
 class Trainer:
-    """Holds everything that a checkpoint holds: the network, its average, the optimiser, the draw of chance, and how far it is."""
+    """Holds what a checkpoint holds: the network, its average, the optimiser, the draw of chance, and how far it is."""
 
     def __init__(self, net: Lite, faces: Faces, recipe: Recipe, features: Features | None, device: torch.device) -> None:
         torch.manual_seed(recipe.seed)
@@ -369,17 +374,7 @@ def _log(path: Path, trainer: Trainer, rungs: list[Rung]) -> None:
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        names = [
-            "level",
-            "psnr_in",
-            "psnr_out",
-            "feature_in",
-            "feature_out",
-            "flicker_in",
-            "flicker_out",
-            "change",
-            "colour_shift",
-        ]
+        names = [field.name for field in fields(Rung)]
         if new:
             writer.writerow(["step", "seconds", "loss", "pixel", "feature", "steady", *names])
         for rung in rungs:
@@ -416,6 +411,7 @@ def read_faces(photos: Path) -> Faces:
 @click.option("--rate", default=_DEFAULTS.rate, show_default=True, help="Highest learning rate.")
 @click.option("--feature-weight", default=_DEFAULTS.feature_weight, show_default=True)
 @click.option("--steady-weight", default=_DEFAULTS.steady_weight, show_default=True)
+@click.option("--quiet-share", default=_DEFAULTS.quiet_share, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def main(
     photos: Path,
@@ -432,6 +428,7 @@ def main(
     rate: float,
     feature_weight: float,
     steady_weight: float,
+    quiet_share: float,
     seed: int,
 ) -> None:
     """Trains lite-256 on aligned face photos."""
@@ -439,7 +436,14 @@ def main(
         raise click.UsageError("Give either --seconds or --steps.")
     torch.manual_seed(seed)
     torch.backends.cudnn.benchmark = True
-    recipe = Recipe(pairs=pairs, rate=rate, feature_weight=feature_weight, steady_weight=steady_weight, seed=seed)
+    recipe = Recipe(
+        pairs=pairs,
+        rate=rate,
+        feature_weight=feature_weight,
+        steady_weight=steady_weight,
+        quiet_share=quiet_share,
+        seed=seed,
+    )
     features = Features.load(feature_net) if feature_net else None
     trainer = Trainer(lite_256(), read_faces(photos), recipe, features, torch.device(device))
     if resume:

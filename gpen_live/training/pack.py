@@ -63,10 +63,10 @@ def landmarks_of(row: dict[str, str]) -> npt.NDArray[np.float64]:
 
 
 def blur_kernels(count: int = 2048, *, size: int = 25, seed: int = 0) -> npt.NDArray[np.float32]:
-    """A bank of blur kernels, sharp to soft: basicsr's Gaussians (round, stretched, generalised, plateau), discs, and motion lines.
+    """A bank of blur kernels: basicsr's Gaussians (round, stretched, generalised, plateau), discs, and motion lines.
 
     Returns:
-        count x size x size, each of sum 1, sorted by the spread of its energy.
+        count x size x size, each of sum 1, sorted from sharp to soft by the spread of its energy.
     """
     from gpen_live.training import basicsr_compat
 

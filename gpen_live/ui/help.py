@@ -7,6 +7,7 @@ import sys
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
+from gpen_live.sinks.loopback import SETUP_COMMAND
 from gpen_live.ui.theme import UNIT
 from gpen_live.ui.widgets import WrappedLabel, button, label
 
@@ -51,7 +52,7 @@ def obs_command(platform: str) -> str:
     """A command that makes the virtual camera, where one is needed."""
     if not platform.startswith("linux"):
         return ""
-    return 'sudo modprobe v4l2loopback devices=1 video_nr=10 card_label="GPEN Live" exclusive_caps=1'
+    return SETUP_COMMAND
 
 
 class _Sheet(QDialog):

@@ -18,6 +18,7 @@ from gpen_live.errors import UsageError, WeightsError
 from gpen_live.models import fetch, files, registry
 from gpen_live.models.fetch import DIGESTS, FetchCancelledError
 from gpen_live.models.registry import ModelSpec
+from gpen_live.paths import HOME_VARIABLE
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -310,7 +311,7 @@ def test_redirects_in_circles(spec: ModelSpec, server: Behaviour, tmp_path: Path
 
 
 def test_only_https(spec: ModelSpec, server: Behaviour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(registry.HOME_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
     monkeypatch.setitem(registry.MODELS, spec.name, spec)
     with pytest.raises(WeightsError, match="not encrypted"):
         fetch.fetch(spec.name)
@@ -387,7 +388,7 @@ def test_unknown_name() -> None:
 @pytest.fixture
 def installed(spec: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One download in a registry of its own."""
-    monkeypatch.setenv(registry.HOME_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
     monkeypatch.setattr(registry, "shipped_folder", lambda: tmp_path / "shipped")
     models = {"lite-256": registry.get("lite-256"), "gpen-256": unknown(spec), "gpen-512": registry.get("gpen-512")}
     monkeypatch.setattr(fetch, "MODELS", models)

@@ -12,6 +12,7 @@ import gpen_live
 from gpen_live.errors import UsageError, WeightsError
 from gpen_live.models import registry
 from gpen_live.nets.gpen import VARIANTS
+from gpen_live.paths import HOME_VARIABLE
 
 
 def test_names() -> None:
@@ -66,9 +67,9 @@ def test_believable_lengths() -> None:
 
 
 def test_downloads_lie_in_the_home_that_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(registry.HOME_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
     assert registry.models_folder() == tmp_path / "models"
-    monkeypatch.delenv(registry.HOME_VARIABLE)
+    monkeypatch.delenv(HOME_VARIABLE)
     assert registry.models_folder().name == "models"
     assert "gpen-live" in str(registry.models_folder())
 
@@ -85,7 +86,7 @@ def test_shipped_weights_in_a_clone_and_in_a_wheel(tmp_path: Path, monkeypatch: 
 
 
 def test_locate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(registry.HOME_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
     spec = registry.get("gpen-512")
     with pytest.raises(
         WeightsError, match=r"GPEN-512 are not here yet \(.*GPEN-BFR-512.pth\)\. .*gpen-live models fetch gpen-512"
