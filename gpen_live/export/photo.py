@@ -96,13 +96,14 @@ def enhance_photo(image: Image, *, model: str, weights: Path | None, device: str
     from gpen_live.engine.device import choose_device
     from gpen_live.engine.engine import blend_faces, load_detector
     from gpen_live.engine.enhancer import load_enhancer
+    from gpen_live.faces.track import SURE
 
     chosen = choose_device(device)
     enhancer = load_enhancer(model, weights, chosen)
     detector = load_detector(chosen)
     found: list[Detection] = []
     for detector.long_side in _DETECTION_SIDES:
-        found = max(found, detector.detect(image, max_faces=_MOST_FACES), key=len)
+        found = max(found, detector.detect(image, max_faces=_MOST_FACES, threshold=SURE), key=len)
     if not found:
         raise GpenLiveError("There is no face in the photo.", "For a crop that holds nothing but a face, use --aligned.")
     return blend_faces(image, enhancer, [(face.landmarks, strength) for face in found])

@@ -13,6 +13,9 @@ from gpen_live.faces.align import Points
 from gpen_live.faces.detect import Detection
 
 MAX_FACES = 4
+SURE = 0.92
+"""The score from which a detection is taken for a new face; one that is tracked already is kept at the detector's own threshold."""
+
 _GATE = 1.2  # a face moves at most this many face sizes between two detections
 _HOLD_S = 0.12  # how long a face that the detector misses stays at full weight
 _FADE_S = 0.16  # how long it takes to fade in, and out after the hold
@@ -125,7 +128,7 @@ class Tracker:
         self._tracks = [track for track in self._tracks if not track.gone]
         taken = {id(detection) for detection in matches.values()}
         for detection in found:
-            if id(detection) not in taken:
+            if id(detection) not in taken and detection.score >= SURE:
                 self._admit(detection, at)
         self._tracks.sort(key=lambda track: -track.size)
         return [Face(t.identity, t.landmarks, t.size, max(t.weight, 0.0)) for t in self._tracks]

@@ -118,6 +118,18 @@ def test_a_new_face_fades_in() -> None:
     assert weights[-1] == 1.0
 
 
+def test_a_doubtful_newcomer_is_no_face_but_a_tracked_face_may_be_doubtful() -> None:
+    tracker = Tracker()
+    points = landmarks(100, 100, 256)
+    for i in range(20):
+        assert tracker.update([seen(points, 0.8)], i * STEP) == []
+    for i in range(20, 40):
+        tracker.update([seen(points, 0.99)], i * STEP)
+    for i in range(40, 80):
+        faces = tracker.update([seen(points, 0.65)], i * STEP)
+    assert [face.weight for face in faces] == [1.0]
+
+
 def test_reset_forgets() -> None:
     tracker = Tracker()
     tracker.update([seen(landmarks(100, 100, 256))], 0.0)
