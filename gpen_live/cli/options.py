@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,16 @@ class SizeType(click.ParamType):
         if not all(16 <= side <= _LARGEST_SIDE for side in sides):
             self.fail(f"{value!r} is no size. Write WIDTHxHEIGHT, each 16 to {_LARGEST_SIDE}, like 1280x720.", param, ctx)
         return Size(*sides)
+
+
+class FiniteRange(click.FloatRange):
+    """A number between two others; "nan" compares with nothing and would slip through."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number in the range {self.min:g} to {self.max:g}.", param, ctx)
+        return number
 
 
 class Checked(click.ParamType):

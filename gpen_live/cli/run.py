@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gpen_live.cli.options import SizeType, check_weights, check_writable, network_options
+from gpen_live.cli.options import FiniteRange, SizeType, check_weights, check_writable, network_options
 from gpen_live.display import display_available
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Size
@@ -31,11 +32,11 @@ _NO_DISPLAY = "There is no display here, so this runs without the window and pri
 @click.option("--source", default="demo", show_default=True, help="demo, a video FILE, camera:N or /dev/videoN.")
 @click.option("--sink", default="none", show_default=True, help="none, a FILE.mp4 to record to, vcam or vcam:DEVICE.")
 @click.option("--size", type=SizeType(), help="Size of the output, also asked of a camera; by default the source's own.")
-@click.option("--fps", type=click.FloatRange(1, 240), help="Rate of the output; by default the source's own.")
+@click.option("--fps", type=FiniteRange(1, 240), help="Rate of the output; by default the source's own.")
 @click.option("--mode", type=click.Choice([mode.value for mode in Mode]), default="roi", show_default=True)
 @network_options
 @click.option("--frames", type=click.IntRange(1), help="End after so many captured frames.")
-@click.option("--seconds", type=click.FloatRange(0.1), help="End so many seconds after the first frame.")
+@click.option("--seconds", type=FiniteRange(0.1, 1e9), help="End so many seconds after the first frame.")
 @click.option("--as-fast-as-possible", is_flag=True, help="A FILE is not played in real time; every frame is enhanced.")
 @click.option("--overlay", is_flag=True, help="Draw latency and frame rate into the output.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the run's figures to this JSON file.")
@@ -82,7 +83,8 @@ def command(
         loop=not endless and not as_fast_as_possible,
     )
     if not headless and display_available():
-        return _window(config, frames, seconds, report)
+        # In the window a film starts anew at its end, and another source can be chosen.
+        return _window(dataclasses.replace(config, loop=True), frames, seconds, report)
     if not headless:
         click.echo(_NO_DISPLAY, err=True)
     return run_headless(config, frames=frames, seconds=seconds, report=report)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpen_live.engine.canvas import Canvas, open_canvas
+from gpen_live.engine.canvas import Canvas, open_canvas, scale_of
 from gpen_live.engine.device import synchronize
 from gpen_live.engine.enhancer import Enhancer
 from gpen_live.engine.whole import enhance_whole
-from gpen_live.faces.align import Matrix, Points, to_template
+from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, Points, to_template
 from gpen_live.faces.detect import Detector
 from gpen_live.faces.track import Face, Tracker
 from gpen_live.frame import Image
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import torch
 
 NO_FACE = "No face in view."
+COMING = "A face is coming into view."
+_LARGEST_CROP = 4.0  # in frames: landmarks that ask for more are no face's
+_WORST_FIT = 0.1  # root-mean-square distance from the template, in crop sides
 _LEAST_WEIGHT = 1e-3
 
 
@@ -63,14 +66,15 @@ class Engine:
             with self._timed(done, "detect"):
                 found = self.detector.detect(image)
                 done.faces = self._tracker.update(found, at)
-            faces = [face for face in done.faces if face.weight > _LEAST_WEIGHT]
-            if not faces:
-                done.raw_reason = NO_FACE if not done.faces else ""
-                return done
             size = self.enhancer.size
+            placed = [(face, _placed(face, size, image)) for face in done.faces if face.weight > _LEAST_WEIGHT]
+            faces = [face for face, matrix in placed if matrix is not None]
+            matrices = [matrix for _, matrix in placed if matrix is not None]
+            if not faces:
+                done.raw_reason = COMING if done.faces else NO_FACE
+                return done
             with self._timed(done, "warp"):
                 canvas = open_canvas(image, self.device)
-                matrices = [to_template(face.landmarks, size) for face in faces]
                 crops = torch.cat([canvas.crop(matrix, size) for matrix in matrices])
             with self._timed(done, "network"):
                 pictures = self.enhancer(crops)
@@ -114,6 +118,18 @@ def blend_faces(image: Image, enhancer: Enhancer, faces: Sequence[tuple[Points, 
             crop = canvas.crop(matrix, enhancer.size)
             canvas.blend(matrix, (enhancer(crop) - crop) * strength)
         return canvas.picture()
+
+
+def _placed(face: Face, size: int, image: Image) -> Matrix | None:
+    """The face's transform onto the template; None for landmarks that are no face's (mirrored, coinciding, beyond all bounds)."""
+    try:
+        matrix = to_template(face.landmarks, size)
+    except ValueError:
+        return None
+    fitted = face.landmarks @ matrix[:, :2].T + matrix[:, 2]
+    distance = np.sqrt(((fitted / size - GPEN_TEMPLATE) ** 2).sum(axis=1).mean())
+    too_large = size > _LARGEST_CROP * max(image.shape[:2]) * scale_of(matrix)
+    return None if too_large or distance > _WORST_FIT else matrix
 
 
 def _blend(canvas: Canvas, matrices: list[Matrix], change: torch.Tensor, weights: list[float]) -> None:

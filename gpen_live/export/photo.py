@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,8 +51,32 @@ def read_photo(path: Path) -> Photo:
         image = plain = None
     if image is None or plain is None:
         raise GpenLiveError(f"{path} is not a picture that can be read.", "PNG, JPEG, WebP, BMP and TIFF can.")
-    has_alpha = plain.ndim == 3 and plain.shape[2] == 4 and plain.shape[:2] == image.shape[:2]
-    return Photo(as_bgr(np.asarray(image)), np.asarray(plain[:, :, 3]) if has_alpha else None)
+    has_alpha = plain.ndim == 3 and plain.shape[2] == 4
+    return Photo(as_bgr(np.asarray(image)), _upright(plain[:, :, 3], _turned(raw)) if has_alpha else None)
+
+
+def _upright(plane: Array, orientation: int) -> Array:
+    """A plane set upright by the EXIF orientation of its file, 1..8: OpenCV does so for colours, not for transparency."""
+    if orientation >= 5:
+        plane = plane.T
+    if orientation in (2, 3, 6, 7):
+        plane = plane[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        plane = plane[::-1]
+    return np.ascontiguousarray(plane)
+
+
+def _turned(raw: Array) -> int:
+    """The EXIF orientation that OpenCV applied to the colours of a file: 1 where it left them as they lie."""
+    lying = cv2.imdecode(raw, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    upright = cv2.imdecode(raw, cv2.IMREAD_COLOR)
+    if lying.shape == upright.shape and np.array_equal(lying, upright):
+        return 1
+    from PIL import Image as Pictures
+
+    with Pictures.open(io.BytesIO(raw.tobytes())) as picture:
+        exif: Mapping[int, int] = picture.getexif()
+        return int(exif.get(0x0112, 1))
 
 
 def check_photo_target(path: Path) -> None:

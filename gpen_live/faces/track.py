@@ -14,7 +14,7 @@ from gpen_live.faces.detect import Detection
 
 MAX_FACES = 4
 SURE = 0.92
-"""The score from which a detection is taken for a new face; one that is tracked already is kept at the detector's own threshold."""
+"""The score from which a detection is a new face; one that is tracked is kept at the detector's own threshold."""
 
 _GATE = 1.2  # a face moves at most this many face sizes between two detections
 _HOLD_S = 0.12  # how long a face that the detector misses stays at full weight

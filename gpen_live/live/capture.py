@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from gpen_live.errors import SourceError
 from gpen_live.frame import Frame, Size
-from gpen_live.live.board import Board
+from gpen_live.live.board import Board, as_plain
 from gpen_live.live.clock import now
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.fit import fit
 from gpen_live.live.meters import Meters
-from gpen_live.live.opening import Opening, close
+from gpen_live.live.opening import Departures, Opening
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Health
 from gpen_live.sources import open_source
@@ -22,6 +23,8 @@ from gpen_live.sources.base import Source
 
 RETRY_S = 1.0
 _IDLE_S = 0.02
+_PLAUSIBLE_FPS = (5.0, 240.0)
+_USUAL_FPS = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -33,6 +36,10 @@ class _Wanted:
     size: Size | None
     fps: float | None
     attempt: int
+
+    @property
+    def is_camera(self) -> bool:
+        return self.source.startswith(("camera:", "/dev/video"))
 
 
 class Capture:
@@ -56,13 +63,15 @@ class Capture:
         self._stop, self._ready, self._max_frames = stop, ready, max_frames
         self.ended = threading.Event()
         self.output_size: Size | None = None
-        self.output_fps = 0.0
+        self.output_fps = _USUAL_FPS
         self.scene = 0  # counts sources: another number, another scene
         self._source: Source | None = None
         self._current: _Wanted | None = None
-        self._opening: Opening[Source] | None = None
         self._wanted: _Wanted | None = None
+        self._opening: Opening[Source] | None = None
+        self._departures = Departures()
         self._attempt = 0
+        self._lost: str | None = None  # the camera that worked and went away
         self._retry_at: float | None = None
         self._number = 0
 
@@ -78,63 +87,68 @@ class Capture:
                     self._stop.wait(_IDLE_S)
                 else:
                     self._read(self._source)
+        except Exception as error:
+            self._board.fail("source", "", error)
         finally:
-            if self._opening is not None:
-                self._opening.abandon()
+            self._abandon()
             self._close()
             self.ended.set()
 
     def _follow_wishes(self) -> None:
         config = self._config()
+        if self._wanted is not None and config.source != self._wanted.source:
+            self._lost = self._retry_at = None
         if self._retry_at is not None and now() >= self._retry_at:
             self._retry_at = None
             self._attempt += 1
         wanted = _Wanted(config.source, config.size, config.fps, self._attempt)
         if wanted != self._wanted:
+            self._wanted = wanted
             self._start_opening(wanted, config)
         if self._opening is not None and self._opening.done:
             opening, self._opening = self._opening, None
             self._adopt(wanted, opening)
 
     def _start_opening(self, wanted: _Wanted, config: LiveConfig) -> None:
-        if self._opening is not None:
-            self._opening.abandon()
+        self._abandon()
         if self._current is not None and wanted.source == self._current.source:
             self._close()  # a camera can't be opened twice
-        if self._source is None and self._retry_at is None and self._board.read("source").health is not Health.WARNING:
+        if self._source is None and self._lost is None:
             self._board.write("source", Health.STARTING, wanted.source)
-        self._wanted = wanted
         self._opening = Opening(
-            lambda: open_source(wanted.source, size=wanted.size, fps=wanted.fps, realtime=config.realtime, loop=config.loop)
+            wanted.source,
+            lambda: open_source(wanted.source, size=wanted.size, fps=wanted.fps, realtime=config.realtime, loop=config.loop),
+            after=self._departures.of(wanted.source),
         )
 
     def _adopt(self, wanted: _Wanted, opening: Opening[Source]) -> None:
-        was_there = self._board.read("source").health is Health.WARNING
-        self._current = wanted
         if opening.opened is None:
-            error = opening.error or SourceError(f"{wanted.source} could not be opened.")
-            if was_there:  # it worked before and was lost: keep trying, keep its note
+            if self._lost == wanted.source:  # its note stays, and so does the last frame
                 self._retry_at = now() + RETRY_S
                 return
             self._close()
-            self._board.fail("source", wanted.source, error)
+            self._current = wanted
+            self._board.fail("source", wanted.source, opening.error or SourceError(f"{wanted.source} could not be opened."))
             return
         self._close()
-        self._source = opening.opened
+        source, self._source, self._lost = opening.opened, opening.opened, None
         self.scene += 1
-        self.output_size = wanted.size or self.output_size or self._source.size
-        self.output_fps = wanted.fps or self._source.fps
-        self._board.write("source", Health.OK, self._source.label)
+        # Without a wish the first source's size stays: programs that read a virtual camera rarely stand a change.
+        kept = self.output_size if self._current is not None and self._current.size is None else None
+        self.output_size = wanted.size or kept or source.size
+        self.output_fps = wanted.fps or _plausible(source.fps)
+        self._current = wanted
+        self._board.write("source", Health.OK, source.label)
 
     def _read(self, source: Source) -> None:
         start = now()
         try:
             image = source.read()
         except Exception as error:
-            self._lost(source, error)
+            self._fail(source, error)
             return
         if image is None:
-            self.ended.set()
+            self._at_its_end()
             return
         at = now()
         assert self.output_size is not None
@@ -150,6 +164,12 @@ class Capture:
         if self._max_frames is not None and self._number >= self._max_frames:
             self.ended.set()
 
+    def _at_its_end(self) -> None:
+        """The source has no more frames: so has the run, unless another source is about to take over."""
+        self._close()
+        if self._opening is None and self._config().source == (self._wanted and self._wanted.source):
+            self.ended.set()
+
     def _hand_over(self, frame: Frame) -> None:
         if self._config().realtime:
             if self._out.put(frame) is not None:
@@ -159,16 +179,40 @@ class Capture:
             if self._out.put_when_free(frame, 0.1):
                 return
 
-    def _lost(self, source: Source, error: Exception) -> None:
+    def _fail(self, source: Source, error: Exception) -> None:
         """A source that worked has failed: the last frame stays with viewers, a camera is tried again until it is back."""
         self._close()
-        self._board.fail("source", source.label, error)
-        if self._config().source.startswith(("camera:", "/dev/video")):
-            text = f"{error} The last frame stays on until it is back; trying again."
-            self._board.write("source", Health.WARNING, source.label, text)
-            self._retry_at = now() + RETRY_S
+        wanted = self._wanted
+        if wanted is None or not wanted.is_camera:
+            self._board.fail("source", source.label, error)
+            return
+        plain = as_plain(error, source.label)
+        text = f"{plain} The last frame stays on until it is back; trying again."
+        self._board.write("source", Health.WARNING, source.label, text)
+        self._lost, self._retry_at = wanted.source, now() + RETRY_S
+
+    def _abandon(self) -> None:
+        """Nobody waits any longer for what is being opened: it is closed once it is open."""
+        if self._opening is not None:
+            opening, self._opening = self._opening, None
+            self._departures.start(opening.spec, lambda: _close(opening.wait()))
 
     def _close(self) -> None:
         if self._source is not None:
             source, self._source = self._source, None
-            close(source)
+            _close(source)
+
+
+def _close(source: Source | None) -> None:
+    if source is None:
+        return
+    try:
+        source.close()
+    except Exception:
+        _log.exception("closing %s failed", source.label)
+
+
+def _plausible(fps: float) -> float:
+    """A source's own rate, or 30 where it can't be one (some films claim 1000 or 0.1 frames a second)."""
+    low, high = _PLAUSIBLE_FPS
+    return fps if math.isfinite(fps) and low <= fps <= high else _USUAL_FPS

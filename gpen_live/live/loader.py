@@ -70,8 +70,8 @@ class Loader:
                 self._board.fail("model", wanted.model, error)
         else:
             if wanted == self._asked:
+                self._board.write("model", Health.OK, wanted.model)  # before anyone can use it, and fail
                 self.loaded.put(loaded)
-                self._board.write("model", Health.OK, wanted.model)
         self._ready.set()
 
     def _load(self, wanted: Wanted) -> Loaded:

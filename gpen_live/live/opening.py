@@ -1,13 +1,12 @@
-"""Opening a device beside the thread that will use it, so that what is open goes on until the new one is there."""
+"""Opening and closing devices beside the thread that uses them, so that what is open goes on until the new one is there."""
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
-_log = logging.getLogger(__name__)
+_PATIENCE_S = 10.0  # for a device to be let go of before it is opened again
 
 
 class Closable(Protocol):
@@ -23,16 +22,23 @@ T = TypeVar("T", bound=Closable)
 
 
 class Opening(Generic[T]):
-    """Calls `opener` in a thread of its own; once `done`, either `opened` or `error` is set."""
+    """Opens `spec` by calling `opener` in a thread of its own, once the threads `after` have ended.
 
-    def __init__(self, opener: Callable[[], T]) -> None:
+    When `done`, `opened` or `error` is set.
+    """
+
+    def __init__(self, spec: str, opener: Callable[[], T], after: Sequence[threading.Thread] = ()) -> None:
+        self.spec = spec
         self.opened: T | None = None
         self.error: Exception | None = None
         self._opener = opener
+        self._after = tuple(after)
         self._thread = threading.Thread(target=self._open, name="gpen-live-open", daemon=True)
         self._thread.start()
 
     def _open(self) -> None:
+        for thread in self._after:
+            thread.join(_PATIENCE_S)
         try:
             self.opened = self._opener()
         except Exception as error:
@@ -42,19 +48,30 @@ class Opening(Generic[T]):
     def done(self) -> bool:
         return not self._thread.is_alive()
 
-    def abandon(self) -> None:
-        """Nobody wants it any more: it is closed once it is open."""
-        threading.Thread(target=self._close_late, name="gpen-live-close", daemon=True).start()
-
-    def _close_late(self) -> None:
+    def wait(self) -> T | None:
+        """What was opened, once it is; None when that failed."""
         self._thread.join()
-        if self.opened is not None:
-            close(self.opened)
+        return self.opened
 
 
-def close(one: Closable) -> None:
-    """Closes a source or sink; what it says against that is logged."""
-    try:
-        one.close()
-    except Exception:
-        _log.exception("closing %s failed", one.label)
+class Departures:
+    """Threads that are still closing something, by what it is: nobody may open it again before they have ended."""
+
+    def __init__(self) -> None:
+        self._threads: list[tuple[str, threading.Thread]] = []
+
+    def start(self, spec: str, work: Callable[[], None]) -> None:
+        """Runs `work`, which closes `spec`, in a thread of its own."""
+        thread = threading.Thread(target=work, name="gpen-live-close", daemon=True)
+        self._threads = [(name, other) for name, other in self._threads if other.is_alive()]
+        self._threads.append((spec, thread))
+        thread.start()
+
+    def of(self, spec: str) -> list[threading.Thread]:
+        """The threads that still close `spec`."""
+        return [thread for name, thread in self._threads if name == spec and thread.is_alive()]
+
+    def wait(self, seconds: float) -> None:
+        """Waits for all of them, up to `seconds` each."""
+        for _, thread in self._threads:
+            thread.join(seconds)

@@ -142,7 +142,7 @@ class LivePipeline:
 
     def report(self) -> dict[str, object]:
         """The report of the whole run so far, ready for JSON."""
-        return build_report(self._config, self.snapshot(), self.meters, tuple(self._worker.state.notes))
+        return build_report(self._config, self.snapshot(), self.meters, self.board.notes())
 
     def stop(self) -> None:
         """Ends all threads and closes source and sink; a driver that hangs is left behind after seconds."""

@@ -16,15 +16,13 @@ from gpen_live.errors import GpenLiveError
 from gpen_live.live.clock import now
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.meters import Meters
-from gpen_live.live.status import Health, Snapshot, grade
+from gpen_live.live.status import Snapshot, grade
 
 
-def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: tuple[str, ...]) -> dict[str, object]:
+def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: list[str]) -> dict[str, object]:
     """Everything about the run so far; times in milliseconds unless named otherwise, rounded to a microsecond."""
     latency = {stage: _rounded(dataclasses.asdict(q), 3) for stage, q in meters.stages().items()}
     rates = meters.rates()
-    parts = {"source": snapshot.source, "model": snapshot.model, "sink": snapshot.sink}
-    troubles = [part.text for part in parts.values() if part.text and part.health in (Health.FAILED, Health.WARNING)]
     return {
         "version": __version__,
         "device": snapshot.device,
@@ -42,7 +40,7 @@ def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: 
         "grade": grade(meters.stages()["end_to_end"].p50),
         "first_frame_s": _first_frame_s(meters),
         "memory_mb": {"ram_peak": round(peak_ram_mb(), 1), "gpu_peak": round(peak_gpu_mb(), 1)},
-        "notes": list(dict.fromkeys([*notes, *troubles])),
+        "notes": notes,
     }
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from gpen_live.engine.convert import convert
 from gpen_live.errors import SinkError
 from gpen_live.frame import PixelFormat, Size
-from gpen_live.live.board import Board
+from gpen_live.live.board import Board, as_plain
 from gpen_live.live.clock import PhaseLock, Ticker, now
 from gpen_live.live.config import LiveConfig
+from gpen_live.live.fit import fit
 from gpen_live.live.meters import Meters
-from gpen_live.live.opening import Opening
+from gpen_live.live.opening import Departures, Opening
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Health
 from gpen_live.live.worker import Outgoing
@@ -60,7 +63,8 @@ class Sender:
         self._opened: _Wanted | None = None
         self._wanted: _Wanted | None = None
         self._opening: Opening[Sink] | None = None
-        self._closing: list[threading.Thread] = []
+        self._departures = Departures()
+        self._used: set[str] = set()
         self._attempt = 0
         self._all_sent = False
         self._ticker: Ticker | None = None
@@ -81,11 +85,13 @@ class Sender:
                 size, fps = output
                 self._follow_wishes(size, fps)
                 if self._config().realtime:
-                    self._tick(fps)
+                    self._tick(fps if self._recording is None else self._recording.fps)
                 elif self._sink is not None:
                     self._send_next(0.05)
                 else:
                     self._stop.wait(_WAIT_S)
+        except Exception as error:
+            self._board.fail("sink", "", error)
         finally:
             self._finish()
 
@@ -125,20 +131,31 @@ class Sender:
 
     def _give(self, item: Outgoing) -> bool:
         """Gives a frame to the sink; False, with the reason on the board, when there is no sink to take it."""
-        if self._sink is None or self._opened is None or Size.of(item.image) != self._opened.size:
+        if self._sink is None or self._opened is None:
             return False
         try:
-            if item.layout is not self._sink.wants:  # finished before the sink changed
-                item.pixels, item.layout = convert(item.image, self._sink.wants), self._sink.wants
+            self._suit(item, self._opened.size, self._sink.wants)
             self._sink.send(item.pixels)
         except Exception as error:
             self._board.fail("sink", self._sink.label, error)
             self._close()
             return False
+        self._used.add(self._opened.sink)
         return True
+
+    @staticmethod
+    def _suit(item: Outgoing, size: Size, layout: PixelFormat) -> None:
+        """Makes a frame that was finished for another sink or another size suit the one that is open."""
+        if Size.of(item.image) != size:
+            item.image = fit(item.image, size)
+        elif item.layout is layout:
+            return
+        item.pixels, item.layout = convert(item.image, layout), layout
 
     def _follow_wishes(self, size: Size, fps: float) -> None:
         wanted = _Wanted(self._config().sink, size, fps, self._attempt)
+        if self._recording is not None and (wanted.sink, wanted.attempt) == (self._recording.sink, self._recording.attempt):
+            wanted = self._recording  # a recording keeps its size and rate to its end
         if wanted != self._wanted:
             self._wanted = wanted
             self._start_opening(wanted)
@@ -146,15 +163,23 @@ class Sender:
             opening, self._opening = self._opening, None
             self._adopt(wanted, opening)
 
+    @property
+    def _recording(self) -> _Wanted | None:
+        """The open sink, if it is a file."""
+        return self._opened if self._opened is not None and _is_file(self._opened.sink) else None
+
     def _start_opening(self, wanted: _Wanted) -> None:
-        if self._opening is not None:
-            self._opening.abandon()
+        self._abandon()
         if self._opened is not None and wanted.sink == self._opened.sink:
-            self._close()  # a virtual camera can't be opened twice, a recording not written twice
-            for thread in self._closing:
-                thread.join(_CLOSE_S)
+            self._close()  # a virtual camera can't be opened twice
         self._board.write("sink", Health.STARTING, wanted.sink)
-        self._opening = Opening(lambda: open_sink(wanted.sink, size=wanted.size, fps=wanted.fps))
+        # What this run has recorded is not written over: the next recording gets a name of its own.
+        spec = _next_name(wanted.sink) if _is_file(wanted.sink) and wanted.sink in self._used else wanted.sink
+        self._opening = Opening(
+            wanted.sink,
+            lambda: open_sink(spec, size=wanted.size, fps=wanted.fps),
+            after=self._departures.of(wanted.sink),
+        )
 
     def _adopt(self, wanted: _Wanted, opening: Opening[Sink]) -> None:
         self._close()
@@ -165,26 +190,45 @@ class Sender:
         self._layout_wanted(self._sink.wants)
         self._board.write("sink", Health.OK if wanted.sink != "none" else Health.OFF, self._sink.label)
 
-    def _close(self) -> None:
-        if self._sink is not None:
-            sink, self._sink, self._opened = self._sink, None, None
-            self._closing = [thread for thread in self._closing if thread.is_alive()]
-            # Finishing a recording takes longer than a tick.
-            thread = threading.Thread(target=self._close_late, args=(sink,), name="gpen-live-close", daemon=True)
-            thread.start()
-            self._closing.append(thread)
+    def _abandon(self) -> None:
+        """Nobody waits any longer for what is being opened: it is closed once it is open."""
+        if self._opening is not None:
+            opening, self._opening = self._opening, None
+            self._departures.start(opening.spec, lambda: self._close_late(opening.wait()))
 
-    def _close_late(self, sink: Sink) -> None:
+    def _close(self) -> None:
+        if self._sink is not None and self._opened is not None:
+            sink, spec = self._sink, self._opened.sink
+            self._sink = self._opened = None
+            # Finishing a recording takes longer than a tick.
+            self._departures.start(spec, lambda: self._close_late(sink))
+
+    def _close_late(self, sink: Sink | None) -> None:
+        if sink is None:
+            return
         try:
             sink.close()
         except Exception as error:
-            self._board.fail("sink", sink.label, error)
+            plain = as_plain(error, sink.label)
+            if self._sink is None:
+                self._board.fail("sink", sink.label, plain)
+            else:  # another one has taken over and is well
+                self._board.note(str(plain))
 
     def _finish(self) -> None:
         """At the end: a recording is whole once its closing is done."""
-        if self._opening is not None:
-            self._opening.abandon()
+        self._abandon()
         self._close()
-        for thread in self._closing:
-            thread.join(_CLOSE_S)
+        self._departures.wait(_CLOSE_S)
         self.done.set()
+
+
+def _is_file(spec: str) -> bool:
+    return spec not in ("none", "vcam") and not spec.startswith("vcam:")
+
+
+def _next_name(spec: str) -> str:
+    """The first of NAME-2.mp4, NAME-3.mp4 ... that is free."""
+    path = Path(spec)
+    names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return str(next(name for name in names if not name.exists()))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpen_live.engine.convert import convert
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Array, Frame, Image, PixelFormat
-from gpen_live.live.board import Board
+from gpen_live.live.board import Board, as_plain
 from gpen_live.live.clock import now
 from gpen_live.live.config import LiveConfig, Mode
 from gpen_live.live.loader import Loaded, Loader
@@ -59,7 +59,6 @@ class WorkerState:
     model_name: str = ""
     precision: str = ""
     device: str = ""
-    notes: list[str] = field(default_factory=list)
 
 
 class Worker:
@@ -98,7 +97,7 @@ class Worker:
             frame = self._inbox.take(0 if ended else 0.05)
             self._adopt()
             if frame is not None:
-                self._pass_on(frame)
+                self._pass_on_or_drop(frame)
             elif ended:
                 self.idle.set()
                 return
@@ -122,6 +121,13 @@ class Worker:
 
         return Engine(loaded.device, loaded.detector, loaded.enhancer)
 
+    def _pass_on_or_drop(self, frame: Frame) -> None:
+        try:
+            self._pass_on(frame)
+        except Exception as error:  # one frame that can't even be converted must not end the thread
+            self._meters.dropped()
+            self._failed(error)
+
     def _pass_on(self, frame: Frame) -> None:
         config = self._config()
         done, reason = self._enhanced(frame, config)
@@ -130,15 +136,22 @@ class Worker:
             frame.times_ms.update(done.times_ms)
         faces = done.faces if done is not None else []
         self.state.faces, self.state.raw_reason = len(faces), reason
-        self._meters.processed(len(faces))
+        self._meters.processed(sum(face.weight > 0 for face in faces))
         self._preview.put(Preview(image, frame.image, frame.number, tuple(_box(face.landmarks) for face in faces)))
         start = now()
-        shown = self.overlay(image) if config.overlay and self.overlay is not None else image
+        shown = self._with_overlay(image) if config.overlay else image
         layout = self.layout
         pixels = convert(shown, layout)
         end = now()
         frame.times_ms["convert"] = (end - start) * 1e3
         self._hand_over(Outgoing(shown, pixels, layout, frame.number, frame.captured_at, end, not reason, frame.times_ms), config)
+
+    def _with_overlay(self, image: Image) -> Image:
+        try:
+            return self.overlay(image) if self.overlay is not None else image
+        except Exception as error:
+            self._board.note(str(as_plain(error, "The overlay for viewers")))
+            return image
 
     def _hand_over(self, outgoing: Outgoing, config: LiveConfig) -> None:
         if config.realtime:
@@ -172,14 +185,12 @@ class Worker:
 
     def _failed(self, error: Exception) -> str:
         """Says a failure once, not once a frame."""
-        reason = str(error) if isinstance(error, GpenLiveError) else f"The engine failed ({type(error).__name__}: {error})."
-        reason = reason.splitlines()[0]
+        known = isinstance(error, GpenLiveError)
+        reason = str(error) if known else f"The engine failed ({type(error).__name__}: {str(error).partition(chr(10))[0]})."
         if reason != self._failing:
             self._failing = reason
             _log.error("frame goes out raw: %s", reason, exc_info=error)
             self._board.write("model", Health.WARNING, self.state.model_name, f"{reason} The raw picture goes out.")
-            self.state.notes.append(reason)
-            del self.state.notes[:-20]
         return reason
 
 

@@ -8,7 +8,7 @@ from gpen_live.frame import Array, PixelFormat, Size
 
 
 class Sink(ABC):
-    """Takes finished frames. One thread opens, writes and closes it.
+    """Takes finished frames. One thread at a time opens, writes and closes it.
 
     `label` names it for people, `wants` is the layout that passes through without another conversion. The 4:2:0 layouts have the
     sides of `even`.

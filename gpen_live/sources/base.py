@@ -8,7 +8,7 @@ from gpen_live.frame import Image, Size
 
 
 class Source(ABC):
-    """Delivers frames at its own pace. One thread opens, reads and closes it.
+    """Delivers frames at its own pace. One thread at a time opens, reads and closes it.
 
     `label` names it for people ("Logitech C920", "clip.mp4", "Demo camera"), `size` is the size of its frames, `fps` the frame
     rate that it promises (measured once known).

@@ -74,7 +74,8 @@ def run_app(
             window.close()
 
     window.first_painted.connect(begin)
-    signal.signal(signal.SIGINT, lambda number, frame: window.close())
+    for polite in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(polite, lambda number, frame: window.close())
     timer = QTimer(window)
     timer.timeout.connect(beat)
     timer.start(100)

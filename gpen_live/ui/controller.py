@@ -160,6 +160,16 @@ class Controller(QObject):
             weights[model] = str(path)
         self.update(model=model, weights=weights)
 
+    def use_new_file(self, model: str, path: Path | None = None) -> None:
+        """Uses `model` with a file that has just arrived: loads it even where the same wish has failed before."""
+        before = self.config
+        if path is None:
+            self.update(model=model)
+        else:
+            self.use_weights(model, path)
+        if self.config == before:
+            self.retry("model")
+
     def accept_licence(self, model: str) -> None:
         """Remembers that the user accepted the licence of `model`."""
         if model not in self.settings.accepted_licences:

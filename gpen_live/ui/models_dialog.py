@@ -136,7 +136,7 @@ class ModelsDialog(QDialog):
             row.end()
             self.refresh()
             self.changed.emit()
-            self._controller.update(model=name)
+            self._controller.use_new_file(name)
 
         def failed(error: Exception) -> None:
             cancelled = row.job is not None and row.job.cancelled()
@@ -158,7 +158,7 @@ class ModelsDialog(QDialog):
 
         def done(_: object) -> None:
             row.end()
-            self._controller.use_weights(name, path)
+            self._controller.use_new_file(name, path)
 
         def failed(error: Exception) -> None:
             row.end(_sentence(error))

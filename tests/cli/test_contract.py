@@ -50,6 +50,8 @@ HEADLESS = ("run", "--headless", "--sink", "none")
         (["run", "--headless", "--size", "0x0"], "WIDTHxHEIGHT"),
         (["run", "--headless", "--size", "99999x99999"], "WIDTHxHEIGHT"),
         (["run", "--headless", "--fps", "0"], "0"),
+        (["run", "--headless", "--fps", "nan"], "nan"),
+        (["run", "--headless", "--seconds", "nan"], "nan"),
         (["run", "--headless", "--mode", "half"], "roi"),
         (["run", "--headless", "--device", "gpu"], "auto, cpu, cuda"),
         (["run", "--headless", "--frames", "0"], "0"),

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from gpen_live.engine.engine import NO_FACE, Engine, blend_faces
+from gpen_live.engine.engine import COMING, NO_FACE, Engine, blend_faces
 from gpen_live.engine.enhancer import Enhancer, NetworkError
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.detect import Detection, Detector
@@ -126,6 +126,30 @@ def test_full_frame_mode_takes_any_size(network: nn.Module, height: int, width: 
     assert done.image.shape == image.shape
     assert not done.raw_reason
     assert np.abs(done.image.astype(int) - 125.5).max() <= 1
+
+
+def test_hopeless_landmarks_spoil_nothing_but_their_own_face() -> None:
+    image = frame()
+    good = known_face(140.0, 150.0, 200)
+    broken = [
+        np.full((5, 2), 400.0) + np.eye(5, 2) * 1e-9,
+        (GPEN_TEMPLATE * [-1, 1] + [1, 0]) * 150 + [300, 50],
+        GPEN_TEMPLATE * 1e6,
+    ]
+    for points in broken:
+        one = engine(Brighter())
+        assert isinstance(one.detector, Known)
+        one.detector.faces = [good, Detection((300, 50, 450, 200), 0.99, points)]
+        out = settle(one, image)
+        assert (out.astype(int) - image)[150, 140].mean() > 20
+        assert np.array_equal(out[:, 300:], image[:, 300:])
+
+
+def test_a_face_that_just_appeared_is_not_called_enhanced() -> None:
+    image = frame()
+    done = engine(Brighter(), 200).enhance_faces(image, 0.0, 1.0)
+    assert np.array_equal(done.image, image)
+    assert done.raw_reason == COMING
 
 
 def test_a_photo_is_enhanced_at_once() -> None:

@@ -37,6 +37,24 @@ def test_transparency_is_kept_where_the_format_has_it(tmp_path: Path) -> None:
     assert cv2.imread(str(jpg), cv2.IMREAD_UNCHANGED).shape == (20, 30, 3)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("size", [(24, 24), (40, 20)])
+def test_transparency_is_turned_with_the_picture(tmp_path: Path, orientation: int, size: tuple[int, int]) -> None:
+    """The transparent quarter is the red one, however the picture lies."""
+    path = tmp_path / "in.png"
+    width, height = size
+    pixels = np.zeros((height, width, 4), np.uint8)
+    pixels[:, :, 3] = 255
+    pixels[: height // 2, : width // 2] = (255, 0, 0, 0)
+    exif = Pictures.Exif()
+    exif[0x0112] = orientation
+    Pictures.fromarray(pixels, "RGBA").save(path, exif=exif)
+    photo = read_photo(path)
+    assert photo.alpha is not None
+    assert photo.alpha.shape == photo.image.shape[:2]
+    assert np.array_equal(photo.alpha == 0, photo.image[:, :, 2] == 255)
+
+
 def test_nothing_half_written_is_left(tmp_path: Path) -> None:
     folder = tmp_path / "taken.png"
     folder.mkdir()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -36,10 +38,11 @@ class FakeSource(Source):
         self.label, self.fps, self.size = label, fps, size
         self.script = script or {}
         self.number = 0
+        self.pace = fps
         self.closed = threading.Event()
 
     def read(self) -> Image | None:
-        time.sleep(1 / self.fps)
+        time.sleep(1 / self.pace)
         event = self.script.get(self.number, "picture")
         number, self.number = self.number, self.number + 1
         if isinstance(event, Exception):
@@ -105,6 +108,8 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sources: dict[str, Source | Exception] = {"demo": FakeSource()}
         self.sinks: dict[str, FakeSink | Exception] = {"none": FakeSink()}
+        self.openers: dict[str, Callable[[], Any]] = {}
+        self.open_s = 0.0
         self.engine = FakeEngine()
         self.load_error: Exception | None = None
         self.load_s = 0.0
@@ -122,12 +127,17 @@ class World:
         return sink
 
     def _open_source(self, spec: str, **_: object) -> Source:
+        time.sleep(self.open_s)
+        if spec in self.openers:
+            return cast(Source, self.openers[spec]())
         found = self.sources.get(spec, SourceError(f"There is no {spec}.", "Name another."))
         if isinstance(found, Exception):
             raise found
         return found
 
     def _open_sink(self, spec: str, **_: object) -> Sink:
+        if spec in self.openers:
+            return cast(Sink, self.openers[spec]())
         found = self.sinks.get(spec, SinkError(f"There is no {spec}.", "Name another."))
         if isinstance(found, Exception):
             raise found

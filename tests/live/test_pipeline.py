@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gpen_live.errors import GpenLiveError, SourceError, WeightsError
-from gpen_live.frame import STAGES, PixelFormat, Size
+from gpen_live.errors import GpenLiveError, SinkError, SourceError, WeightsError
+from gpen_live.frame import STAGES, Image, PixelFormat, Size
 from gpen_live.live.config import LiveConfig, Mode
 from gpen_live.live.pipeline import LivePipeline
 from gpen_live.live.status import Health
@@ -190,6 +192,147 @@ def test_a_camera_that_is_lost_comes_back_and_the_last_frame_stays_on(world: Wor
     world_sources["camera:0"] = FakeSource("back", script={n: stamped(1000 + n) for n in range(1000)})
     wait_for(lambda: number_of(world.sink.sent[-1]) >= 1000)
     assert pipeline.snapshot().source.health is Health.OK
+
+
+def test_a_lost_camera_does_not_swallow_the_next_choice(world: World, running: list[LivePipeline]) -> None:
+    world.sources["camera:0"] = FakeSource(script={5: SourceError("The camera was unplugged.")})
+    pipeline = start(running, LiveConfig(source="camera:0", fps=100.0), wait_for_model=True)
+    wait_for(lambda: pipeline.snapshot().source.health is Health.WARNING)
+    pipeline.change(source="camera:7")
+    wait_for(lambda: pipeline.snapshot().source.health is Health.FAILED)
+    assert "There is no camera:7." in pipeline.snapshot().source.text
+    notes = pipeline.report()["notes"]
+    assert isinstance(notes, list)
+    assert any("unplugged" in note for note in notes), "what went wrong is told, also when it is over"
+
+
+def test_two_quick_changes_never_open_one_device_twice(world: World, running: list[LivePipeline]) -> None:
+    held: list[int] = [0]
+
+    class Exclusive(FakeSource):
+        def __init__(self) -> None:
+            super().__init__()
+            held[0] += 1
+            if held[0] > 1:
+                raise SourceError("in use")
+            time.sleep(0.1)
+
+        def close(self) -> None:
+            held[0] -= not self.closed.is_set()
+            super().close()
+
+    world.openers["camera:0"] = Exclusive
+    pipeline = start(running, LiveConfig(source="camera:0", fps=100.0), wait_for_model=True)
+    for width in (64, 80, 96):
+        pipeline.change(size=Size(width, 48))
+        time.sleep(0.03)
+    wait_for(lambda: world.sink.sent and world.sink.sent[-1].shape[1] == 96)
+    assert pipeline.error() is None
+
+
+def test_the_end_of_a_film_is_not_the_end_while_another_source_is_wanted(world: World, running: list[LivePipeline]) -> None:
+    world.sources["clip.mp4"] = FakeSource(script={20: None})
+    world.open_s = 0.4
+    pipeline = start(running, LiveConfig(source="clip.mp4", fps=100.0), wait_for_model=True)
+    wait_for(lambda: len(world.sink.sent) > 3)
+    pipeline.change(source="demo")
+    wait_for(lambda: pipeline.snapshot().source.label == "fake" and pipeline.meters.counts().captured > 25)
+    assert not pipeline.finished
+
+
+@pytest.mark.parametrize("claimed", [1000.0, 0.1, float("nan"), 0.0])
+def test_an_implausible_rate_is_not_believed(world: World, running: list[LivePipeline], claimed: float) -> None:
+    source = FakeSource()
+    source.fps, world.sources["clip.mp4"] = claimed, source
+    source.pace = 100.0
+    pipeline = start(running, LiveConfig(source="clip.mp4"), wait_for_model=True)
+    wait_for(lambda: len(world.sink.sent) > 12)
+    assert 15 < pipeline.meters.rates().output < 60
+
+
+def test_size_automatic_takes_the_sources_own_again(world: World, running: list[LivePipeline]) -> None:
+    pipeline = start(running, LiveConfig(size=Size(128, 96), fps=100.0), wait_for_model=True)
+    wait_for(lambda: len(world.sink.sent) > 3)
+    pipeline.change(size=None)
+    wait_for(lambda: world.sink.sent[-1].shape == (48, 64, 3))
+    world.sources["camera:1"] = FakeSource("other", size=Size(32, 32))
+    pipeline.change(source="camera:1")
+    wait_for(lambda: pipeline.snapshot().source.label == "other")
+    seen = len(world.sink.sent)
+    wait_for(lambda: len(world.sink.sent) > seen + 10)
+    assert world.sink.sent[-1].shape == (48, 64, 3), "another source keeps the size that programs are reading"
+
+
+def test_a_recording_keeps_its_size_and_is_never_written_over(world: World, running: list[LivePipeline], tmp_path: Path) -> None:
+    path = str(tmp_path / "rec.mp4")
+    first, second = FakeSink(), FakeSink()
+    world.sinks[path], world.sinks[str(tmp_path / "rec-2.mp4")] = first, second
+    pipeline = start(running, LiveConfig(sink=path, fps=100.0), wait_for_model=True)
+    wait_for(lambda: len(first.sent) > 5)
+    pipeline.change(size=Size(128, 96), fps=50.0)
+    wait_for(lambda: pipeline.snapshot().size == Size(128, 96))
+    seen = len(first.sent)
+    wait_for(lambda: len(first.sent) > seen + 10)
+    assert {frame.shape for frame in first.sent} == {(48, 64, 3)}
+    assert not first.closed.is_set()
+    pipeline.change(sink="none")
+    wait_for(first.closed.is_set)
+    pipeline.change(sink=path)
+    wait_for(lambda: len(second.sent) > 3)
+
+
+def test_a_virtual_camera_off_and_on_again_waits_until_it_was_let_go(world: World, running: list[LivePipeline]) -> None:
+    held: list[int] = [0]
+
+    class Exclusive(FakeSink):
+        def __init__(self) -> None:
+            super().__init__()
+            held[0] += 1
+            if held[0] > 1:
+                raise SinkError("in use")
+
+        def close(self) -> None:
+            time.sleep(0.15)
+            held[0] -= 1
+            super().close()
+
+    world.openers["vcam"] = Exclusive
+    pipeline = start(running, LiveConfig(sink="vcam", fps=100.0), wait_for_model=True)
+    wait_for(lambda: pipeline.snapshot().sink.health is Health.OK)
+    pipeline.change(sink="none")
+    wait_for(lambda: len(world.sink.sent) > 1)
+    pipeline.change(sink="vcam")
+    wait_for(lambda: pipeline.snapshot().sink.health in (Health.OK, Health.FAILED))
+    assert pipeline.error() is None
+
+
+def test_a_sink_that_fails_at_closing_is_told(world: World, running: list[LivePipeline]) -> None:
+    class Grudging(FakeSink):
+        def close(self) -> None:
+            raise SinkError("The disk is full.")
+
+    world.sinks["none"] = Grudging()
+    pipeline = start(running, max_frames=5, wait_for_model=True)
+    wait_for(lambda: pipeline.finished)
+    assert str(pipeline.error()) == "The disk is full."
+
+
+def test_an_overlay_that_fails_leaves_the_picture(world: World, running: list[LivePipeline]) -> None:
+    def broken(_: Image) -> Image:
+        raise RuntimeError("no font")
+
+    pipeline = LivePipeline(LiveConfig(fps=100.0, overlay=True))
+    running.append(pipeline)
+    pipeline._worker.overlay = broken
+    pipeline.start(wait_for_model=True)
+    wait_for(lambda: len(world.sink.sent) > 5)
+    assert world.sink.sent[-1][5, 5, 0] == 150
+    assert any("no font" in note for note in pipeline.board.notes())
+
+
+def test_a_thread_that_breaks_ends_a_headless_run_with_an_error(world: World, running: list[LivePipeline]) -> None:
+    pipeline = start(running, LiveConfig(fps=float("nan")), wait_for_model=True)
+    wait_for(lambda: pipeline.error() is not None)
 
 
 def test_garbage_and_changing_sizes_carry_on_in_the_promised_size(world: World, running: list[LivePipeline]) -> None:
