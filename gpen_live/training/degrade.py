@@ -28,7 +28,8 @@ def gaussian_transfer(sigma: Tensor, height: int, width: int) -> Tensor:
     """Transfer function of a Gaussian blur: `sigma` (N, pixels) to N,1,H,W/2+1, for multiplication with `torch.fft.rfft2`."""
     fy, fx = _frequencies(height, width, sigma.device)
     radius = fy[:, None] ** 2 + fx[None, :] ** 2
-    return torch.exp(-2 * math.pi**2 * sigma[:, None, None] ** 2 * radius)[:, None]
+    transfer: Tensor = torch.exp(-2 * math.pi**2 * sigma[:, None, None] ** 2 * radius)
+    return transfer[:, None]
 
 
 def gaussian_blur(x: Tensor, sigma: Tensor) -> Tensor:
@@ -42,12 +43,12 @@ def _filtered(x: Tensor, kernels: Tensor | None, sigma: Tensor) -> Tensor:
     height, width = x.shape[-2:]
     padded = F.pad(x, (margin, margin, margin, margin), mode="reflect")
     ph, pw = padded.shape[-2:]
-    transfer: Tensor = gaussian_transfer(sigma, ph, pw)
+    transfer = gaussian_transfer(sigma, ph, pw)
     if kernels is not None:
         half = kernels.shape[-1] // 2
         spread = F.pad(kernels, (0, pw - kernels.shape[-1], 0, ph - kernels.shape[-2])).roll((-half, -half), (-2, -1))
         transfer = transfer * torch.fft.rfft2(spread)[:, None]
-    out = torch.fft.irfft2(torch.fft.rfft2(padded) * transfer, s=(ph, pw))
+    out: Tensor = torch.fft.irfft2(torch.fft.rfft2(padded) * transfer, s=(ph, pw))
     return out[..., margin : margin + height, margin : margin + width]
 
 
@@ -58,7 +59,8 @@ def grain(shape: tuple[int, int, int, int], sigma: Tensor, generator: Generator)
     fy, fx = torch.fft.fftfreq(height, device=sigma.device), torch.fft.fftfreq(width, device=sigma.device)
     power = [torch.exp(-4 * math.pi**2 * sigma[:, None] ** 2 * f**2).mean(1) for f in (fy, fx)]
     transfer = gaussian_transfer(sigma, height, width) / (power[0] * power[1]).sqrt().view(n, 1, 1, 1)
-    return torch.fft.irfft2(torch.fft.rfft2(white) * transfer, s=(height, width))
+    noise: Tensor = torch.fft.irfft2(torch.fft.rfft2(white) * transfer, s=(height, width))
+    return noise
 
 
 _LUMA = (

@@ -15,7 +15,7 @@ import math
 import random
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,18 @@ from gpen_live.training.detector_loss import (
     teacher_loss,
 )
 from gpen_live.training.detector_score import Score, Truth, score, truths_of
-from gpen_live.training.scenes import SLOTS, Bank, FaceBank, SceneMaker, Scenes, read_photos, read_scenes
+from gpen_live.training.scenes import (
+    SCENE_SIDE,
+    SLOTS,
+    Bank,
+    FaceBank,
+    SceneMaker,
+    Scenes,
+    drawn_scenes,
+    join,
+    read_photos,
+    read_scenes,
+)
 
 log = logging.getLogger("detector")
 
@@ -62,6 +73,8 @@ WARM_UP_STEPS = 200
 class Options:
     """What a run is told; `pairs` is how many scenes of 192 x 320 a step takes, each photographed twice.
 
+    `mine` adds to each lesson, of so many times `pairs` scenes without faces, those in which the student is surest to see one.
+    `frozen_norms` keeps the batch normalisations' statistics, for going on with batches too small to tell any.
     `reuse` is for how many steps the same scenes are photographed anew: drawing them takes longer than learning from them.
     """
 
@@ -77,6 +90,8 @@ class Options:
     seed: int = 1
     device: str = "auto"
     resume: bool = False
+    frozen_norms: bool = False
+    mine: int = 0
     check_every: float = 60.0
     check_count: int = 192
 
@@ -140,7 +155,7 @@ class Trainer:
         options.out.mkdir(parents=True, exist_ok=True)
         self.network = build_network(self.device)
         self.network.phase = "train"  # type: ignore[assignment]  # facexlib's switch: logits
-        self.network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.train(not options.frozen_norms).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         averaging = get_ema_multi_avg_fn(0.998)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(self.network, multi_avg_fn=averaging, use_buffers=True)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=options.rate, weight_decay=1e-3)
@@ -160,7 +175,9 @@ class Trainer:
 
     def _maker(self, split: str, seed: int) -> SceneMaker:
         faces = FaceBank(read_photos(self.options.photos, split), self.device)
-        backdrops = Bank(read_scenes(self.options.scenes, split), 512, self.device)
+        scenes = read_scenes(self.options.scenes, split)
+        drawn = drawn_scenes(len(scenes) * (2 if split == "train" else 1), 1 if split == "train" else 2)
+        backdrops = Bank(scenes + drawn, SCENE_SIDE, self.device)
         log.info("%s: %d faces, %d backgrounds", split, len(faces), len(backdrops))
         return SceneMaker(faces, backdrops, seed)
 
@@ -224,10 +241,21 @@ class Trainer:
         plan = self.maker.plan(pairs, *size)
         by = (torch.rand(pairs, 2, generator=self.maker.random, device=self.device) - 0.5) * 3
         views = [self.maker.render(plan), self.maker.render(plan.shifted(by))]
+        if self.options.mine:
+            hardest = self._mistaken(pairs, size)
+            views = [join(view, hardest) for view in views]
         anchors = self.anchors[size]
         # The teacher sees the scenes as they are, the student what a camera makes of them.
         taught = None if self.teacher is None else self._run(self.teacher, torch.cat([view.images for view in views]))
         return Lesson(views, [match(view, anchors) for view in views], anchors, taught)
+
+    @torch.no_grad()
+    def _mistaken(self, count: int, size: tuple[int, int]) -> Scenes:
+        """Of `mine` times as many scenes without faces, the `count` in which the student sees one most clearly."""
+        plan = self.maker.plan(count * self.options.mine, *size)
+        scenes = self.maker.render(replace(plan, present=torch.zeros_like(plan.present)))
+        classes = self._run(self.network, scenes.images)[1]
+        return scenes.pick((classes[..., 1] - classes[..., 0]).amax(dim=1).topk(count).indices)
 
     @torch.no_grad()
     def _photograph(self, views: list[Scenes]) -> Tensor:
@@ -310,6 +338,8 @@ def parse(arguments: list[str]) -> Options:
     parser.add_argument("--rate", type=float, default=Options.rate, help="peak learning rate")
     parser.add_argument("--seed", type=int, default=Options.seed)
     parser.add_argument("--device", default=Options.device)
+    parser.add_argument("--mine", type=int, default=Options.mine, help="look for mistakes in so many times as many empty scenes")
+    parser.add_argument("--frozen-norms", action="store_true", help="keep the batch normalisations' statistics (small batches)")
     parser.add_argument("--check-every", type=float, default=Options.check_every, help="seconds between validations")
     parser.add_argument("--check-count", type=int, default=Options.check_count, help="validation scenes")
     parser.add_argument("--resume", action="store_true", help="another cycle from the checkpoint in --out")

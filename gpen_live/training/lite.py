@@ -155,7 +155,7 @@ def validate(enhance: Callable[[Tensor], Tensor], truth: Tensor, features: Featu
     for level in LADDER:
         rows = []
         generator = Generator(device=truth.device).manual_seed(1000 + round(100 * level))
-        for clean in truth.split(batch):
+        for clean in torch.split(truth, batch):
             seen, again = ladder(clean, level, generator), ladder(clean, level, generator)
             out, out_again = (((enhance(x * 2 - 1).float() + 1) / 2).clamp(0, 1) for x in (seen, again))
             distance = [torch.full((len(clean),), math.nan, device=truth.device)] * 2

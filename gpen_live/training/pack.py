@@ -8,6 +8,7 @@ PHOTOS is a folder with `manifest.csv` (columns file, split, gpen_crop_px and th
 from __future__ import annotations
 
 import csv
+import random
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,8 +74,10 @@ def blur_kernels(count: int = 2048, *, size: int = 25, seed: int = 0) -> npt.NDA
     basicsr_compat.prepare()
     from basicsr.data.degradations import random_mixed_kernels
 
-    state, legacy = np.random.default_rng(seed), np.random.get_state()
-    np.random.seed(seed)  # basicsr draws from numpy's global state
+    state = np.random.default_rng(seed)
+    kept, kept_numpy = random.getstate(), np.random.get_state()
+    random.seed(seed)  # basicsr draws from both global states
+    np.random.seed(seed)
     names = ["iso", "aniso", "generalized_iso", "generalized_aniso", "plateau_iso", "plateau_aniso"]
     shares = [0.45, 0.25, 0.1, 0.05, 0.1, 0.05]
     bank = []
@@ -89,7 +92,8 @@ def blur_kernels(count: int = 2048, *, size: int = 25, seed: int = 0) -> npt.NDA
                 kernel = _disc(size, 1.6 * reach) if kind < 0.8 else _line(size, 3.0 * reach, state.uniform(0, np.pi))
             bank.append(kernel / kernel.sum())
     finally:
-        np.random.set_state(legacy)
+        random.setstate(kept)
+        np.random.set_state(kept_numpy)
     kernels = np.asarray(bank, np.float32)
     grid = np.arange(size) - size // 2
     spread = (kernels * (grid[:, None] ** 2 + grid[None, :] ** 2)).sum((1, 2))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import cv2
@@ -114,6 +114,42 @@ def read_scenes(folder: Path, split: str) -> list[Image]:
     if not scenes:
         raise GpenLiveError(f"There are no backgrounds for the split {split!r} in {folder}.")
     return scenes
+
+
+WHITE = (255.0, 255.0, 255.0)
+
+
+def drawn_scenes(count: int, seed: int) -> list[Image]:
+    """Pictures of lettering and shapes, many in the colours of skin: what overlays and posters hold, and no face."""
+    random_numbers = np.random.default_rng(seed)
+    return [_drawn_scene(random_numbers) for _ in range(count)]
+
+
+def _drawn_scene(draw: np.random.Generator) -> Image:
+    width, height = SCENE_SIDE, SCENE_SIDE * 2 // 3
+    fall = np.linspace(0, 1, height)[:, None, None]
+    picture = draw.uniform(0, 255, 3) * (1 - fall) + draw.uniform(0, 255, 3) * fall + np.zeros((height, width, 3))
+    for _ in range(int(draw.integers(3, 16))):
+        inner, outer = np.zeros((height, width), np.uint8), np.zeros((height, width), np.uint8)
+        x, y = int(draw.integers(0, width)), int(draw.integers(0, height))
+        line = int(draw.integers(2, 8))
+        if draw.random() < 0.7:
+            text = "".join(draw.choice(list("abcdeghkmnopqsuwxyzABCDEGHKMNOPQRSUWXYZ0235689&?!"), int(draw.integers(1, 9))))
+            font = int(draw.choice([cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_SIMPLEX]))
+            size, stroke = float(draw.uniform(0.8, 4.5)), int(draw.integers(2, 18))
+            place = (x - width // 3, y)
+            cv2.putText(inner, text, place, font, size, WHITE, stroke, cv2.LINE_AA)
+            cv2.putText(outer, text, place, font, size, WHITE, stroke + 2 * line, cv2.LINE_AA)
+        else:
+            axes = (int(draw.integers(6, 90)), int(draw.integers(6, 90)))
+            turn = float(draw.uniform(0, 180))
+            cv2.ellipse(inner, (x, y), axes, turn, 0, 360, WHITE, -1, cv2.LINE_AA)
+            cv2.ellipse(outer, (x, y), (axes[0] + line, axes[1] + line), turn, 0, 360, WHITE, -1, cv2.LINE_AA)
+        warm = np.sort(draw.uniform(30, 255, 3)) if draw.random() < 0.6 else draw.uniform(0, 255, 3)
+        shade = warm * (1 + draw.uniform(-0.5, 0.5) * (fall * height - y) / 60).clip(0.3, 1.6)
+        for cover, colour in ((outer, warm * draw.uniform(0.1, 0.9)), (inner, shade)):
+            picture = picture + cover[..., None] / 255.0 * (colour - picture)
+    return cv2.GaussianBlur(np.clip(picture, 0, 255), (0, 0), float(draw.uniform(0.3, 2.0))).astype(np.uint8)
 
 
 def reduce_scene(image: Image) -> Image:
@@ -225,6 +261,7 @@ class Plan:
     backdrop_linear: Tensor
     backdrop_offset: Tensor
     backdrop_mix: Tensor
+    backdrop_colour: Tensor
     texture_seed: int
     limbs: Tensor
     limb_colour: Tensor
@@ -271,6 +308,15 @@ class Scenes:
     labelled: Tensor
     doubtful: Tensor
 
+    def pick(self, rows: Tensor) -> Scenes:
+        """Some of the scenes."""
+        return Scenes(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def join(first: Scenes, second: Scenes) -> Scenes:
+    """Scenes of one size, one batch after the other."""
+    return Scenes(*(torch.cat([getattr(first, field.name), getattr(second, field.name)]) for field in fields(Scenes)))
+
 
 class SceneMaker:
     """Plans and renders scenes on one device; the same seed gives the same scenes.
@@ -303,7 +349,7 @@ class SceneMaker:
         photo = self._integers(len(self.faces), count, SLOTS)
         linear = self._face_transforms(photo, height)
         offset, apart = self._places(photo, linear, height, width)
-        limits = torch.tensor([0.15, 0.65, 0.83, 0.92, 1.01], device=self.device)
+        limits = torch.tensor([0.2, 0.68, 0.84, 0.92, 1.01], device=self.device)
         wanted = torch.bucketize(self._uniform(count, 1), limits)
         present = (torch.arange(SLOTS, device=self.device) < wanted) & apart
         mask = torch.bucketize(self._uniform(count, SLOTS), torch.tensor([0.3, 0.5, 0.8], device=self.device))
@@ -334,6 +380,7 @@ class SceneMaker:
             backdrop_mix=torch.stack(
                 [self._uniform(count), self._uniform(count), self._uniform(count, high=2 * math.pi)], dim=-1
             ),
+            backdrop_colour=self._backdrop_colours(count),
             texture_seed=self._seeds.randrange(2**31),
             limbs=limbs,
             limb_colour=limb_colour,
@@ -408,14 +455,22 @@ class SceneMaker:
 
     def _backdrop_transforms(self, count: int, height: int, width: int) -> tuple[Tensor, Tensor]:
         """From the scene's pixels to those of a background."""
-        angle = self._normal(count, 2) * 0.15
-        scale = self._uniform(count, 2, low=math.log(0.35), high=math.log(1.6)).exp() * 320 / width
+        anyhow = self._uniform(count, 2) < 0.3
+        angle = torch.where(anyhow, self._uniform(count, 2, high=2 * math.pi), self._normal(count, 2) * 0.15)
+        scale = self._uniform(count, 2, low=math.log(0.15), high=math.log(1.8)).exp() * 320 / width
         flip = torch.where(self._uniform(count, 2) < 0.5, -1.0, 1.0)
         cos, sin = angle.cos() * scale, angle.sin() * scale
         linear = torch.stack([torch.stack([cos * flip, -sin], -1), torch.stack([sin * flip, cos], -1)], -2)
         centre = torch.tensor([(width - 1) / 2, (height - 1) / 2], device=self.device)
         target = self._uniform(count, 2, 2, low=0.25, high=0.75) * SCENE_SIDE * torch.tensor([1.0, 0.67], device=self.device)
         return linear, target - (linear @ centre)
+
+    def _backdrop_colours(self, count: int) -> Tensor:
+        """How backgrounds are recoloured, B x 3 x 3: half not at all, the others with their channels mixed anew."""
+        mixed = self._uniform(count, 3, 3)
+        mixed = mixed**3 / (mixed**3).sum(dim=-1, keepdim=True) * self._uniform(count, 3, 1, low=0.6, high=1.3)
+        kept = (self._uniform(count, 1, 1) < 0.5).float()
+        return kept * torch.eye(3, device=self.device) + (1 - kept) * mixed
 
     def _limbs(self, photo: Tensor, linear: Tensor, offset: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
         """Capsules (two ends, radius, softness; B x LIMBS x 6) in front of a face or anywhere, and their colours."""
@@ -446,11 +501,13 @@ class SceneMaker:
             zoom = 1 / _determinant(plan.backdrop_linear[:, number]).abs().sqrt()
             layers.append(self.backdrops.sample(plan.backdrops[:, number], where, zoom))
         first, second = layers
-        # A third of the scenes are drawn by the program, a fifth of the others are two pictures side by side.
+        # A third of the scenes are noise; of the others, a fifth are two pictures side by side and a tenth two in one.
         angle = plan.backdrop_mix[:, 2, None, None]
         away = (points[..., 0] - plan.width / 2) * angle.cos() + (points[..., 1] - plan.height / 2) * angle.sin()
         split = (away / 3).sigmoid() * (plan.backdrop_mix[:, 0, None, None] < 0.2)
-        picture = first + split[:, None] * (second - first)
+        double = (plan.backdrop_mix[:, 0] > 0.9)[:, None, None] * 0.5
+        picture = first + (split + double)[:, None] * (second - first)
+        picture = torch.einsum("bdc,bchw->bdhw", plan.backdrop_colour, picture)
         drawn = (plan.backdrop_mix[:, 1] < 0.3).float()[:, None, None, None]
         return picture + drawn * (self._texture(plan) - picture)
 

@@ -36,6 +36,8 @@ from gpen_live.training.scenes import (
     SceneMaker,
     Scenes,
     cut_photo,
+    drawn_scenes,
+    join,
     read_photos,
     read_scenes,
 )
@@ -287,6 +289,45 @@ def test_a_teacher_adds_its_terms(folders: tuple[Path, Path], tmp_path: Path) ->
     taught = replace(options(folders, tmp_path / "second"), teacher=tmp_path / "first" / "detector.safetensors")
     terms = training.Trainer(taught).learn()
     assert {"teacher class", "teacher box", "teacher landmark"} <= set(terms)
+
+
+def test_mistakes_are_learned_from_with_norms_frozen(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    """A lesson holds as many scenes without faces as others; frozen statistics stay, weights don't."""
+    mining = replace(options(folders, tmp_path / "run"), pairs=2, mine=3, frozen_norms=True)
+    trainer = training.Trainer(mining)
+    before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    trainer.learn()
+    assert trainer.lesson is not None
+    for view in trainer.lesson.views:
+        assert len(view.images) == 2 * round(2 * 192 * 320 / (view.images.shape[2] * view.images.shape[3]))
+        assert not view.labelled[len(view.images) // 2 :].any()
+    after = trainer.network.state_dict()
+    assert torch.equal(after["body.stage1.0.1.running_mean"], before["body.stage1.0.1.running_mean"])
+    assert not torch.equal(after["body.stage1.0.0.weight"], before["body.stage1.0.0.weight"])
+
+
+def test_scenes_are_picked_and_joined_whole() -> None:
+    one = maker(9)
+    scenes = one.render(one.plan(4, 64, 96))
+    back = join(scenes.pick(torch.tensor([2, 3])), scenes.pick(torch.tensor([0, 1])))
+    for name in ("images", "boxes", "landmarks", "labelled", "doubtful"):
+        assert torch.equal(getattr(back, name), getattr(scenes, name)[[2, 3, 0, 1]])
+
+
+def test_drawn_scenes_come_from_their_seed() -> None:
+    first, again, other = drawn_scenes(3, 1), drawn_scenes(3, 1), drawn_scenes(3, 2)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], other[0])
+    assert all(picture.std() > 3 for picture in first)
+
+
+def test_every_second_camera_is_shared() -> None:
+    random = torch.Generator().manual_seed(4)
+    here, there = draw_cameras(4, random), draw_cameras(4, random)
+    mixed = here.shared_with(there)
+    assert torch.equal(mixed.kernel[::2], here.kernel[::2])
+    assert torch.equal(mixed.kernel[1::2], there.kernel[1::2])
+    assert torch.equal(mixed.gain[1::2], there.gain[1::2])
 
 
 def test_what_is_missing_is_named(folders: tuple[Path, Path], tmp_path: Path) -> None:

@@ -1,0 +1,181 @@
+"""The light network: budgets, sizes, what it does untrained, and what the shipped weights do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from skimage.data import astronaut
+from torch import Generator, Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from gpen_live.faces.align import to_template
+from gpen_live.nets.lite import Lite, lite_256
+from gpen_live.training.degrade import ladder
+from gpen_live.training.evaluate import load_lite
+from gpen_live.training.lite import psnr
+
+WEIGHTS = Path(__file__).parents[2] / "weights" / "lite-256.safetensors"
+EYES_NOSE_MOUTH = [[205.0, 110.5], [246.5, 109.0], [226.0, 135.0], [209.0, 151.0], [247.0, 150.0]]  # of the astronaut, by eye
+
+
+def trained_like(net: Lite) -> Lite:
+    """Random numbers where an untrained network has zeros, so that every layer matters."""
+    generator = Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            if not parameter.any():
+                parameter.copy_(0.05 * torch.randn(parameter.shape, generator=generator))
+    return net.eval()
+
+
+def picture(height: int, width: int) -> Tensor:
+    return torch.rand((1, 3, height, width), generator=Generator().manual_seed(1)) * 2 - 1
+
+
+def test_budget() -> None:
+    net = lite_256().eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(picture(256, 256))
+    assert counter.get_total_flops() <= 1.0e9
+    assert sum(parameter.numel() for parameter in net.parameters()) <= 2_000_000
+
+
+def test_untrained_is_the_identity() -> None:
+    x = picture(64, 96)
+    assert torch.equal(lite_256()(x), x)
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (64, 48), (272, 480)])
+def test_any_multiple_of_the_stride(height: int, width: int) -> None:
+    net = trained_like(lite_256())
+    assert height % net.stride == 0
+    assert width % net.stride == 0
+    x = picture(height, width)
+    with torch.no_grad():
+        out = net(x)
+    assert out.shape == x.shape
+    assert not torch.equal(out, x)
+    assert out.isfinite().all()
+
+
+def test_far_pixels_do_not_matter() -> None:
+    """No operation over the whole picture: what lies outside the receptive field changes nothing."""
+    net = trained_like(lite_256())
+    x = picture(16, 1024)
+    changed = x.clone()
+    changed[..., 768:] = 0.5
+    with torch.no_grad():
+        before, after = net(x), net(changed)
+    assert torch.equal(before[..., :256], after[..., :256])
+    assert not torch.equal(before[..., 768:], after[..., 768:])
+
+
+def test_moves_with_the_picture() -> None:
+    """Shifted by its stride the picture gives the shifted output."""
+    net = trained_like(lite_256())
+    x = picture(512, 512)
+    s = net.stride
+    with torch.no_grad():
+        whole, part = net(x), net(x[..., s:, s:])
+    inner = slice(208, 240)  # farther from any border than the network sees
+    assert torch.allclose(whole[..., s:, s:][..., inner, inner], part[..., inner, inner], atol=1e-4)
+
+
+def test_constant_picture_stays_without_a_grid() -> None:
+    net = load_lite(WEIGHTS)
+    grey = torch.full((1, 3, 256, 256), 0.2)
+    with torch.no_grad():
+        out = net(grey)
+    assert (out - grey).abs().max() * 127.5 < 2
+
+
+def test_half_weights_keep_the_input_precision() -> None:
+    net = lite_256().to(torch.bfloat16)
+    x = picture(32, 32)
+    out = net(x)
+    assert out.dtype == torch.float32
+    assert torch.equal(out, x)
+
+
+def test_settings_round_trip() -> None:
+    net = Lite(shuffle=2, channels=[8, 12], encoder=[1, 2], decoder=[1], kernel=3, expansion=3)
+    again = Lite.from_settings(net.settings)
+    again.load_state_dict(net.state_dict())
+    assert again.settings == net.settings
+    assert again.stride == 4
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"shuffle": 0},
+        {"shuffle": "4"},
+        {"kernel": 4},
+        {"channels": [100_000, 8, 8]},
+        {"channels": []},
+        {"encoder": [1]},
+        {"decoder": [1, -1]},
+        {"surprise": 1},
+    ],
+)
+def test_nonsense_settings(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Lite.from_settings({**lite_256().settings, **wrong})
+
+
+# The shipped weights
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Lite:
+    return load_lite(WEIGHTS)
+
+
+@pytest.fixture(scope="module")
+def face() -> Tensor:
+    """The astronaut's face on the template, 1,3,256,256 in [0, 1]; no training photo."""
+    matrix = to_template(EYES_NOSE_MOUTH, 256)
+    crop = cv2.warpAffine(astronaut(), matrix, (256, 256), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    return torch.from_numpy(np.ascontiguousarray(crop)).permute(2, 0, 1)[None].float() / 255
+
+
+def enhance(net: Lite, x: Tensor) -> Tensor:
+    with torch.no_grad():
+        out: Tensor = net(x * 2 - 1)
+    return ((out + 1) / 2).clamp(0, 1)
+
+
+def test_shipped_is_lite_256(shipped: Lite) -> None:
+    assert shipped.settings == lite_256().settings
+
+
+@pytest.mark.parametrize(("level", "gain"), [(0.25, 0.8), (0.5, 1.5), (0.75, 2.0), (1.0, 2.0)])
+def test_shipped_clears_a_webcam_face(shipped: Lite, face: Tensor, level: float, gain: float) -> None:
+    seen = ladder(face, level, Generator().manual_seed(0))
+    out = enhance(shipped, seen)
+    assert psnr(out, face).item() > psnr(seen, face).item() + gain
+    assert (out.mean((2, 3)) - seen.mean((2, 3))).abs().max() * 255 < 1
+
+
+def test_shipped_leaves_a_clean_face(shipped: Lite, face: Tensor) -> None:
+    out = enhance(shipped, face)
+    assert (out - face).abs().mean() * 255 < 1
+    assert (out.mean((2, 3)) - face.mean((2, 3))).abs().max() * 255 < 0.5
+
+
+def test_shipped_keeps_a_wrong_white_balance(shipped: Lite, face: Tensor) -> None:
+    warm = face * torch.tensor([1.0, 0.85, 0.7]).view(1, 3, 1, 1)
+    seen = ladder(warm, 0.5, Generator().manual_seed(0))
+    out = enhance(shipped, seen)
+    assert (out.mean((2, 3)) - seen.mean((2, 3))).abs().max() * 255 < 1.5
+
+
+def test_shipped_flickers_less(shipped: Lite, face: Tensor) -> None:
+    generator = Generator().manual_seed(0)
+    first, second = ladder(face, 0.5, generator), ladder(face, 0.5, generator)
+    after = (enhance(shipped, first) - enhance(shipped, second)).abs().mean()
+    assert after < 0.45 * (first - second).abs().mean()
