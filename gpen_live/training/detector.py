@@ -74,6 +74,7 @@ class Options:
     """What a run is told; `pairs` is how many scenes of 192 x 320 a step takes, each photographed twice.
 
     `mine` adds to each lesson, of so many times `pairs` scenes without faces, those in which the student is surest to see one.
+    `averaging` is the decay of the averaged weights; a short cycle wants a smaller one.
     `frozen_norms` keeps the batch normalisations' statistics, for going on with batches too small to tell any.
     `reuse` is for how many steps the same scenes are photographed anew: drawing them takes longer than learning from them.
     """
@@ -92,6 +93,7 @@ class Options:
     resume: bool = False
     frozen_norms: bool = False
     mine: int = 0
+    averaging: float = 0.998
     check_every: float = 60.0
     check_count: int = 192
 
@@ -156,7 +158,7 @@ class Trainer:
         self.network = build_network(self.device)
         self.network.phase = "train"  # type: ignore[assignment]  # facexlib's switch: logits
         self.network.train(not options.frozen_norms).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        averaging = get_ema_multi_avg_fn(0.998)  # type: ignore[no-untyped-call]
+        averaging = get_ema_multi_avg_fn(options.averaging)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(self.network, multi_avg_fn=averaging, use_buffers=True)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=options.rate, weight_decay=1e-3)
         self.teacher = None if options.teacher is None else load_network_file(options.teacher, self.device)
@@ -339,6 +341,7 @@ def parse(arguments: list[str]) -> Options:
     parser.add_argument("--seed", type=int, default=Options.seed)
     parser.add_argument("--device", default=Options.device)
     parser.add_argument("--mine", type=int, default=Options.mine, help="look for mistakes in so many times as many empty scenes")
+    parser.add_argument("--averaging", type=float, default=Options.averaging, help="decay of the averaged weights")
     parser.add_argument("--frozen-norms", action="store_true", help="keep the batch normalisations' statistics (small batches)")
     parser.add_argument("--check-every", type=float, default=Options.check_every, help="seconds between validations")
     parser.add_argument("--check-count", type=int, default=Options.check_count, help="validation scenes")
