@@ -112,6 +112,8 @@ _SPECS: Final = (
         licence_text=_OWN_LICENCE,
         filename="lite-256.safetensors",
         shipped=True,
+        bytes=2_342_368,
+        sha256="648db9054e0a79d08556876e79ae8d12397bfc0b553ebb84189dde6bba424fb0",
     ),
     _gpen(256, 18_880_000, "GPEN-BFR-256.pth", f"{_OSS}/GPEN-BFR-256.pth", _UPSTREAM),
     _gpen(
@@ -136,6 +138,8 @@ _SPECS: Final = (
         licence_text=_OWN_LICENCE,
         filename="detector.safetensors",
         shipped=True,
+        bytes=1_760_288,
+        sha256="18031fcdc6f53829c8378c2782903e380fd77c80611a227d01dc46f008734735",
     ),
 )
 
