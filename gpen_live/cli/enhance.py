@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gpen_live.cli.options import check_weights, network_options
+from gpen_live.errors import UsageError
 
 
 @click.command(name="enhance")
@@ -19,6 +20,8 @@ def command(*, source: Path, target: Path, aligned: bool, model: str, weights: P
     from gpen_live.export.photo import check_photo_target, enhance_aligned, enhance_photo, read_photo, write_photo
 
     check_photo_target(target)
+    if source.is_file() and target.exists() and source.samefile(target):
+        raise UsageError(f"{target} is the photo itself, which would be lost.", "Name another file for OUT.")
     photo = read_photo(source)
     check_weights(model, weights)
     if aligned:

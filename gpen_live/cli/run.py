@@ -15,7 +15,7 @@ import click
 
 from gpen_live.cli.options import FiniteRange, SizeType, check_weights, check_writable, network_options
 from gpen_live.display import display_available
-from gpen_live.errors import GpenLiveError
+from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig, Mode
 
@@ -64,6 +64,7 @@ def command(
 
     check_source(source)
     check_sink(sink)
+    _check_different(source, sink)
     check_weights(model, weights)
     if report is not None:
         check_writable(report, "report")
@@ -88,6 +89,13 @@ def command(
     if not headless:
         click.echo(_NO_DISPLAY, err=True)
     return run_headless(config, frames=frames, seconds=seconds, report=report)
+
+
+def _check_different(source: str, sink: str) -> None:
+    """Refuses to record into the film that is being played."""
+    film, recording = Path(source), Path(sink)
+    if film.is_file() and recording.exists() and film.samefile(recording):
+        raise UsageError(f"{sink} is the source itself, which recording would destroy.", "Name another file for --sink.")
 
 
 def open_window() -> int:
@@ -171,7 +179,8 @@ def _print_meters(pipeline: LivePipeline) -> None:
     stages = " ".join(f"{name} {snapshot.stages[name].p50:.1f}" for name in ("detect", "warp", "network", "blend", "convert"))
     line = (
         f"{snapshot.rates.output:5.1f} fps out, {snapshot.rates.enhance:5.1f} enhanced, end to end p50 {total.p50:.0f} ms "
-        f"p95 {total.p95:.0f} ms ({stages}), faces {snapshot.faces}, dropped {snapshot.counts.dropped}"
+        f"p95 {total.p95:.0f} ms ({stages}), faces {'-' if snapshot.faces is None else snapshot.faces}, "
+        f"dropped {snapshot.counts.dropped}"
     )
     click.echo(f"{line}. {snapshot.raw_reason}" if snapshot.raw_reason else line)
 

@@ -80,7 +80,8 @@ def describe_device(device: torch.device) -> str:
         return f"{device} ({torch.cuda.get_device_name(device)})"
     if device.type == "mps":
         return f"mps ({platform.processor() or platform.machine()})"
-    return f"cpu ({cpu_name()}, {torch.get_num_threads()} threads)"
+    count = torch.get_num_threads()
+    return f"cpu ({cpu_name()}, {count} thread{'s' if count > 1 else ''})"
 
 
 def cpu_name() -> str:

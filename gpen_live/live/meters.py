@@ -103,10 +103,12 @@ class Meters:
             if self.first_sent_at is None:
                 self.first_sent_at = at
 
-    def not_sent(self, at: float, times_ms: dict[str, float]) -> None:
-        """A finished frame found no sink: it is dropped, but how long its stages took still holds."""
+    def not_sent(self, at: float, times_ms: dict[str, float], *, enhanced: bool) -> None:
+        """A finished frame found no sink: it is dropped, but how long its stages took and how often still holds."""
         with self._lock:
             self._counts["dropped"] += 1
+            if enhanced:
+                self._enhanced.add(at)
             self._time(at, times_ms)
 
     def _time(self, at: float, times_ms: dict[str, float]) -> None:

@@ -75,7 +75,8 @@ def overlay_lines(snapshot: Snapshot) -> list[str]:
     lines.append(f"{snapshot.rates.output:.1f} fps out, {snapshot.rates.enhance:.1f} enhanced")
     stages = [f"{name} {snapshot.stages[name].p50:.1f}" for name in _STAGES if name in snapshot.stages]
     lines += [", ".join(stages[:3]), ", ".join(stages[3:])]
-    lines.append(snapshot.raw_reason or f"{snapshot.model_name} {snapshot.precision}, {snapshot.faces} face(s)")
+    seen = "whole frame" if snapshot.faces is None else f"{snapshot.faces} face{'' if snapshot.faces == 1 else 's'}"
+    lines.append(snapshot.raw_reason or f"{snapshot.model_name} {snapshot.precision}, {seen}")
     return [line for line in lines if line]
 
 

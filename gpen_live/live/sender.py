@@ -122,7 +122,7 @@ class Sender:
         self._last = item
         start = now()
         if not self._give(item):
-            self._meters.not_sent(now(), item.times_ms)
+            self._meters.not_sent(now(), item.times_ms, enhanced=item.enhanced)
             return
         end = now()
         item.times_ms["send"] = (end - start) * 1e3

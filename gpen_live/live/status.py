@@ -78,7 +78,8 @@ class Snapshot:
     stages: dict[str, Quantiles] = field(default_factory=dict)
     rates: Rates = Rates()
     counts: Counts = Counts()
-    faces: int = 0
+    faces: int | None = 0
+    """Faces in the last frame; None in full-frame mode, where they are not searched for."""
     raw_reason: str = ""
     """Why the raw frame goes out ("No face in view.", "The model is loading."); empty while frames are enhanced."""
 

@@ -54,7 +54,7 @@ class Preview:
 class WorkerState:
     """What the worker tells the snapshot; replaced field by field, read without a lock."""
 
-    faces: int = 0
+    faces: int | None = 0
     raw_reason: str = ""
     model_name: str = ""
     precision: str = ""
@@ -107,6 +107,7 @@ class Worker:
         if loaded is None:
             return
         self._engine = self._engine_with(loaded)
+        loaded.enhancer.use_threads()
         self.state.model_name = loaded.enhancer.spec.name
         self.state.precision = loaded.enhancer.precision
         self.state.device = loaded.device_label
@@ -135,7 +136,8 @@ class Worker:
         if done is not None:
             frame.times_ms.update(done.times_ms)
         faces = done.faces if done is not None else []
-        self.state.faces, self.state.raw_reason = len(faces), reason
+        self.state.faces = None if config.mode is Mode.FULL and not reason else len(faces)
+        self.state.raw_reason = reason
         self._meters.processed(sum(face.weight > 0 for face in faces))
         self._preview.put(Preview(image, frame.image, frame.number, tuple(_box(face.landmarks) for face in faces)))
         start = now()

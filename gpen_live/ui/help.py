@@ -7,7 +7,7 @@ import sys
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
-from gpen_live.sinks.loopback import SETUP_COMMAND
+from gpen_live.sinks.loopback import INSTALL_COMMAND, SETUP_COMMAND
 from gpen_live.ui.theme import UNIT
 from gpen_live.ui.widgets import WrappedLabel, button, label
 
@@ -45,7 +45,7 @@ def obs_note(platform: str) -> str:
         return "The camera comes with OBS, so OBS has to be installed. Unity Capture works as well."
     if platform == "darwin":
         return "Needs OBS 30 or newer, whose virtual camera was started and stopped once."
-    return "Needs v4l2loopback. If no such camera is there yet, run this once in a terminal:"
+    return f"Needs v4l2loopback (once: {INSTALL_COMMAND}). After each start of the computer, run this in a terminal:"
 
 
 def obs_command(platform: str) -> str:

@@ -32,9 +32,9 @@ def device_name(device: str) -> str:
     return kind.upper().replace(":", " ")
 
 
-def describe_faces(count: int) -> str:
-    """The number of faces in words."""
-    return {0: "no face", 1: "1 face"}.get(count, f"{count} faces")
+def describe_faces(count: int | None) -> str:
+    """The number of faces in words; None where they are not searched for."""
+    return {None: "whole frame", 0: "no face", 1: "1 face"}.get(count, f"{count} faces")
 
 
 def render(snapshot: Snapshot, ratio: float, *, compact: bool = False) -> QPixmap:

@@ -143,6 +143,20 @@ def test_a_virtual_camera_without_a_driver_says_what_is_missing(call: Call) -> N
     assert "v4l2loopback" in result.err or "OBS" in result.err
 
 
+def test_nothing_is_written_over_its_own_source(call: Call, tmp_path: Path) -> None:
+    photo = _photo(tmp_path)
+    before = photo.read_bytes()
+    assert call("enhance", photo, photo).code == 2
+    assert call("run", "--headless", "--source", photo, "--sink", "none", "--frames", "1").code == 0
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"precious")
+    result = call("run", "--headless", "--source", film, "--sink", film)
+    assert result.code == 2
+    assert "film.mp4" in result.err
+    assert film.read_bytes() == b"precious"
+    assert photo.read_bytes() == before
+
+
 def test_photos_that_are_none(call: Call, tmp_path: Path) -> None:
     text = tmp_path / "text.png"
     text.write_text("no picture")

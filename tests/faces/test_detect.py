@@ -106,7 +106,7 @@ def test_iou_of_boxes_apart_touching_and_equal() -> None:
     np.testing.assert_allclose(detect.iou(boxes[0], boxes), [1, 0, 0, 1 / 3, 0], atol=1e-9)
 
 
-@pytest.mark.parametrize("scale", [1.0, 1.6, 2.6])
+@pytest.mark.parametrize("scale", [1.6, 2.0, 2.6])
 @pytest.mark.parametrize("degrees", [0, 20, -25])
 def test_finds_the_astronaut(detector: Detector, astronaut: Image, scale: float, degrees: float) -> None:
     frame, matrix = in_frame(astronaut, scale, degrees)
@@ -114,7 +114,7 @@ def test_finds_the_astronaut(detector: Detector, astronaut: Image, scale: float,
     assert len(faces) == 1
     expected = ASTRONAUT_POINTS @ matrix[:, :2].T + matrix[:, 2]
     eyes = float(np.linalg.norm(expected[1] - expected[0]))
-    assert np.linalg.norm(faces[0].landmarks - expected, axis=1).max() < 0.25 * eyes
+    assert np.linalg.norm(faces[0].landmarks - expected, axis=1).max() < 0.2 * eyes
     x0, y0, x1, y1 = faces[0].box
     assert x0 < expected[:, 0].min()
     assert x1 > expected[:, 0].max()
@@ -180,18 +180,28 @@ def test_a_reduced_tensor_gives_the_same_faces(detector: Detector, astronaut: Im
     np.testing.assert_allclose(reduced.box, whole.box, atol=1e-3)
 
 
-def test_voting_steadies_the_landmarks(astronaut: Image) -> None:
-    network = detect.build_network(CPU)
-    network.load_state_dict(load_file(WEIGHTS))
-    frame, _ = in_frame(astronaut, 1.6, 5)
+def test_voting_steadies_the_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of candidates with errors of their own, the average wanders less than the best one; one far away has no say."""
     random = np.random.default_rng(5)
-    noisy = [np.clip(frame + random.normal(0, 20, frame.shape), 0, 255).astype(np.uint8) for _ in range(12)]
+    true = np.array([20.0, 30, 60, 80, 30, 45, 50, 45, 40, 55, 32, 68, 48, 68])
 
-    def wander(vote: bool) -> float:
-        detector = Detector(network, CPU, vote=vote)
-        return float(np.std([detector.detect(picture)[0].landmarks for picture in noisy], axis=0).mean())
+    def noisy(_: Detector, __: torch.Tensor) -> torch.Tensor:
+        rows = np.hstack([random.uniform(0.9, 1.0, (9, 1)), true + random.normal(0, 1, (9, 14))])
+        other = np.hstack([[0.95], true + 200])
+        return torch.from_numpy(np.vstack([rows, other])).float()
 
-    assert wander(True) < wander(False)
+    monkeypatch.setattr(Detector, "candidates", noisy)
+
+    def errors(vote: bool) -> Floats:
+        detector = Detector(detect.build_network(CPU), CPU, vote=vote)
+        found = [detector.detect_tensor(torch.zeros(1, 3, 8, 8)) for _ in range(60)]
+        assert all(len(faces) == 2 for faces in found)
+        first = [min(faces, key=lambda face: face.box[0]).landmarks for faces in found]
+        return np.asarray(np.asarray(first) - true[4:].reshape(5, 2), dtype=np.float64)
+
+    alone, together = errors(False), errors(True)
+    assert np.std(together) < 0.6 * np.std(alone)
+    assert abs(together.mean()) < 0.1
 
 
 def test_a_broken_network_gives_no_faces_rather_than_nonsense(astronaut: Image) -> None:
