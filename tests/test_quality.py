@@ -254,7 +254,7 @@ def test_readme_tells_every_key_of_the_report() -> None:
     from gpen_live.live.status import Snapshot
 
     told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", read(ROOT / "README.md")))))
-    report = build_report(LiveConfig[], Snapshot(), Meters(), ())
+    report = build_report(LiveConfig(), Snapshot(), Meters(), [])
     inner = [value for key, value in report.items() if key != "latency_ms" and isinstance(value, dict)]
     keys = {*report, *STAGES, *(key for part in inner for key in part)}
     assert keys - told == set()
