@@ -62,6 +62,7 @@ class Engine:
         import torch
 
         done = Processed(image)
+        self.enhancer.use_threads()
         with torch.inference_mode():
             with self._timed(done, "detect"):
                 found = self.detector.detect(image)
@@ -88,6 +89,7 @@ class Engine:
         import torch
 
         done = Processed(image)
+        self.enhancer.use_threads(whole_frame=True)
         with torch.inference_mode():
             with self._timed(done, "warp"):
                 canvas = open_canvas(image, self.device)

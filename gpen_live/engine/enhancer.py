@@ -69,7 +69,7 @@ class Enhancer:
             networks["bf16"] = copy.deepcopy(self._network).to(torch.bfloat16)
         best = float("inf")
         for precision, network in networks.items():
-            for threads in sorted({1, min(_MOST_THREADS, psutil.cpu_count(logical=False) or 1)}):
+            for threads in sorted({1, _most_threads()}):
                 torch.set_num_threads(threads)
                 self._network = network
                 taken = self._time()
@@ -78,12 +78,12 @@ class Enhancer:
         self._network = networks[self.precision]
         self.use_threads()
 
-    def use_threads(self) -> None:
-        """Sets PyTorch's number of threads, which belongs to the calling thread, to what suits this network."""
+    def use_threads(self, *, whole_frame: bool = False) -> None:
+        """Sets PyTorch's number of threads, which belongs to the calling thread, to what suits a crop, or a whole frame."""
         import torch
 
         if self.threads is not None:
-            torch.set_num_threads(self.threads)
+            torch.set_num_threads(_most_threads() if whole_frame else self.threads)
 
     def _time(self) -> float:
         """Median seconds of one crop, after a warm-up, within about half a second."""
@@ -132,6 +132,10 @@ def load_enhancer(name: str, weights: Path | None, device: torch.device) -> Enha
     enhancer = Enhancer(load_network(spec, locate(spec, weights)), spec, device)
     enhancer.warm_up()
     return enhancer
+
+
+def _most_threads() -> int:
+    return min(_MOST_THREADS, psutil.cpu_count(logical=False) or 1)
 
 
 def _cpu_has_bf16() -> bool:

@@ -107,7 +107,6 @@ class Worker:
         if loaded is None:
             return
         self._engine = self._engine_with(loaded)
-        loaded.enhancer.use_threads()
         self.state.model_name = loaded.enhancer.spec.name
         self.state.precision = loaded.enhancer.precision
         self.state.device = loaded.device_label

@@ -153,7 +153,7 @@ class World:
             device="fake",
             device_label="fake device",
             detector=None,
-            enhancer=SimpleNamespace(spec=SimpleNamespace(name=wanted.model), precision="fp32", use_threads=lambda: None),
+            enhancer=SimpleNamespace(spec=SimpleNamespace(name=wanted.model), precision="fp32"),
         )
 
 
