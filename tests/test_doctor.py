@@ -105,7 +105,8 @@ def test_private_names_are_taken_out() -> None:
     assert doctor.scrub("/home/anna/.config/x, /home/annabel/y", home, "anna") == "~/.config/x, /home/annabel/y"
     assert doctor.scrub("camera:1 Anna's iPhone", home, "anna") == "camera:1 user's iPhone"
     assert doctor.scrub("Savanna webcam", home, "anna") == "Savanna webcam"
-    assert doctor.scrub("run as root in /srv/root/x", Path("/srv/root"), "root") == "run as root in ~/x"
+    served = Path("/srv/root")
+    assert doctor.scrub(f"run as root in {served}/x", served, "root") == "run as root in ~/x"
     assert doctor.scrub(r"C:\Users\Bob\x", Path(r"C:\Users\Bob"), "Bob").startswith("~")
 
 

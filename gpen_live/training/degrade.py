@@ -63,7 +63,7 @@ def grain(shape: tuple[int, int, int, int], sigma: Tensor, generator: Generator)
     return noise
 
 
-_LUMA = (
+JPEG_LUMA = (
     (16, 11, 10, 16, 24, 40, 51, 61),
     (12, 12, 14, 19, 26, 58, 60, 55),
     (14, 13, 16, 24, 40, 57, 69, 56),
@@ -73,6 +73,8 @@ _LUMA = (
     (49, 64, 78, 87, 103, 121, 120, 101),
     (72, 92, 95, 98, 112, 100, 103, 99),
 )
+"""Quantisation of luma, ITU-T T.81, annex K."""
+
 _CHROMA = (
     (17, 18, 24, 47, 99, 99, 99, 99),
     (18, 21, 26, 66, 99, 99, 99, 99),
@@ -112,7 +114,7 @@ def jpeg(x: Tensor, quality: Tensor) -> Tensor:
     x = F.pad(x, (0, -width % 16, 0, -height % 16), mode="replicate")
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality).view(-1, 1, 1)
     luma_table, chroma_table = (
-        ((torch.tensor(t, device=x.device) * scale + 50) / 100).floor().clamp(1, 255) for t in (_LUMA, _CHROMA)
+        ((torch.tensor(t, device=x.device) * scale + 50) / 100).floor().clamp(1, 255) for t in (JPEG_LUMA, _CHROMA)
     )
     ycc = _recolour((x.clamp(0, 1) * 255).round(), _TO_YCC)
     luma = _quantised(ycc[:, :1] - 128, luma_table) + 128

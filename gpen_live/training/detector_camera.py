@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gpen_live.training.degrade import JPEG_LUMA
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -93,18 +95,6 @@ YCC_OF_BGR = ((0.114, 0.587, 0.299), (0.5, -0.331264, -0.168736), (-0.081312, -0
 BGR_OF_YCC = ((1.0, 1.772, 0.0), (1.0, -0.344136, -0.714136), (1.0, 0.0, 1.402))
 """Colour transforms of JFIF (full range), rows and columns in the order B, G, R and Y, Cb, Cr."""
 
-LUMA_TABLE = (
-    (16, 11, 10, 16, 24, 40, 51, 61),
-    (12, 12, 14, 19, 26, 58, 60, 55),
-    (14, 13, 16, 24, 40, 57, 69, 56),
-    (14, 17, 22, 29, 51, 87, 80, 62),
-    (18, 22, 37, 56, 68, 109, 103, 77),
-    (24, 35, 55, 64, 81, 104, 113, 92),
-    (49, 64, 78, 87, 103, 121, 120, 101),
-    (72, 92, 95, 98, 112, 100, 103, 99),
-)
-"""Quantisation of luma, ITU-T T.81, annex K."""
-
 
 def jpeg(images: Tensor, quality: Tensor) -> Tensor:
     """The quantisation of JPEG on B x 3 x H x W, without chroma subsampling, one table for all; quality (B) 100 does nothing.
@@ -119,7 +109,7 @@ def jpeg(images: Tensor, quality: Tensor) -> Tensor:
     k = torch.arange(8, device=images.device, dtype=images.dtype)
     basis = torch.cos((2 * k[None] + 1) * k[:, None] * math.pi / 16) / 2
     basis = torch.cat([basis[:1] / math.sqrt(2), basis[1:]])
-    table = images.new_tensor(LUMA_TABLE)
+    table = images.new_tensor(JPEG_LUMA)
     factor = torch.where(quality < 50, 50 / quality.clamp(min=1), 2 - quality / 50).view(-1, 1, 1, 1, 1, 1)
     steps = (table * factor).clamp(min=1.0).flatten(-2)
     # Both passes of the cosine transform as one product with 64 x 64 numbers, which suits a GPU better than many of 8 x 8.
