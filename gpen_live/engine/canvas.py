@@ -8,6 +8,7 @@ frame bit-identical, and a frame sharper than the network keeps the detail that 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 import cv2
@@ -70,7 +71,7 @@ class CpuCanvas:
         if box is None:
             return
         x0, y0, x1, y1 = box
-        levels = change[0].permute(1, 2, 0).numpy()[:, :, ::-1] * (127.5 * face_mask(size)[:, :, None])
+        levels = change[0].permute(1, 2, 0).numpy()[:, :, ::-1] * _mask_levels(size)
         back = invert(matrix)
         back[:, 2] -= (x0, y0)
         added = warp(levels, back, Size(x1 - x0, y1 - y0), border=cv2.BORDER_CONSTANT)
@@ -112,17 +113,14 @@ class DeviceCanvas:
         return sample(self._original, matrix, Size(size, size), padding="reflection").div(127.5).sub(1.0)
 
     def blend(self, matrix: Matrix, change: torch.Tensor) -> None:
-        import torch
-
         size = int(change.shape[-1])
         box = covered(matrix, size, Size(self._original.shape[3], self._original.shape[2]))
         if box is None:
             return
         x0, y0, x1, y1 = box
-        mask = torch.from_numpy(face_mask(size).copy()).to(self._device)
         back = invert(matrix)
         back[:, 2] -= (x0, y0)
-        added = sample(change * (127.5 * mask), back, Size(x1 - x0, y1 - y0), padding="zeros")
+        added = sample(change * _mask_levels_on(size, self._device), back, Size(x1 - x0, y1 - y0), padding="zeros")
         patch = self._writable()[:, :, y0:y1, x0:x1]
         patch.copy_((patch + added).round_().clamp_(0, 255))
 
@@ -143,6 +141,20 @@ class DeviceCanvas:
         if self._image is self._original:
             self._image = self._original.clone()
         return self._image
+
+
+@cache
+def _mask_levels(size: int) -> Pixels:
+    """The mask in levels per unit of a [-1, 1] picture, size x size x 1: made once, not once a frame."""
+    return 127.5 * face_mask(size)[:, :, None]
+
+
+@cache
+def _mask_levels_on(size: int, device: torch.device) -> torch.Tensor:
+    """The same on a device, size x size."""
+    import torch
+
+    return torch.from_numpy(_mask_levels(size)[:, :, 0].copy()).to(device)
 
 
 def covered(matrix: Matrix, size: int, frame: Size) -> tuple[int, int, int, int] | None:

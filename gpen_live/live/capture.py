@@ -167,7 +167,7 @@ class Capture:
     def _at_its_end(self) -> None:
         """The source has no more frames: so has the run, unless another source is about to take over."""
         self._close()
-        if self._opening is None and self._config().source == (self._wanted and self._wanted.source):
+        if self._opening is None and self._wanted is not None and self._config().source == self._wanted.source:
             self.ended.set()
 
     def _hand_over(self, frame: Frame) -> None:

@@ -110,6 +110,7 @@ class World:
         self.sinks: dict[str, FakeSink | Exception] = {"none": FakeSink()}
         self.openers: dict[str, Callable[[], Any]] = {}
         self.open_s = 0.0
+        self.sink_rates: list[float] = []
         self.engine = FakeEngine()
         self.load_error: Exception | None = None
         self.load_s = 0.0
@@ -135,7 +136,8 @@ class World:
             raise found
         return found
 
-    def _open_sink(self, spec: str, **_: object) -> Sink:
+    def _open_sink(self, spec: str, *, fps: float, **_: object) -> Sink:
+        self.sink_rates.append(fps)
         if spec in self.openers:
             return cast(Sink, self.openers[spec]())
         found = self.sinks.get(spec, SinkError(f"There is no {spec}.", "Name another."))
