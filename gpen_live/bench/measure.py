@@ -146,7 +146,7 @@ def _path(engine: Engine, mode: str, frames: list[Image]) -> PathTime:
     end = time.perf_counter() + _BUDGET_S
     for i, frame in enumerate(frames * 2):
         start = time.perf_counter()
-        done = engine.enhance_frame(frame, 1.0) if mode == "full" else engine.enhance_faces(frame, i / 30, 1.0)
+        done = engine.enhance_frame(frame, i / 30, 1.0) if mode == "full" else engine.enhance_faces(frame, i / 30, 1.0)
         total = (time.perf_counter() - start) * 1e3
         if i < _WARM_UP and len(frames) > _WARM_UP:
             continue

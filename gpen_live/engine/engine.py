@@ -13,6 +13,7 @@ import numpy as np
 from gpen_live.engine.canvas import Canvas, open_canvas, scale_of
 from gpen_live.engine.device import synchronize
 from gpen_live.engine.enhancer import Enhancer
+from gpen_live.engine.memory import WHOLE_FRAME, Memory
 from gpen_live.engine.whole import enhance_whole
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, Points, to_template
 from gpen_live.faces.detect import Detector
@@ -48,10 +49,17 @@ class Engine:
         self.detector = detector
         self.enhancer = enhancer
         self._tracker = Tracker()
+        self._memory = Memory()
+
+    def use(self, enhancer: Enhancer) -> None:
+        """Another network on the same device; the faces that are followed stay."""
+        self.enhancer = enhancer
+        self._memory.forget()
 
     def new_scene(self) -> None:
         """Another source: faces of the old one are forgotten."""
         self._tracker.reset()
+        self._memory.forget()
 
     def enhance_faces(self, image: Image, at: float, strength: float) -> Processed:
         """ROI mode: the faces of a frame captured at `at` seconds, enhanced by `strength` (0..1) and blended back.
@@ -78,14 +86,18 @@ class Engine:
                 canvas = open_canvas(image, self.device)
                 crops = torch.cat([canvas.crop(matrix, size) for matrix in matrices])
             with self._timed(done, "network"):
-                pictures = self.enhancer(crops)
+                pictures = self._remembering([face.identity for face in faces], crops, at)
             with self._timed(done, "blend"):
                 _blend(canvas, matrices, pictures - crops, [strength * face.weight for face in faces])
                 done.image = canvas.picture()
         return done
 
-    def enhance_frame(self, image: Image, strength: float) -> Processed:
-        """Full-frame mode: the whole frame through the network, mixed with the raw one by `strength` (0..1)."""
+    def enhance_frame(self, image: Image, at: float, strength: float) -> Processed:
+        """Full-frame mode: the whole of a frame captured at `at` seconds through the network, mixed with the raw one by `strength`.
+
+        Raises:
+            NetworkError: see `Enhancer`. The caller sends the raw frame then.
+        """
         import torch
 
         done = Processed(image)
@@ -95,11 +107,21 @@ class Engine:
                 canvas = open_canvas(image, self.device)
                 whole = canvas.whole()
             with self._timed(done, "network"):
-                picture = enhance_whole(self.enhancer, whole)
+                previous = self._memory.recall([WHOLE_FRAME], whole, at) if self.enhancer.memory else None
+                picture = enhance_whole(self.enhancer, whole, previous)
+                self._memory.keep([WHOLE_FRAME], picture, at)
             with self._timed(done, "blend"):
                 canvas.blend_whole((picture - whole) * strength)
                 done.image = canvas.picture()
         return done
+
+    def _remembering(self, faces: list[int], crops: torch.Tensor, at: float) -> torch.Tensor:
+        """The network's pictures of the faces with these identities, given its last ones where it has a memory."""
+        if not self.enhancer.memory:
+            return self.enhancer(crops)
+        pictures = self.enhancer(crops, self._memory.recall(faces, crops, at))
+        self._memory.keep(faces, pictures, at)
+        return pictures
 
     @contextmanager
     def _timed(self, done: Processed, stage: str) -> Iterator[None]:

@@ -10,23 +10,27 @@ if TYPE_CHECKING:
     import torch
 
 
-def enhance_whole(enhancer: Enhancer, frame: torch.Tensor) -> torch.Tensor:
+def enhance_whole(enhancer: Enhancer, frame: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
     """The frame (1 x 3 x H x W, float32 RGB in [-1, 1]) as the network sees it, in the same shape.
 
     A fully convolutional network takes the frame as it is, continued at the right and bottom up to its stride. A network of
     fixed size gets the frame fitted into its square, edges continued; its picture is scaled back.
+    `previous`, in the shape of the frame, is what came out for the frame before.
     """
     if enhancer.stride is not None:
-        return _as_it_is(enhancer, frame, enhancer.stride)
+        return _as_it_is(enhancer, frame, previous, enhancer.stride)
     return _fitted(enhancer, frame)
 
 
-def _as_it_is(enhancer: Enhancer, frame: torch.Tensor, stride: int) -> torch.Tensor:
+def _as_it_is(enhancer: Enhancer, frame: torch.Tensor, previous: torch.Tensor | None, stride: int) -> torch.Tensor:
     import torch.nn.functional as functional
 
     height, width = frame.shape[-2:]
-    padded = functional.pad(frame, (0, -width % stride, 0, -height % stride), mode="replicate")
-    return enhancer(padded)[:, :, :height, :width]
+
+    def padded(picture: torch.Tensor) -> torch.Tensor:
+        return functional.pad(picture, (0, -width % stride, 0, -height % stride), mode="replicate")
+
+    return enhancer(padded(frame), None if previous is None else padded(previous))[:, :, :height, :width]
 
 
 def _fitted(enhancer: Enhancer, frame: torch.Tensor) -> torch.Tensor:

@@ -115,7 +115,7 @@ class Worker:
     def _engine_with(self, loaded: Loaded) -> Engine:
         """The engine with the new network: the same one, with the faces that it follows, where the device is the same."""
         if self._engine is not None and self._engine.device == loaded.device:
-            self._engine.enhancer = loaded.enhancer
+            self._engine.use(loaded.enhancer)
             return self._engine
         from gpen_live.engine.engine import Engine
 
@@ -174,7 +174,7 @@ class Worker:
             self._engine.new_scene()
         try:
             if config.mode is Mode.FULL:
-                done = self._engine.enhance_frame(frame.image, config.strength)
+                done = self._engine.enhance_frame(frame.image, frame.captured_at, config.strength)
             else:
                 done = self._engine.enhance_faces(frame.image, frame.captured_at, config.strength)
         except Exception as error:  # the raw frame goes out whatever happens in there

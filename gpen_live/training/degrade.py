@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -86,8 +87,14 @@ _TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, 
 _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
 
 
+@cache
+def _constant(values: tuple[tuple[float, ...], ...], device: torch.device) -> Tensor:
+    """Made once: a copy to the device would break a CUDA graph's capture."""
+    return torch.tensor(values, device=device, dtype=torch.float32)
+
+
 def _recolour(x: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
-    return torch.einsum("ij,njhw->nihw", torch.tensor(matrix, device=x.device), x)
+    return torch.einsum("ij,njhw->nihw", _constant(matrix, x.device), x)
 
 
 def _quantised(plane: Tensor, table: Tensor) -> Tensor:
@@ -103,22 +110,47 @@ def _quantised(plane: Tensor, table: Tensor) -> Tensor:
     return blocks.view(n, c, height // 8, width // 8, 8, 8).transpose(3, 4).reshape(n, c, height, width)
 
 
-def jpeg(x: Tensor, quality: Tensor) -> Tensor:
+_VIDEO_STEP = 0.16
+"""Quantiser step of a video codec per percent of JPEG's scale: about the same bits."""
+
+
+def _deblocked(plane: Tensor, step: Tensor) -> Tensor:
+    """Smooths across the edges of 8x8 blocks where they jump by less than the quantiser's `step` (N,1,1): no edge of the scene."""
+    for dim in (2, 3):
+        before, after = plane.roll(1, dim), plane.roll(-1, dim)
+        place = torch.arange(plane.shape[dim], device=plane.device) % 8
+        shape = [1, 1, -1, 1] if dim == 2 else [1, 1, 1, -1]
+        first = (place == 0).view(shape) & ((plane - before).abs() < step[..., None])
+        last = (place == 7).view(shape) & ((plane - after).abs() < step[..., None])
+        plane = torch.where(first, 0.65 * plane + 0.35 * before, torch.where(last, 0.65 * plane + 0.35 * after, plane))
+    return plane
+
+
+def jpeg(x: Tensor, quality: Tensor, video: Tensor | None = None) -> Tensor:
     """What JPEG (ITU-T T.81, baseline, 4:2:0, libjpeg's tables and quality scale) leaves of each picture.
 
     Args:
         x: N,3,H,W, RGB in [0, 1], any size.
         quality: N, 1 to 100.
+        video: N, 1 where a video codec's key frame is meant instead: all frequencies quantised alike (as H.264 does without
+            scaling matrices), the edges of the blocks smoothed.
     """
     height, width = x.shape[-2:]
     x = F.pad(x, (0, -width % 16, 0, -height % 16), mode="replicate")
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality).view(-1, 1, 1)
     luma_table, chroma_table = (
-        ((torch.tensor(t, device=x.device) * scale + 50) / 100).floor().clamp(1, 255) for t in (JPEG_LUMA, _CHROMA)
+        ((_constant(t, x.device) * scale + 50) / 100).floor().clamp(1, 255) for t in (JPEG_LUMA, _CHROMA)
     )
+    if video is not None:
+        is_video = video.view(-1, 1, 1) > 0
+        flat = (scale * _VIDEO_STEP).clamp(1, 96).expand_as(luma_table)
+        luma_table, chroma_table = (torch.where(is_video, flat, t) for t in (luma_table, chroma_table))
     ycc = _recolour((x.clamp(0, 1) * 255).round(), _TO_YCC)
     luma = _quantised(ycc[:, :1] - 128, luma_table) + 128
-    chroma = F.interpolate(_quantised(F.avg_pool2d(ycc[:, 1:], 2), chroma_table), scale_factor=2, mode="bilinear")
+    small = _quantised(F.avg_pool2d(ycc[:, 1:], 2), chroma_table)
+    if video is not None:
+        luma, small = (torch.where(is_video[..., None], _deblocked(plane, flat[:, :1, :1]), plane) for plane in (luma, small))
+    chroma = F.interpolate(small, scale_factor=2, mode="bilinear")
     out = _recolour(torch.cat([luma, chroma], dim=1), _TO_RGB)
     return (out[..., :height, :width] / 255).clamp(0, 1)
 
@@ -186,6 +218,8 @@ class Webcam:
     """Its Gaussian's sigma in pixels."""
     quality: Tensor
     """JPEG quality."""
+    video: Tensor
+    """1 where a video codec compresses instead of JPEG."""
     clean: Tensor
     """1 where nothing at all is done to the picture."""
 
@@ -242,6 +276,7 @@ def random_webcams(
         sharpen=chance(0.3) * uniform(0.2, 1.5),
         sharpen_radius=uniform(0.6, 1.6),
         quality=(98 - 66 * fault(0.9)).clamp(25, 98),
+        video=chance(0.3),
         clean=chance(clean_share),
     )
 
@@ -329,7 +364,7 @@ def degrade(x: Tensor, webcams: Webcam, bank: Tensor, generator: Generator, *, u
     noise = grain(shape, w.fine_grain, generator) * w.fine.view(-1, 1, 1, 1) + blotches * w.coarse.view(-1, 1, 1, 1)
     seen = (seen + noise * light).clamp(0, 1)
     seen = seen + w.sharpen.view(-1, 1, 1, 1) * (seen - gaussian_blur(seen, w.sharpen_radius))
-    seen = jpeg(seen, w.quality)
+    seen = jpeg(seen, w.quality, w.video)
 
     seen = back(seen, late)
     return _to_8_bits(torch.where(w.clean.view(-1, 1, 1, 1) > 0, x, seen))

@@ -17,30 +17,30 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 import cv2
 import numpy as np
 import torch
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import Generator, Tensor
 
-from gpen_live.nets.lite import Lite, lite_256
-from gpen_live.training.degrade import LADDER, Webcam, degrade, jitter, ladder, random_webcams
+from gpen_live.nets.lite import Lite, Settings, lite_256
+from gpen_live.training.critic import Critic, critic_loss
 from gpen_live.training.features import Features, feature_distance
+from gpen_live.training.films import Films, Frame, carried
+from gpen_live.training.identity import Identity
 from gpen_live.training.pack import SIZE, Faces, pack, unpack
+from gpen_live.training.validation import Rung, contact_sheet, format_rungs, validate
 
-_WINDOW = SIZE + 32  # what a webcam sees: the crop and enough around it for blur and the webcam's own grid
-_REACH = 4  # largest motion between two frames in pixels
-_CANVAS = _WINDOW + 2 * _REACH
-_LOOK = 192  # side of the part that the feature network looks at in a step
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How to train."""
 
-    pairs: int = 32
+    films: int = 32
     """Faces per step; each is seen in two frames."""
     rate: float = 2e-3
     warm_up: int = 400
@@ -49,34 +49,22 @@ class Recipe:
     average: float = 0.999
     """Share of the past in the averaged weights."""
     feature_weight: float = 0.04
-    steady_weight: float = 1.0
-    """Weight of the difference of two frames of one face, reached after a quarter of the training."""
+    identity_weight: float = 0.05
+    steady_weight: float = 0.5
+    """Weight of the change from frame to frame that the face doesn't make."""
+    critic_weight: float = 0.0
+    critic_from: float = 0.5
+    """Part of the training after which the critic has a say."""
     clean_share: float = 0.1
     """Share of faces that are seen without any fault and must come out unchanged."""
-    quiet_share: float = 0.45
+    quiet_share: float = 0.3
     """Share of faces seen soft, with hardly any noise."""
     seed: int = 0
 
 
 _DEFAULTS = Recipe()
-
-
-@dataclass(slots=True)
-class Rung:
-    """Validation at one level of the ladder: means over the faces, levels of 0..255."""
-
-    level: float
-    psnr_in: float
-    psnr_out: float
-    feature_in: float
-    feature_out: float
-    flicker_in: float
-    flicker_out: float
-    """Mean absolute difference of two noise draws."""
-    change: float
-    """Mean absolute difference of output and input."""
-    colour_shift: float
-    """Largest difference of a face's channel means between output and truth, mean over faces."""
+_PLAIN_STEPS = 4
+_TERMS = ("loss", "pixel", "feature", "identity", "steady", "critic")
 
 
 def as_pictures(faces: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], device: torch.device) -> Tensor:
@@ -89,34 +77,7 @@ def _centre(x: Tensor, size: int) -> Tensor:
     return x[..., top : top + size, left : left + size]
 
 
-# --- one step -------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Batch:
-    """Two frames of each face, first all first frames; N,3,SIZE,SIZE in [-1, 1]."""
-
-    seen: Tensor
-    truth: Tensor
-    motion: tuple[int, int]
-    """The second frames show what the first do, this many pixels (y, x) further up and left."""
-
-
-def make_batch(pictures: Tensor, bank: Tensor, recipe: Recipe, generator: Generator) -> Batch:
-    """Draws faces and looks at each twice through one webcam: other noise, and in half of the batches a small motion."""
-    device = pictures.device
-    index = torch.randint(len(pictures), (recipe.pairs,), generator=generator, device=device)
-    canvas = _centre(jitter(pictures[index].float() / 255, generator), _CANVAS)
-    draw = torch.randint(-_REACH, _REACH + 1, (3,), generator=generator, device=device).tolist()
-    motion = (draw[0], draw[1]) if draw[2] > 0 else (0, 0)
-    windows = [canvas[..., _REACH + y : _REACH + y + _WINDOW, _REACH + x : _REACH + x + _WINDOW] for y, x in ((0, 0), motion)]
-    frames = torch.cat(windows)
-    webcams: Webcam = random_webcams(
-        recipe.pairs, len(bank), generator, clean_share=recipe.clean_share, quiet_share=recipe.quiet_share
-    ).repeat(2)
-    upscale = "bicubic" if draw[2] % 2 else "bilinear"
-    seen = degrade(frames, webcams, bank, generator, upscale=upscale)
-    return Batch(_centre(seen, SIZE) * 2 - 1, _centre(frames, SIZE) * 2 - 1, motion)
+# --- losses ---------------------------------------------------------------------------------------
 
 
 def charbonnier(a: Tensor, b: Tensor) -> Tensor:
@@ -124,86 +85,12 @@ def charbonnier(a: Tensor, b: Tensor) -> Tensor:
     return ((a - b).square() + 1e-6).sqrt().mean()
 
 
-def unsteadiness(out: Tensor, motion: tuple[int, int]) -> Tensor:
-    """How much two frames of the same faces differ where both show them, the motion taken back."""
-    first, second = out.chunk(2)
-    y, x = motion
-    height, width = out.shape[-2:]
-    first = first[..., max(0, y) : height + min(0, y), max(0, x) : width + min(0, x)]
-    second = second[..., max(0, -y) : height + min(0, -y), max(0, -x) : width + min(0, -x)]
-    return charbonnier(first, second)
-
-
-# --- validation -----------------------------------------------------------------------------------
-
-
-def psnr(a: Tensor, b: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio per picture in dB, of N,3,H,W in [0, 1]; at most 60."""
-    return -10 * torch.log10((a - b).square().mean((1, 2, 3)).clamp(min=1e-6))
-
-
-@torch.no_grad()
-def validate(enhance: Callable[[Tensor], Tensor], truth: Tensor, features: Features | None, *, batch: int = 32) -> list[Rung]:
-    """The ladder.
-
-    Args:
-        enhance: N,3,H,W in [-1, 1] to the same.
-        truth: N,3,H,W in [0, 1].
-        features: None leaves the feature columns at NaN.
-    """
-    rungs = []
-    for level in LADDER:
-        rows = []
-        generator = Generator(device=truth.device).manual_seed(1000 + round(100 * level))
-        for clean in torch.split(truth, batch):
-            seen, again = ladder(clean, level, generator), ladder(clean, level, generator)
-            out, out_again = (((enhance(x * 2 - 1).float() + 1) / 2).clamp(0, 1) for x in (seen, again))
-            distance = [torch.full((len(clean),), math.nan, device=truth.device)] * 2
-            if features is not None:
-                target = features(clean * 2 - 1)
-                distance = [feature_distance(features(x * 2 - 1), target) for x in (seen, out)]
-            means = (out - clean).mean((2, 3)).abs().amax(1)
-            rows.append(
-                torch.stack(
-                    [
-                        psnr(seen, clean),
-                        psnr(out, clean),
-                        *distance,
-                        (seen - again).abs().mean((1, 2, 3)) * 255,
-                        (out - out_again).abs().mean((1, 2, 3)) * 255,
-                        (out - seen).abs().mean((1, 2, 3)) * 255,
-                        means * 255,
-                    ]
-                )
-            )
-        rungs.append(Rung(level, *torch.cat(rows, dim=1).mean(1).tolist()))
-    return rungs
-
-
-def format_rungs(rungs: list[Rung]) -> str:
-    """The validation as a table in Markdown."""
-    lines = [
-        "| level | PSNR in | out | gain | feature distance in | out | flicker in | out | changed by | colour shift |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    lines += [
-        f"| {r.level:g} | {r.psnr_in:.2f} | {r.psnr_out:.2f} | {r.psnr_out - r.psnr_in:+.2f} | {r.feature_in:.2f} "
-        f"| {r.feature_out:.2f} | {r.flicker_in:.2f} | {r.flicker_out:.2f} | {r.change:.2f} | {r.colour_shift:.2f} |"
-        for r in rungs
-    ]
-    return "\n".join(lines)
-
-
-@torch.no_grad()
-def contact_sheet(enhance: Callable[[Tensor], Tensor], truth: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Faces side by side; per level 0.25, 0.5 and 1 a row of inputs and one of outputs, the truth last. H x W x 3, BGR."""
-    generator = Generator(device=truth.device).manual_seed(1)
-    rows = []
-    for level in (0.25, 0.5, 1.0):
-        seen = ladder(truth, level, generator)
-        rows += [seen, ((enhance(seen * 2 - 1).float() + 1) / 2).clamp(0, 1)]
-    picture = torch.cat([torch.cat(list(row), dim=2) for row in [*rows, truth]], dim=1)
-    return np.ascontiguousarray((picture * 255).round().byte().permute(1, 2, 0).cpu().numpy()[..., ::-1])
+def unsteadiness(outs: tuple[Tensor, Tensor], frames: tuple[Frame, Frame]) -> Tensor:
+    """How much two frames in a row differ beyond what the faces themselves do, where both are of one film."""
+    change = outs[1] - carried(outs[0], frames[1])
+    true = frames[1].truth - carried(frames[0].truth, frames[1])
+    excess = ((change - true).square() + 1e-6).sqrt().mean((1, 2, 3))
+    return (excess * frames[1].follows).sum() / frames[1].follows.sum().clamp(min=1)
 
 
 # --- the run --------------------------------------------------------------------------------------
@@ -212,77 +99,132 @@ def contact_sheet(enhance: Callable[[Tensor], Tensor], truth: Tensor) -> np.ndar
 class Trainer:
     """Holds what a checkpoint holds: the network, its average, the optimiser, the draw of chance, and how far it is."""
 
-    def __init__(self, net: Lite, faces: Faces, recipe: Recipe, features: Features | None, device: torch.device) -> None:
+    def __init__(
+        self,
+        net: Lite,
+        faces: Faces,
+        recipe: Recipe,
+        features: Features | None,
+        device: torch.device,
+        identity: Identity | None = None,
+    ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.device, self.layout = recipe, device, torch.channels_last
+        self.recipe, self.device, self.layout, self.size = recipe, device, torch.channels_last, faces.size
         self.net = net.to(device, memory_format=self.layout)  # type: ignore[call-overload]
         self.average = Lite.from_settings(net.settings).to(device, memory_format=self.layout)  # type: ignore[call-overload]
         self.average.load_state_dict(self.net.state_dict())
         self.average.requires_grad_(False).eval()
         self.features = features.to(device, memory_format=self.layout) if features else None  # type: ignore[call-overload]
+        self.identity = identity.to(device) if identity else None
+        cuda = device.type == "cuda"
+        rate = torch.tensor(recipe.rate, device=device) if cuda else recipe.rate
         self.optimiser = torch.optim.AdamW(
-            self.net.parameters(), lr=recipe.rate, betas=(0.9, 0.99), weight_decay=recipe.decay, fused=device.type == "cuda"
+            self.net.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=recipe.decay, fused=cuda, capturable=cuda
         )
+        self.critic = Critic().to(device) if recipe.critic_weight else None
+        if self.critic:
+            self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), lr=2e-4, betas=(0.5, 0.99), capturable=cuda)
         self.generator = Generator(device=device).manual_seed(recipe.seed)
-        self.places = Generator().manual_seed(recipe.seed)
-        self.pictures = as_pictures(faces.train, device)
-        self.truth = _centre(as_pictures(faces.val, device), SIZE).float() / 255
-        self.bank = torch.from_numpy(faces.kernels).to(device)
-        self._net: Callable[[Tensor], Tensor] = self.net
-        self._features: Callable[[Tensor], list[Tensor]] | None = self.features
+        self._steps_of = {critic: GraphedStep(self, critic) for critic in (False, True)}
+        self.films = Films(
+            as_pictures(faces.train, device),
+            torch.from_numpy(faces.kernels).to(device),
+            recipe.films,
+            self.generator,
+            clean_share=recipe.clean_share,
+            quiet_share=recipe.quiet_share,
+        )
+        self.memory = torch.zeros(recipe.films, 3, self.size, self.size, device=device)
+        self.truth = _centre(as_pictures(faces.val, device), self.size).float() / 255
+        weights = (1.0, recipe.feature_weight, recipe.identity_weight, recipe.steady_weight, recipe.critic_weight)
+        self._weights = torch.tensor(weights, device=device)
         self.steps, self.seconds = 0, 0.0
-        self.loss = torch.zeros(4, device=device)
-
-    def compile(self) -> None:
-        """Lets torch compile what a step runs through: a minute at the start, faster steps after. Validation stays as it is."""
-        self._net = torch.compile(self.net, dynamic=False)
-        if self.features is not None:
-            self._features = torch.compile(self.features, dynamic=False)
+        self.loss = torch.zeros(len(_TERMS), device=device)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
 
-    def _losses(self, batch: Batch) -> Tensor:
-        """Pixel, feature and steadiness loss."""
-        seen, truth = (x.contiguous(memory_format=self.layout) for x in (batch.seen, batch.truth))
+    def _look(self, pictures: tuple[Tensor, Tensor]) -> list[Tensor]:
+        """One window of both pictures: the feature network costs most of a step."""
+        side = self.size // 2
+        corner = torch.randint(0, self.size - side + 1, (2, 1), generator=self.generator, device=self.device)
+        rows, columns = corner + torch.arange(side, device=self.device)
+        windows = (p.index_select(2, rows).index_select(3, columns) for p in pictures)
+        return [window.contiguous(memory_format=self.layout) for window in windows]
+
+    def _watch(self) -> tuple[tuple[Frame, Frame], tuple[Tensor, Tensor]]:
+        """Two frames of each film and what the network makes of them."""
+        with torch.no_grad():
+            first = self.films.next()
+            memory = self.films.remember(self.memory, first)
+            second = self.films.next(starts=False)
         with self._autocast():
-            out = self._net(seen)
-            feature = torch.zeros((), device=self.device)
-            if self._features is not None:
-                # One window of the first frames does: the feature network costs most of a step.
-                y, x = torch.randint(0, SIZE - _LOOK + 1, (2,), generator=self.places).tolist()
-                window = (slice(0, len(out) // 2), slice(None), slice(y, y + _LOOK), slice(x, x + _LOOK))
-                looks = [p[window].contiguous(memory_format=self.layout) for p in (out, truth)]
+            out = self.net(first.seen.contiguous(memory_format=self.layout), memory.contiguous(memory_format=self.layout))
+            memory = self.films.remember(out, second)
+            later = self.net(second.seen.contiguous(memory_format=self.layout), memory.contiguous(memory_format=self.layout))
+        self.memory.copy_(later.detach())
+        return (first, second), (out, later)
+
+    def _losses(self, frames: tuple[Frame, Frame], outs: tuple[Tensor, Tensor], critic: Critic | None) -> Tensor:
+        """Pixel, feature, identity, steadiness and critic's loss."""
+        none = torch.zeros((), device=self.device)
+        feature, identity, verdict = none, none, none
+        out, truth = outs[1], frames[1].truth
+        with self._autocast():
+            if self.features is not None:
+                look, true_look = self._look((out, truth))
                 with torch.no_grad():
-                    target = self._features(looks[1])
-                feature = feature_distance(self._features(looks[0]), target).mean()
-        return torch.stack([charbonnier(out, truth), feature, unsteadiness(out, batch.motion)])
+                    target = self.features(true_look)
+                feature = feature_distance(self.features(look), target).mean()
+            if self.identity is not None:
+                with torch.no_grad():
+                    known = self.identity(truth)
+                identity = 1 - (self.identity(out) * known).sum(1).mean()
+            if critic is not None:
+                verdict = -critic(out).mean()
+        pixel = (charbonnier(outs[0], frames[0].truth) + charbonnier(outs[1], truth)) / 2
+        return torch.stack([pixel, feature, identity, unsteadiness(outs, frames), verdict])
 
     def step(self, progress: float) -> None:
         """One step of the optimiser at `progress` in [0, 1] of the whole training."""
         recipe = self.recipe
         rate = recipe.rate * min(1.0, (self.steps + 1) / recipe.warm_up) * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        batch = make_batch(self.pictures, self.bank, recipe, self.generator)
-        parts = self._losses(batch)
-        steady = recipe.steady_weight * min(1.0, 4 * progress)
-        weights = torch.tensor([1.0, recipe.feature_weight, steady], device=self.device)
-        loss = (parts * weights).sum()
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 0.5)
-        self.optimiser.step()
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+        self._steps_of[self.critic is not None and progress >= recipe.critic_from]()
         self.steps += 1
         keep = min(recipe.average, self.steps / (self.steps + 10))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.net.parameters()), 1 - keep)
+
+    def learn(self, critic: bool) -> None:
+        """What a step does on the device, with or without a say of the critic; the same operations each time."""
+        frames, outs = self._watch()
+        parts = self._losses(frames, outs, self.critic if critic else None)
+        loss = (parts * self._weights).sum()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 0.5)
+        self.optimiser.step()
+        if critic and self.critic is not None:
+            self._teach(self.critic, frames[1].truth, outs[1].detach())
+        with torch.no_grad():
             self.loss.lerp_(torch.cat([loss[None], parts]).detach(), 0.02)
 
-    def enhance(self, x: Tensor) -> Tensor:
+    def _teach(self, critic: Critic, real: Tensor, made: Tensor) -> None:
+        with self._autocast():
+            loss = critic_loss(critic(real), critic(made))
+        self.critic_optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.critic_optimiser.step()
+
+    def enhance(self, x: Tensor, previous: Tensor | None) -> Tensor:
         """What the averaged network makes of N,3,H,W in [-1, 1], computed as in training."""
         with self._autocast():
-            out: Tensor = self.average(x.contiguous(memory_format=self.layout))
+            out: Tensor = self.average(x.contiguous(memory_format=self.layout), previous)
         return out
 
     def save(self, run: Path) -> None:
@@ -292,8 +234,10 @@ class Trainer:
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "critic": (self.critic.state_dict(), self.critic_optimiser.state_dict()) if self.critic else None,
             "generator": self.generator.get_state(),
-            "places": self.places.get_state(),
+            "films": self.films.state(),
+            "memory": self.memory,
             "steps": self.steps,
             "seconds": self.seconds,
         }
@@ -313,16 +257,52 @@ class Trainer:
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
+        if self.critic and state["critic"]:
+            self.critic.load_state_dict(state["critic"][0])
+            self.critic_optimiser.load_state_dict(state["critic"][1])
         self.generator.set_state(state["generator"].cpu())
-        self.places.set_state(state["places"].cpu())
+        if len(state["memory"]) == len(self.memory):
+            self.films.restore(state["films"])
+            self.memory.copy_(state["memory"])
         self.steps, self.seconds = state["steps"], state["seconds"]
+
+
+class GraphedStep:
+    """A step as one CUDA graph after a few plain runs: it is made of thousands of small kernels whose launching takes longest."""
+
+    def __init__(self, trainer: Trainer, critic: bool) -> None:
+        self._trainer, self._critic, self._plain = trainer, critic, _PLAIN_STEPS
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self) -> None:
+        if self._graph is not None:
+            self._graph.replay()
+        elif self._trainer.device.type != "cuda" or self._plain > 0:
+            self._run_plainly()
+        else:
+            self._graph = torch.cuda.CUDAGraph()
+            self._graph.register_generator_state(self._trainer.generator)
+            with torch.cuda.graph(self._graph):
+                self._trainer.learn(self._critic)
+            self._graph.replay()
+
+    def _run_plainly(self) -> None:
+        self._plain -= 1
+        if self._trainer.device.type != "cuda":
+            self._trainer.learn(self._critic)
+            return
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            self._trainer.learn(self._critic)
+        torch.cuda.current_stream().wait_stream(side)
 
 
 def serialise(net: Lite, **notes: object) -> bytes:
     """The network as a safetensors file: float32 weights, architecture and settings (JSON) in the metadata."""
     metadata = {
         "architecture": "lite",
-        "version": "1",
+        "version": "2",
         "settings": json.dumps(net.settings),
         "trained_on": "CC0, CC-BY, MIT and public-domain photos alone; see weights/README.md",
         **{name: str(value) for name, value in notes.items()},
@@ -362,12 +342,12 @@ def train(
         if done or time.monotonic() - told >= every:
             told = time.monotonic()
             trainer.save(run)
-            rungs = validate(trainer.enhance, trainer.truth, trainer.features)
+            rungs = validate(trainer.enhance, trainer.truth, trainer.features, batch=32 * SIZE**2 // trainer.size**2)
             _log(run / "curves.csv", trainer, rungs)
             few = trainer.truth[:: max(1, len(trainer.truth) // 10)][:10]
             cv2.imwrite(str(run / "sheet.jpg"), contact_sheet(trainer.enhance, few), [cv2.IMWRITE_JPEG_QUALITY, 92])
             losses = " ".join(f"{value:.4f}" for value in trainer.loss.tolist())
-            yield f"step {trainer.steps}, {trainer.seconds:.0f} s, loss/pixel/feature/steady {losses}\n{format_rungs(rungs)}"
+            yield f"step {trainer.steps}, {trainer.seconds:.0f} s, {'/'.join(_TERMS)} {losses}\n{format_rungs(rungs)}"
 
 
 def _log(path: Path, trainer: Trainer, rungs: list[Rung]) -> None:
@@ -376,20 +356,27 @@ def _log(path: Path, trainer: Trainer, rungs: list[Rung]) -> None:
         writer = csv.writer(file)
         names = [field.name for field in fields(Rung)]
         if new:
-            writer.writerow(["step", "seconds", "loss", "pixel", "feature", "steady", *names])
+            writer.writerow(["step", "seconds", *_TERMS, *names])
         for rung in rungs:
             values = [*trainer.loss.tolist(), *(getattr(rung, name) for name in names)]
             writer.writerow([trainer.steps, round(trainer.seconds), *(f"{value:.5g}" for value in values)])
 
 
-def read_faces(photos: Path) -> Faces:
-    """Faces from a packed file, or from a folder of photos with its manifest."""
+def read_faces(photos: Path, size: int = SIZE) -> Faces:
+    """Faces from a packed file, or from a folder of photos with its manifest, for a network of `size`."""
     if photos.is_file():
         return unpack(photos)
     with TemporaryDirectory() as folder:
         packed = Path(folder) / "faces.npz"
-        pack(photos, packed)
+        pack(photos, packed, size=size)
         return unpack(packed)
+
+
+def build(settings: str | None) -> Lite:
+    """The network to train: lite-256's, with some settings replaced by those in a JSON text."""
+    base: Settings = lite_256().settings
+    changes: dict[str, Any] = json.loads(settings) if settings else {}
+    return Lite.from_settings({**base, **changes})
 
 
 @click.command()
@@ -397,59 +384,57 @@ def read_faces(photos: Path) -> Faces:
     "--photos", type=click.Path(exists=True, path_type=Path), required=True, help="Folder with manifest.csv, or a packed file."
 )
 @click.option("--out", "run", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for what comes out.")
+@click.option("--size", default=SIZE, show_default=True, help="Side of the crop, where PHOTOS is a folder.")
 @click.option(
     "--feature-net", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="VGG-19 to relu3_1, a state dict."
 )
+@click.option("--identity-net", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Face embedding, ONNX.")
 @click.option("--seconds", type=float, help="Length of the whole training.")
 @click.option("--steps", type=int, help="Length of the whole training, instead of --seconds.")
 @click.option("--pause-after", type=float, help="Stop after so many seconds; --resume goes on.")
 @click.option("--resume", is_flag=True, help="Go on from RUN/checkpoint.pt.")
+@click.option("--start", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Weights to start from.")
 @click.option("--every", default=60.0, show_default=True, help="Seconds between validations.")
 @click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu", show_default=True)
-@click.option("--compile/--no-compile", "compiled", default=False, help="Use torch.compile.")
-@click.option("--pairs", default=_DEFAULTS.pairs, show_default=True, help="Faces per step.")
+@click.option("--settings", help="JSON with settings of the network that differ from lite-256's.")
+@click.option("--films", default=_DEFAULTS.films, show_default=True, help="Faces per step.")
 @click.option("--rate", default=_DEFAULTS.rate, show_default=True, help="Highest learning rate.")
 @click.option("--feature-weight", default=_DEFAULTS.feature_weight, show_default=True)
+@click.option("--identity-weight", default=_DEFAULTS.identity_weight, show_default=True)
 @click.option("--steady-weight", default=_DEFAULTS.steady_weight, show_default=True)
+@click.option("--critic-weight", default=_DEFAULTS.critic_weight, show_default=True)
+@click.option("--critic-from", default=_DEFAULTS.critic_from, show_default=True)
 @click.option("--quiet-share", default=_DEFAULTS.quiet_share, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def main(
     photos: Path,
     run: Path,
+    size: int,
     feature_net: Path | None,
+    identity_net: Path | None,
     seconds: float | None,
     steps: int | None,
     pause_after: float | None,
     resume: bool,
+    start: Path | None,
     every: float,
     device: str,
-    compiled: bool,
-    pairs: int,
-    rate: float,
-    feature_weight: float,
-    steady_weight: float,
-    quiet_share: float,
-    seed: int,
+    settings: str | None,
+    **recipe: Any,
 ) -> None:
-    """Trains lite-256 on aligned face photos."""
+    """Trains lite-256, or a network of other settings or size, on aligned face photos."""
     if (seconds is None) == (steps is None):
         raise click.UsageError("Give either --seconds or --steps.")
-    torch.manual_seed(seed)
+    torch.manual_seed(recipe["seed"])
     torch.backends.cudnn.benchmark = True
-    recipe = Recipe(
-        pairs=pairs,
-        rate=rate,
-        feature_weight=feature_weight,
-        steady_weight=steady_weight,
-        quiet_share=quiet_share,
-        seed=seed,
-    )
     features = Features.load(feature_net) if feature_net else None
-    trainer = Trainer(lite_256(), read_faces(photos), recipe, features, torch.device(device))
+    identity = Identity(identity_net) if identity_net else None
+    net = build(settings)
+    if start is not None:
+        net.load_state_dict(load_file(start))
+    trainer = Trainer(net, read_faces(photos, size), Recipe(**recipe), features, torch.device(device), identity)
     if resume:
         trainer.load(run)
-    if compiled:
-        trainer.compile()
     for news in train(trainer, run, steps=steps, seconds=seconds, pause_after=pause_after, every=every):
         click.echo(news)
 

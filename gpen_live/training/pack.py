@@ -20,9 +20,15 @@ import numpy.typing as npt
 from gpen_live.faces.align import to_template
 
 SIZE = 256
-"""Side of the network's crop in pixels."""
-MARGIN = 32
-"""Pixels around it in a packed picture: room for jitter, shifts and blur."""
+"""Side of the network's crop in pixels, unless another is asked for."""
+
+
+def margin_of(size: int) -> int:
+    """Pixels around a crop of `size` in a packed picture: room for jitter, shifts and blur."""
+    return size // 8
+
+
+MARGIN = margin_of(SIZE)
 PACKED = SIZE + 2 * MARGIN
 _LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
@@ -31,24 +37,31 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Faces:
-    """Aligned faces: RGB, N x PACKED x PACKED x 3, the network's crop in the middle; and the bank of blur kernels, K x k x k."""
+    """Aligned faces: RGB, N x P x P x 3, the network's crop of P / 1.25 in the middle; and the bank of blur kernels, K x k x k."""
 
     train: Bytes
     val: Bytes
     kernels: npt.NDArray[np.float32]
 
+    @property
+    def size(self) -> int:
+        """Side of the network's crop in pixels."""
+        return self.train.shape[1] * 4 // 5
 
-def aligned(image: Bytes, landmarks: npt.ArrayLike) -> Bytes:
-    """The face on GPEN's template with its margin, PACKED x PACKED x 3; averages over areas where it shrinks."""
-    matrix = to_template(landmarks, SIZE)
+
+def aligned(image: Bytes, landmarks: npt.ArrayLike, size: int = SIZE) -> Bytes:
+    """The face on GPEN's template at `size` with its margin, 1.25 `size` squared x 3; averages over areas where it shrinks."""
+    matrix = to_template(landmarks, size)
     scale = float(np.hypot(matrix[0, 0], matrix[0, 1]))
     # warpAffine has no area filter: shrink by a whole picture's resize first, so that the warp itself is near 1:1.
     if scale < 0.9:
         image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
         shrunk = np.asarray(landmarks, np.float64) * scale + (scale - 1) / 2  # pixel centres at whole coordinates
-        matrix = to_template(shrunk, SIZE)
-    matrix[:, 2] += MARGIN
-    crop = cv2.warpAffine(image, matrix, (PACKED, PACKED), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+        matrix = to_template(shrunk, size)
+    margin = margin_of(size)
+    matrix[:, 2] += margin
+    side = size + 2 * margin
+    crop = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(crop, np.uint8)
 
 
@@ -119,20 +132,24 @@ def _line(size: int, length: float, angle: float) -> npt.NDArray[np.float64]:
     return np.asarray(inside.reshape(size, _FINE, size, _FINE).mean((1, 3)))
 
 
-def pack(photos: Path, out: Path, *, smallest: float = 230, quality: int = 92, kernels: int = 2048) -> int:
+def pack(
+    photos: Path, out: Path, *, size: int = SIZE, smallest: float | None = None, quality: int = 92, kernels: int = 2048
+) -> int:
     """Writes the faces of a folder of photos to one `.npz` (WebP-coded crops); returns how many.
+
+    Faces whose crop has fewer than `smallest` pixels in the photo (nine tenths of `size` if None) are left out.
 
     Raises:
         FileNotFoundError: the folder lacks the manifest or a photo.
     """
     coded: list[Bytes] = []
     val: list[bool] = []
-    for row in read_rows(photos, smallest):
+    for row in read_rows(photos, 0.9 * size if smallest is None else smallest):
         path = photos / "photos" / row["file"]
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if image is None:
             raise FileNotFoundError(f"{path} is missing or is no picture")
-        crop = aligned(np.asarray(image, np.uint8), landmarks_of(row))
+        crop = aligned(np.asarray(image, np.uint8), landmarks_of(row), size)
         coded.append(cv2.imencode(".webp", crop, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].ravel())
         val.append(row["split"] == "val")
     ends = np.cumsum([len(c) for c in coded])
@@ -152,11 +169,12 @@ def unpack(path: Path) -> Faces:
 @click.command()
 @click.option("--photos", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
-@click.option("--smallest", default=230.0, show_default=True, help="Leave out faces whose crop has fewer pixels in the photo.")
+@click.option("--size", default=SIZE, show_default=True, help="Side of the network's crop in pixels.")
+@click.option("--smallest", type=float, help="Leave out faces whose crop has fewer pixels in the photo; by default 0.9 of the size.")
 @click.option("--quality", default=92, show_default=True, help="WebP quality of the crops.")
-def main(photos: Path, out: Path, smallest: float, quality: int) -> None:
+def main(photos: Path, out: Path, size: int, smallest: float | None, quality: int) -> None:
     """Packs aligned face crops for training."""
-    count = pack(photos, out, smallest=smallest, quality=quality)
+    count = pack(photos, out, size=size, smallest=smallest, quality=quality)
     click.echo(f"{count} faces, {out.stat().st_size / 2**20:.1f} MiB in {out}")
 
 

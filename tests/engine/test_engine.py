@@ -122,7 +122,7 @@ def test_a_network_that_fails_says_so_in_a_sentence(what: str) -> None:
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (37, 53), (180, 320), (90, 40)])
 def test_full_frame_mode_takes_any_size(network: nn.Module, height: int, width: int) -> None:
     image = np.full((height, width, 3), 100, np.uint8)
-    done = engine(network).enhance_frame(image, 1.0)
+    done = engine(network).enhance_frame(image, 0.0, 1.0)
     assert done.image.shape == image.shape
     assert not done.raw_reason
     assert np.abs(done.image.astype(int) - 125.5).max() <= 1
@@ -157,3 +157,83 @@ def test_a_photo_is_enhanced_at_once() -> None:
     known = Known(200)
     out = blend_faces(image, Enhancer(Brighter(), get("lite-256"), CPU), [(known.faces[0].landmarks, 1.0)])
     assert (out.astype(int) - image)[150, 140].mean() > 20
+
+
+class Remembering(Brighter):
+    """Goes halfway from its last picture to what it sees, and counts how often it had one."""
+
+    memory = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settings = {"memory": True}
+        self.remembered = 0
+
+    def forward(self, x: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
+        assert previous is not None
+        assert previous.shape == x.shape
+        self.remembered += not torch.equal(previous, x)
+        return (x + previous) / 2
+
+
+def flat(level: int) -> Image:
+    return np.full((300, 560, 3), level, np.uint8)
+
+
+def test_a_network_with_a_memory_gets_its_last_picture_of_each_face() -> None:
+    network = Remembering()
+    one = engine(network, 160, 120)
+    settle(one, flat(100))
+    assert network.remembered == 0  # a still picture: the last one is what is seen
+    done = one.enhance_faces(flat(140), 10 * STEP, 1.0)
+    assert network.remembered == 1
+    for x in (140, 400):
+        assert abs(int(done.image[150, x, 0]) - 120) <= 1
+    after = one.enhance_faces(flat(140), 11 * STEP, 1.0)
+    assert abs(int(after.image[150, 140, 0]) - 130) <= 1
+
+
+@pytest.mark.parametrize("how", ["gap", "scene", "network", "face"])
+def test_the_memory_ends_with_what_it_is_of(how: str) -> None:
+    network = Remembering()
+    one = engine(network, 200)
+    settle(one, flat(100))
+    at = 10 * STEP
+    if how == "gap":
+        at += 0.5
+    elif how == "scene":
+        one.new_scene()
+    elif how == "network":
+        one.use(one.enhancer)
+    else:
+        assert isinstance(one.detector, Known)
+        faces, one.detector.faces = one.detector.faces, []
+        for _ in range(20):
+            at += STEP
+            one.enhance_faces(flat(100), at, 1.0)
+        one.detector.faces = faces
+        at += STEP
+    for i in range(10):
+        one.enhance_faces(flat(140), at + i * STEP, 1.0)
+    assert network.remembered == 0
+
+
+def test_the_whole_frame_is_remembered_too() -> None:
+    network = Remembering()
+    one = engine(network)
+    one.enhance_frame(flat(100), 0.0, 1.0)
+    assert abs(int(one.enhance_frame(flat(140), STEP, 1.0).image[0, 0, 0]) - 120) <= 1
+    assert one.enhance_frame(flat(140)[:100], 2 * STEP, 1.0).image[0, 0, 0] == 140  # another size: no use
+    assert network.remembered == 1
+
+
+def test_a_failed_frame_does_not_spoil_the_memory() -> None:
+    network = Remembering()
+    one = engine(network, 200)
+    settle(one, flat(100))
+    forward, network.forward = network.forward, Failing("nan").forward  # type: ignore[method-assign, assignment]
+    with pytest.raises(NetworkError):
+        one.enhance_faces(flat(140), 10 * STEP, 1.0)
+    network.forward = forward  # type: ignore[method-assign]
+    done = one.enhance_faces(flat(140), 11 * STEP, 1.0)
+    assert abs(int(done.image[150, 140, 0]) - 120) <= 1
