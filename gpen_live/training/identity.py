@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -40,7 +41,7 @@ class Identity(nn.Module):
             self._names[tensor.name] = f"w{index}"
         self._input = next(value.name for value in graph.input if value.name not in self._names)
         self._output = graph.output[0].name
-        self._nodes: list[tuple[str, list[str], str, dict[str, object]]] = []
+        self._nodes: list[tuple[str, list[str], str, dict[str, Any]]] = []
         numbers = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
         for node in graph.node:
             attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
@@ -84,21 +85,22 @@ def _from_crop() -> list[list[float]]:
     return [[a, -b, tx], [b, a, ty]]
 
 
-def _run(kind: str, given: list[Tensor], attributes: dict[str, object]) -> Tensor:
+def _run(kind: str, given: list[Tensor], attributes: dict[str, Any]) -> Tensor:
     if kind == "Conv":
         pads = attributes.get("pads", [0, 0, 0, 0])
         assert isinstance(pads, list)
         bias = given[2].to(given[0].dtype) if len(given) > 2 else None
-        return F.conv2d(
+        out: Tensor = F.conv2d(
             F.pad(given[0], (pads[1], pads[3], pads[0], pads[2])) if any(pads) else given[0],
             given[1].to(given[0].dtype),
             bias,
-            stride=attributes.get("strides", [1, 1]),  # type: ignore[arg-type]
-            dilation=attributes.get("dilations", [1, 1]),  # type: ignore[arg-type]
-            groups=attributes.get("group", 1),  # type: ignore[arg-type]
+            stride=attributes.get("strides", [1, 1]),
+            dilation=attributes.get("dilations", [1, 1]),
+            groups=attributes.get("group", 1),
         )
+        return out
     if kind == "Clip":
-        return given[0].clamp(attributes["min"], attributes["max"])  # type: ignore[call-overload, no-any-return]
+        return given[0].clamp(attributes["min"], attributes["max"])
     if kind == "Relu":
         return F.relu(given[0])
     if kind == "Add":

@@ -291,7 +291,7 @@ class GraphedStep:
         if self._trainer.device.type != "cuda":
             self._trainer.learn(self._critic)
             return
-        side = torch.cuda.Stream()
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             self._trainer.learn(self._critic)

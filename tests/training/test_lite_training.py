@@ -18,9 +18,12 @@ from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.nets.lite import Lite
 from gpen_live.training import basicsr_compat
 from gpen_live.training.degrade import degrade, gaussian_blur, grain, jitter, jpeg, ladder, random_webcams
+from gpen_live.training.critic import Critic, critic_loss
 from gpen_live.training.evaluate import judge, load_lite
 from gpen_live.training.features import Features, feature_distance
-from gpen_live.training.lite import Recipe, Trainer, main, make_batch, psnr, train, unsteadiness
+from gpen_live.training.films import Films, Frame, carried
+from gpen_live.training.lite import Recipe, Trainer, main, train, unsteadiness
+from gpen_live.training.validation import FRAMES, psnr, validate
 from gpen_live.training.pack import MARGIN, PACKED, SIZE, Faces, aligned, blur_kernels, pack, unpack
 
 
@@ -152,20 +155,116 @@ def test_basicsr_stand_in() -> None:
     assert hasattr(sys.modules["torchvision.transforms.functional_tensor"], "rgb_to_grayscale")
 
 
-# Batches and losses
+def test_a_video_codec_keeps_as_much_as_jpeg_and_smooths_its_blocks() -> None:
+    x = gaussian_blur(pattern(128, 2), torch.full((2,), 2.0))
+    quality = torch.full((2,), 40.0)
+    as_jpeg, as_video = (jpeg(x, quality, torch.full((2,), kind)) for kind in (0.0, 1.0))
+    assert torch.equal(as_jpeg, jpeg(x, quality))
+    assert (psnr(as_video, x) > 25).all()
+
+    def seams(picture: Tensor) -> float:
+        across = (picture[..., 1:] - picture[..., :-1]).abs().mean((0, 1, 2))
+        return float(across[7::8].mean() / across.mean())
+
+    assert seams(as_video) < seams(as_jpeg)
 
 
-def test_frames_of_a_batch_show_the_same_faces(faces: Faces, bank: Tensor) -> None:
+# Films and losses
+
+
+def films(faces: Faces, bank: Tensor, count: int = 4, *, clean: float = 0.1) -> Films:
     pictures = torch.from_numpy(faces.train).permute(0, 3, 1, 2)
-    generator = seeded(4)
+    return Films(pictures, bank, count, seeded(4), clean_share=clean, quiet_share=0.3)
+
+
+def test_films_go_on_and_their_motion_is_known(faces: Faces, bank: Tensor) -> None:
+    """Where the frame before is of the same film, moving it along gives the new one."""
+    running = films(faces, bank)
+    last: Frame | None = None
     moved = 0
-    for _ in range(4):
-        batch = make_batch(pictures, bank, Recipe(pairs=2), generator)
-        assert batch.seen.shape == batch.truth.shape == (4, 3, SIZE, SIZE)
-        assert batch.truth.abs().max() <= 1
-        assert unsteadiness(batch.truth, batch.motion).item() < 2e-3  # the motion is known exactly
-        moved += batch.motion != (0, 0)
+    for number in range(10):
+        frame = running.next()
+        assert frame.seen.shape == frame.truth.shape == (4, 3, SIZE, SIZE)
+        assert frame.truth.abs().max() <= 1
+        if last is None:
+            assert not frame.follows.any()
+        else:
+            # A part may be covered, so the median: it is nearly the same where it follows.
+            difference = (frame.truth - carried(last.truth, frame)).abs().flatten(1).median(1).values
+            assert difference[frame.follows > 0].lt(0.06).all(), number
+            moved += int((frame.shift.flatten(1).std(1) > 0).sum())
+        last = frame
     assert moved
+
+
+def test_some_frames_start_anew_and_only_where_they_may(faces: Faces, bank: Tensor) -> None:
+    running = films(faces, bank, 8)
+    running.next()
+    assert running.next(starts=False).follows.all()
+    assert not torch.stack([running.next().follows for _ in range(4)]).all()
+
+
+def test_films_go_on_from_a_saved_state(faces: Faces, bank: Tensor) -> None:
+    running = films(faces, bank)
+    for _ in range(3):
+        running.next()
+    state = {name: value.clone() if isinstance(value, Tensor) else value for name, value in running.state().items()}
+    random = running._generator.get_state()
+    expected = running.next()
+    other = films(faces, bank)
+    other.restore(state)
+    other._generator.set_state(random)
+    frame = other.next()
+    assert torch.equal(frame.seen, expected.seen)
+    assert torch.equal(frame.shift, expected.shift)
+
+
+def test_a_film_starts_without_a_memory(faces: Faces, bank: Tensor) -> None:
+    running = films(faces, bank)
+    frame = running.next()
+    memory = running.remember(torch.full_like(frame.seen, 0.5), frame)
+    kept = (memory == frame.seen).flatten(1).all(1) | (memory == 0.5).flatten(1).all(1)  # or of another film, rarely
+    assert kept.all()
+    assert torch.equal(memory, frame.seen) or (memory == 0.5).any()
+
+
+def test_unsteadiness_is_what_the_face_does_not_do(faces: Faces, bank: Tensor) -> None:
+    running = films(faces, bank, clean=1)
+    frames = (running.next(), running.next(starts=False))
+    truths = (frames[0].truth, frames[1].truth)
+    assert unsteadiness(truths, frames).item() == pytest.approx(1e-3, abs=1e-4)  # Charbonnier's floor
+    noisy = (truths[0], truths[1] + 0.1 * torch.randn(truths[1].shape, generator=seeded()))
+    assert unsteadiness(noisy, frames).item() > 0.05
+
+
+def test_the_critic_learns_which_is_which() -> None:
+    torch.manual_seed(0)
+    critic = Critic(8)
+    optimiser = torch.optim.Adam(critic.parameters(), lr=2e-3)
+    real = torch.rand((4, 3, 32, 32), generator=seeded()) * 2 - 1
+    made = torch.zeros_like(real)
+    before = critic_loss(critic(real), critic(made)).item()
+    for _ in range(30):
+        loss = critic_loss(critic(real), critic(made))
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    assert loss.item() < 0.8 * before
+    assert critic(real).shape == (4, 1, 8, 8)
+
+
+def test_validation_shows_the_network_its_last_picture() -> None:
+    seen: list[bool] = []
+
+    def enhance(x: Tensor, previous: Tensor | None) -> Tensor:
+        seen.append(previous is not None)
+        return x if previous is None else (x + previous) / 2
+
+    rungs = validate(enhance, pattern(64, 2), None)
+    assert seen == ([False] + [True] * (FRAMES - 1)) * 5
+    assert rungs[2].psnr_first == pytest.approx(rungs[2].psnr_in, abs=0.5)
+    assert rungs[2].psnr_out > rungs[2].psnr_in
+    assert rungs[2].flicker_out < 0.6 * rungs[2].flicker_in
 
 
 def test_feature_distance() -> None:
@@ -207,6 +306,12 @@ def test_pack_aligns_and_splits(tmp_path: Path) -> None:
         assert abs((patch * rows).sum() / patch.sum() + round(y) - y) < 0.35
 
 
+def test_a_pack_for_a_larger_network(tmp_path: Path) -> None:
+    faces = Faces(np.zeros((1, 640, 640, 3), np.uint8), np.zeros((1, 640, 640, 3), np.uint8), blur_kernels(4))
+    assert faces.size == 512
+    assert aligned(np.zeros((700, 700, 3), np.uint8), GPEN_TEMPLATE * 600 + 50, 512).shape == (640, 640, 3)
+
+
 def test_aligned_enlarges_small_photos() -> None:
     photo: npt.NDArray[np.uint8] = np.full((120, 120, 3), 90, np.uint8)
     assert (aligned(photo, GPEN_TEMPLATE * 100 + 10) == 90).all()
@@ -216,12 +321,12 @@ def test_aligned_enlarges_small_photos() -> None:
 
 
 def small_net() -> Lite:
-    return Lite(shuffle=4, channels=[4, 6], encoder=[1, 1], decoder=[1], kernel=3)
+    return Lite(shuffle=4, channels=[4, 6], encoder=[1, 1], decoder=[1], kernel=3, memory=True)
 
 
 def trainer(faces: Faces) -> Trainer:
     torch.manual_seed(0)
-    return Trainer(small_net(), faces, Recipe(pairs=1, warm_up=1), None, torch.device("cpu"))
+    return Trainer(small_net(), faces, Recipe(films=1, warm_up=1), None, torch.device("cpu"))
 
 
 def test_run_resumes_where_it_stopped(faces: Faces, tmp_path: Path) -> None:
@@ -240,6 +345,7 @@ def test_run_resumes_where_it_stopped(faces: Faces, tmp_path: Path) -> None:
     for step in range(2, 4):
         second.step(step / 4)
 
+    assert torch.equal(whole.memory, second.memory)
     for name, value in whole.net.state_dict().items():
         assert torch.equal(value, second.net.state_dict()[name]), name
     untouched = Lite.from_settings(whole.net.settings)
@@ -254,14 +360,25 @@ def test_run_writes_weights_curves_and_sheet(faces: Faces, tmp_path: Path) -> No
     assert len((tmp_path / "run" / "curves.csv").read_text(encoding="utf-8").splitlines()) == 6
     sheet = cv2.imread(str(tmp_path / "run" / "sheet.jpg"))
     assert sheet is not None
-    assert sheet.shape == (7 * SIZE, 2 * SIZE, 3)
+    assert sheet.shape == (10 * SIZE, 2 * SIZE, 3)
     assert not list(tmp_path.glob("run/*.part"))
+
+
+def test_a_step_with_the_critic(faces: Faces) -> None:
+    torch.manual_seed(0)
+    one = Trainer(small_net(), faces, Recipe(films=1, critic_weight=0.1, critic_from=0.5), None, torch.device("cpu"))
+    assert one.critic is not None
+    raw = [parameter.clone() for parameter in one.critic.parameters()]
+    one.step(0.1)
+    assert all(torch.equal(a, b) for a, b in zip(raw, one.critic.parameters(), strict=True))
+    one.step(0.6)
+    assert not all(torch.equal(a, b) for a, b in zip(raw, one.critic.parameters(), strict=True))
 
 
 def test_checkpoint_of_another_network_is_refused(faces: Faces, tmp_path: Path) -> None:
     trainer(faces).save(tmp_path)
     other = Trainer(
-        Lite(shuffle=4, channels=[8, 8], encoder=[1, 1], decoder=[1]), faces, Recipe(pairs=1), None, torch.device("cpu")
+        Lite(shuffle=4, channels=[8, 8], encoder=[1, 1], decoder=[1]), faces, Recipe(films=1), None, torch.device("cpu")
     )
     with pytest.raises(ValueError, match="another architecture"):
         other.load(tmp_path)
