@@ -284,6 +284,25 @@ def test_one_step_then_going_on(folders: tuple[Path, Path], tmp_path: Path) -> N
     assert loaded.detect(np.zeros((20, 30, 3), np.uint8), threshold=1.1) == []
 
 
+def test_a_run_starts_from_a_weights_file(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    training.Trainer(options(folders, tmp_path / "first")).train()
+    shipped = tmp_path / "first" / "detector.safetensors"
+    trainer = training.Trainer(replace(options(folders, tmp_path / "second"), start=shipped))
+    for name, value in load_file(shipped).items():
+        torch.testing.assert_close(trainer.network.state_dict()[name], value)
+        torch.testing.assert_close(trainer.average.module.state_dict()[name], value)
+    assert trainer.learn()["loss"].isfinite()
+    assert any(not torch.equal(trainer.network.state_dict()[name], value) for name, value in load_file(shipped).items())
+
+
+def test_weights_that_are_no_detector_are_named(tmp_path: Path) -> None:
+    with pytest.raises(GpenLiveError, match="missing"):
+        training.load_network_file(tmp_path / "none.safetensors", CPU)
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
+    with pytest.raises(GpenLiveError, match="no weights of"):
+        training.load_network_file(tmp_path / "other.pth", CPU)
+
+
 def test_a_teacher_adds_its_terms(folders: tuple[Path, Path], tmp_path: Path) -> None:
     training.Trainer(options(folders, tmp_path / "first")).train()
     taught = replace(options(folders, tmp_path / "second"), teacher=tmp_path / "first" / "detector.safetensors")
