@@ -299,7 +299,8 @@ class Plan:
 class Scenes:
     """Rendered scenes, before any camera: `images` B x 3 x H x W, `boxes` B x SLOTS x 4, `landmarks` B x SLOTS x 5 x 2.
 
-    `labelled` (B x SLOTS) marks faces to be found, `doubtful` those too hidden to be asked for or held against anyone.
+    `labelled` (B x SLOTS) marks faces to be found, `doubtful` those too hidden to be asked for or held against anyone;
+    `visible` (B x SLOTS) is the share of each face, 0..1, that is in the frame and not covered.
     """
 
     images: Tensor
@@ -307,6 +308,7 @@ class Scenes:
     landmarks: Tensor
     labelled: Tensor
     doubtful: Tensor
+    visible: Tensor
 
     def pick(self, rows: Tensor) -> Scenes:
         """Some of the scenes."""
@@ -402,7 +404,7 @@ class SceneMaker:
         visible = self._visible(boxes, landmarks, covers)
         labelled = plan.present & ~plan.erased & (visible >= 0.5)
         doubtful = plan.present & ~plan.erased & (visible < 0.5) & (visible > 0.05)
-        return Scenes(images.clamp(0, 255), boxes, landmarks, labelled, doubtful)
+        return Scenes(images.clamp(0, 255), boxes, landmarks, labelled, doubtful, visible)
 
     def _face_transforms(self, photo: Tensor, height: int) -> Tensor:
         count = photo.shape[0]

@@ -205,7 +205,7 @@ def one_scene() -> Scenes:
     landmarks[0, 0] = torch.tensor([[55.0, 60.0], [85.0, 60.0], [70.0, 75.0], [58.0, 92.0], [82.0, 92.0]])
     labelled, doubtful = torch.zeros(1, SLOTS, dtype=torch.bool), torch.zeros(1, SLOTS, dtype=torch.bool)
     labelled[0, 0] = doubtful[0, 1] = True
-    return Scenes(torch.zeros(1, 3, 192, 320), boxes, landmarks, labelled, doubtful)
+    return Scenes(torch.zeros(1, 3, 192, 320), boxes, landmarks, labelled, doubtful, labelled.float())
 
 
 def test_encoding_is_undone_by_decoding() -> None:
@@ -329,7 +329,7 @@ def test_scenes_are_picked_and_joined_whole() -> None:
     one = maker(9)
     scenes = one.render(one.plan(4, 64, 96))
     back = join(scenes.pick(torch.tensor([2, 3])), scenes.pick(torch.tensor([0, 1])))
-    for name in ("images", "boxes", "landmarks", "labelled", "doubtful"):
+    for name in ("images", "boxes", "landmarks", "labelled", "doubtful", "visible"):
         assert torch.equal(getattr(back, name), getattr(scenes, name)[[2, 3, 0, 1]])
 
 
