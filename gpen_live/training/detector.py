@@ -2,8 +2,9 @@
 
 The architecture is facexlib's retinaface_mobile0.25. PHOTOS holds manifest.csv and photos/, SCENES pictures without people (see
 `detector_pack` for smaller copies of both). A teacher, when one is named, only supplies targets; the student's weights start
-from random numbers, or from a published file with `--start`. Each run is one cycle of the learning rate over `--seconds`;
-`--resume` starts another from the last checkpoint. Writes detector.safetensors (averaged weights), checkpoint.pt and curves.csv into RUN.
+from random numbers, or from a file of ours with `--start`. Each run is one cycle of the learning rate over `--seconds`;
+`--resume` starts another from the last checkpoint. Writes detector.safetensors (averaged weights), checkpoint.pt and curves.csv
+into RUN.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ class Options:
     `averaging` is the decay of the averaged weights; a short cycle wants a smaller one.
     `frozen_norms` keeps the batch normalisations' statistics, for going on with batches too small to tell any.
     `start` names weights to go on from without a checkpoint: the optimizer starts anew, and the cycle is a gentle one.
+    `steady` multiplies what the loss charges for landmarks that differ between two photographs of one scene.
     `reuse` is for how many steps the same scenes are photographed anew: drawing them takes longer than learning from them.
     """
 
@@ -95,6 +97,7 @@ class Options:
     start: Path | None = None
     frozen_norms: bool = False
     mine: int = 0
+    steady: float = 1.0
     averaging: float = 0.998
     check_every: float = 60.0
     check_count: int = 192
@@ -237,7 +240,8 @@ class Trainer:
             terms |= _mean([teacher_loss(p, t, target) for p, t, target in zip(parts, taught_parts, targets, strict=True)])
         residuals = [face_residuals(part, target, anchors, SLOTS) for part, target in zip(parts, targets, strict=True)]
         terms |= steadiness_loss(residuals[0], residuals[1])
-        loss = torch.stack([value * TERM_WEIGHTS[name] for name, value in terms.items()]).sum()
+        weights = TERM_WEIGHTS | {"jitter": TERM_WEIGHTS["jitter"] * self.options.steady}
+        loss = torch.stack([value * weights[name] for name, value in terms.items()]).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
@@ -352,6 +356,7 @@ def parse(arguments: list[str]) -> Options:
     parser.add_argument("--seed", type=int, default=Options.seed)
     parser.add_argument("--device", default=Options.device)
     parser.add_argument("--mine", type=int, default=Options.mine, help="look for mistakes in so many times as many empty scenes")
+    parser.add_argument("--steady", type=float, default=Options.steady, help="so many times the usual weight against jitter")
     parser.add_argument("--averaging", type=float, default=Options.averaging, help="decay of the averaged weights")
     parser.add_argument("--frozen-norms", action="store_true", help="keep the batch normalisations' statistics (small batches)")
     parser.add_argument("--check-every", type=float, default=Options.check_every, help="seconds between validations")

@@ -33,8 +33,10 @@ KNOWN_FACES = {"london_ccby_single_001": 1, "london_ccby_two_010_022": 2, "no_fa
 
 @dataclass(frozen=True)
 class Pictures:
-    """Frames, what is on them, and for each of the N faces, first picture first: height of its box in shares of the frame's,
-    `roll` in degrees, share `visible`, whether its picture is `dark` or `noisy`, and how many faces are on it.
+    """Frames, what is on them, and what each of their faces is like.
+
+    For N faces, first picture first: `heights` of their boxes in shares of the frame's, `roll` in degrees, `visible` share,
+    whether the picture is `dark` or `noisy`, and how many faces are on it `together`.
     """
 
     frames: list[Image]
@@ -80,9 +82,10 @@ def scene_pictures(maker: SceneMaker, count: int, height: int = 180, width: int 
     frames: list[Image] = []
     truths: list[Truth] = []
     faces: list[Floats] = []
+    batch = min(8, count)
     while len(frames) < count:
-        scenes = maker.render(maker.plan(8, height, width))
-        cameras = draw_cameras(8, maker.random, severity=0.7)
+        scenes = maker.render(maker.plan(batch, height, width))
+        cameras = draw_cameras(batch, maker.random, severity=0.7)
         frames += list(photograph(scenes.images, cameras, maker.random).byte().permute(0, 2, 3, 1).contiguous().numpy())
         drawn = truths_of(scenes)
         truths += drawn

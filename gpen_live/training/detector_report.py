@@ -49,9 +49,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def percent(share: float) -> str:
-    """A share, 0..1, in percent with one decimal; a dash where there is none."""
-    return "–" if np.isnan(share) else f"{100 * share:.1f} %"
+def percent(share: float, decimals: int = 1) -> str:
+    """A share, 0..1, in percent; a dash where there is none."""
+    return "–" if np.isnan(share) else f"{100 * share:.{decimals}f} %"
 
 
 def scene_table(results: Sequence[SceneResult], pictures: Pictures) -> str:
@@ -129,7 +129,7 @@ def still_table(results: dict[str, StillResult], times: dict[str, float]) -> str
     rows = []
     for name, result in results.items():
         spent = f"{times[name]:.1f} ms, {times[name] / times['upstream']:.2f}"
-        rows.append([name, percent(result.found), f"{100 * result.wander:.2f} %", percent(result.error), spent])
+        rows.append([name, percent(result.found), percent(result.wander, 2), percent(result.error), spent])
     return table(["detector", "face found", "landmarks wander", "constant error", "time a frame, ratio to upstream's"], rows)
 
 
@@ -142,7 +142,7 @@ def study_table(
         rate = result.swept.rate(result.customary[0], pictures.webcam, WEBCAM_HEIGHTS)
         precision = result.swept.average_precision(pictures.webcam, WEBCAM_HEIGHTS)
         error = _mean(np.linalg.norm(offsets, axis=2).mean(axis=1))
-        wander = f"{100 * still[result.name].wander:.2f} %"
+        wander = percent(still[result.name].wander, 2)
         cells = [percent(rate.recall), percent(rate.precision), percent(precision), percent(error), wander]
         rows.append([result.name, *cells, f"{times[result.name]:.1f} ms"])
     counts = f"{len(pictures.frames)} scenes of {pictures.frames[0].shape[1]}x{pictures.frames[0].shape[0]}"

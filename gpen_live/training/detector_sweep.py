@@ -37,9 +37,9 @@ class Rate:
 class Sweep:
     """All detections of one detector on some pictures with `total` faces, numbered from the first picture to the last.
 
-    For each of M detections: `scores` (0..1), `faces` (number of the face that it found, or WRONG), `heights` of its box in shares
-    of the picture's height, `pictures` it is on, and `offsets` (M x 5 x 2): by how much its landmarks miss, along and across the
-    line of the eyes, in distances of the eyes (NaN where it found nothing).
+    For each of M detections: `scores` (0..1), `faces` (number of the face that it found, or WRONG), `heights` of its box in
+    shares of the picture's height, `pictures` it is on, and `offsets` (M x 5 x 2): by how much its landmarks miss, along and
+    across the line of the eyes, in distances of the eyes (NaN where it found nothing).
     """
 
     total: int

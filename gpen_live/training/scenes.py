@@ -53,14 +53,14 @@ class Photo:
     landmarks: Floats
 
 
-def cut_photo(name: str, image: Image, box: Floats, landmarks: Floats) -> Photo:
-    """Keeps a square of REGION box heights around the face, as far as the photo goes, at most PHOTO_SIDE pixels a side."""
+def cut_photo(name: str, image: Image, box: Floats, landmarks: Floats, side: int = PHOTO_SIDE) -> Photo:
+    """Keeps a square of REGION box heights around the face, as far as the photo goes, at most `side` pixels a side."""
     height, width = image.shape[:2]
     centre, half = (box[:2] + box[2:]) / 2, REGION / 2 * (box[3] - box[1])
     x0, y0 = (int(max(0, math.floor(value))) for value in centre - half)
     x1, y1 = int(min(width, math.ceil(centre[0] + half))), int(min(height, math.ceil(centre[1] + half)))
     part = image[y0:y1, x0:x1]
-    ratio = min(1.0, PHOTO_SIDE / max(part.shape[:2]))
+    ratio = min(1.0, side / max(part.shape[:2]))
     size = (max(1, round(part.shape[1] * ratio)), max(1, round(part.shape[0] * ratio)))
     scale = np.array([size[0] / part.shape[1], size[1] / part.shape[0]])
     if ratio < 1:
@@ -70,13 +70,13 @@ def cut_photo(name: str, image: Image, box: Floats, landmarks: Floats) -> Photo:
     return Photo(name, np.ascontiguousarray(part), moved_box, (landmarks - origin + 0.5) * scale - 0.5)
 
 
-def read_photos(folder: Path, split: str) -> list[Photo]:
-    """Reads the photos of one split ("train" or "val") from `folder`/manifest.csv and `folder`/photos.
+def read_photos(folder: Path, split: str, side: int = PHOTO_SIDE) -> list[Photo]:
+    """Reads the photos of one split ("train" or "val") from `folder`/manifest.csv and `folder`/photos, cut to `side` pixels.
 
     Raises:
         GpenLiveError: the manifest or a photo can't be read, or the split is empty.
     """
-    photos = [cut_photo(*entry) for entry in _manifest(folder, split)]
+    photos = [cut_photo(*entry, side) for entry in _manifest(folder, split)]
     if not photos:
         raise GpenLiveError(f"{folder / 'manifest.csv'} lists no photos of the split {split!r}.")
     return photos
