@@ -38,18 +38,11 @@ from gpen_live.training.detector_loss import (
     teacher_loss,
 )
 from gpen_live.training.detector_score import Score, Truth, score, truths_of
-from gpen_live.training.scenes import (
-    SCENE_SIDE,
-    SLOTS,
-    Bank,
-    FaceBank,
-    SceneMaker,
-    Scenes,
-    drawn_scenes,
-    join,
-    read_photos,
-    read_scenes,
-)
+from gpen_live.training.scene_backgrounds import SCENE_SIDE, drawn_scenes, read_scenes
+from gpen_live.training.scene_banks import Bank, FaceBank
+from gpen_live.training.scene_photos import read_photos
+from gpen_live.training.scene_plan import SLOTS, Scenes, join
+from gpen_live.training.scenes import SceneMaker
 
 log = logging.getLogger("detector")
 

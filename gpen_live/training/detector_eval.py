@@ -42,7 +42,10 @@ from gpen_live.training.detector_bench import (
 )
 from gpen_live.training.detector_score import Truth, eye_distance, landmark_error
 from gpen_live.training.detector_sweep import sweep
-from gpen_live.training.scenes import SCENE_SIDE, Bank, FaceBank, SceneMaker, read_photos, read_scenes
+from gpen_live.training.scene_backgrounds import SCENE_SIDE, read_scenes
+from gpen_live.training.scene_banks import Bank, FaceBank
+from gpen_live.training.scene_photos import read_photos
+from gpen_live.training.scenes import SceneMaker
 from gpen_live.training.yunet import YuNet
 
 Find = Callable[[Image, float], list[Detection]]

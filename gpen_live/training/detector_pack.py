@@ -20,16 +20,8 @@ from gpen_live.faces.detect import Detector, Floats
 from gpen_live.frame import Image
 from gpen_live.training.detector import load_network_file
 from gpen_live.training.detector_score import landmark_error
-from gpen_live.training.scenes import (
-    LANDMARK_COLUMNS,
-    MIRRORED,
-    PHOTO_SIDE,
-    WITH_PEOPLE,
-    Photo,
-    read_image,
-    read_photos,
-    reduce_scene,
-)
+from gpen_live.training.scene_backgrounds import WITH_PEOPLE, reduce_scene
+from gpen_live.training.scene_photos import LANDMARK_COLUMNS, MIRRORED, PHOTO_SIDE, Photo, read_image, read_photos
 
 SKIMAGE_SCENES = ("brick", "cell", "chelsea", "clock", "coffee", "coins", "grass", "gravel", "moon", "page", "rocket", "text")
 """Pictures that ship inside scikit-image's package; none shows a person."""

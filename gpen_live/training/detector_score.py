@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpen_live.faces.detect import Detection, Floats, iou
-from gpen_live.training.scenes import Scenes
+from gpen_live.training.scene_plan import Scenes
 
 FOUND_IOU = 0.5
 EXCUSED_IOU = 0.3

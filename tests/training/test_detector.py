@@ -27,20 +27,11 @@ from gpen_live.training.detector_loss import (
 )
 from gpen_live.training.detector_pack import pack_photos
 from gpen_live.training.detector_score import Truth, score
-from gpen_live.training.scenes import (
-    LANDMARK_COLUMNS,
-    SLOTS,
-    Bank,
-    FaceBank,
-    Photo,
-    SceneMaker,
-    Scenes,
-    cut_photo,
-    drawn_scenes,
-    join,
-    read_photos,
-    read_scenes,
-)
+from gpen_live.training.scene_backgrounds import drawn_scenes, read_scenes
+from gpen_live.training.scene_banks import Bank, FaceBank
+from gpen_live.training.scene_photos import LANDMARK_COLUMNS, Photo, cut_photo, read_photos
+from gpen_live.training.scene_plan import SLOTS, Scenes, join
+from gpen_live.training.scenes import SceneMaker
 
 CPU = torch.device("cpu")
 

@@ -23,7 +23,9 @@ from gpen_live.training.detector_pack import consensus, shrink
 from gpen_live.training.detector_report import ClipResult, clip_table, table
 from gpen_live.training.detector_score import Truth
 from gpen_live.training.detector_sweep import eye_offsets, sweep
-from gpen_live.training.scenes import LANDMARK_COLUMNS, Bank, FaceBank, Photo, SceneMaker
+from gpen_live.training.scene_banks import Bank, FaceBank
+from gpen_live.training.scene_photos import LANDMARK_COLUMNS, Photo
+from gpen_live.training.scenes import SceneMaker
 from gpen_live.training.yunet import YuNet, decode
 
 CPU = torch.device("cpu")
