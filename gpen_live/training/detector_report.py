@@ -107,28 +107,32 @@ def condition_table(results: Sequence[SceneResult], pictures: Pictures) -> str:
 
 
 def clip_table(results: Sequence[ClipResult]) -> str:
-    """Faces counted on real clips, and how much landmarks shake."""
-    rows = []
+    """Faces counted on real clips, at each customary score, and how much landmarks shake; a row for each clip."""
+    names = list(dict.fromkeys(result.name for result in results))
+    rows: dict[str, list[str]] = {}
     for result in results:
-        cells = []
-        for threshold, counts in zip(result.customary, result.counts, strict=True):
-            numbers = np.array(counts)
-            if result.known is None:
-                shares = [f"{number}: {percent(float((numbers == number).mean()))}" for number in np.unique(numbers)]
-                cells.append(f"{', '.join(shares)} ({threshold:g})")
-            else:
-                surplus = int(np.maximum(numbers - result.known, 0).sum())
-                cells.append(f"right {percent(float((numbers == result.known).mean()))}, {surplus} false ({threshold:g})")
         known = "–" if result.known is None else str(result.known)
-        rows.append([result.clip, f"{known} ({len(result.counts[0])} frames)", result.name, *cells, percent(result.shake)])
-    return table(["clip", "faces", "detector", "faces found (score)", "the same, stricter", "shake"], rows)
+        row = rows.setdefault(result.clip, [result.clip, f"{known} ({len(result.counts[0])} frames)"])
+        row += [" / ".join(_counted(counts, result.known) for counts in result.counts), percent(result.shake)]
+    head = ["clip", "faces", *(cell for name in names for cell in (f"{name}: found", "shake"))]
+    return table(head, list(rows.values()))
+
+
+def _counted(counts: list[int], known: int | None) -> str:
+    """How often there were how many faces, or how often the known number and how many too many."""
+    numbers = np.array(counts)
+    if known is None:
+        return ", ".join(f"{number}: {percent(float((numbers == number).mean()))}" for number in np.unique(numbers))
+    surplus = int(np.maximum(numbers - known, 0).sum())
+    return f"right {percent(float((numbers == known).mean()))}" + (f", {surplus} false" if surplus else "")
 
 
 def still_table(results: dict[str, StillResult], times: dict[str, float]) -> str:
     """Landmarks on still faces, and time; both as shares of upstream's, too."""
     rows = []
     for name, result in results.items():
-        wander = f"{percent(result.wander, 2)}, {result.wander / results['upstream'].wander:.2f}"
+        ratio = result.wander / results["upstream"].wander
+        wander = percent(result.wander, 2) + ("" if np.isnan(ratio) else f", {ratio:.2f}")
         spent = f"{times[name]:.1f} ms, {times[name] / times['upstream']:.2f}"
         rows.append([name, percent(result.found), wander, percent(result.error), spent])
     head = [

@@ -187,8 +187,8 @@ def test_tables_for_markdown() -> None:
     known = ClipResult("two", "ours", 2, (0.6, 0.9), [[2, 3, 2, 1], [2, 2, 2, 1]], 0.01)
     unknown = ClipResult("some", "ours", None, (0.6,), [[0, 1, 1, 1]], float("nan"))
     text = clip_table([known, unknown])
-    assert "right 50.0 %, 1 false (0.6) | right 75.0 %, 0 false (0.9) | 1.0 %" in text
-    assert "0: 25.0 %, 1: 75.0 % (0.6)" in text
+    assert "| two | 2 (4 frames) | right 50.0 %, 1 false / right 75.0 % | 1.0 % |" in text
+    assert "| some | – (4 frames) | 0: 25.0 %, 1: 75.0 % | – |" in text
 
 
 def test_the_whole_evaluation_runs(tmp_path: Path) -> None:
@@ -216,3 +216,4 @@ def test_the_whole_evaluation_runs(tmp_path: Path) -> None:
     assert text.count("\n| --- |") == 5
     assert "| webcam | ours |" in text
     assert "1 scenes of 640x360" in text
+    assert "nan" not in text
