@@ -237,15 +237,18 @@ def iou(box: Floats, boxes: Floats) -> Floats:
     return np.asarray(common / np.maximum(area + own - common, 1e-9), dtype=np.float64)
 
 
-def suppress(boxes: Floats, scores: Floats, threshold: float) -> list[int]:
-    """Greedy non-maximum suppression: indices of the boxes to keep, by falling score, all at least `threshold`."""
+def suppress(boxes: Floats, scores: Floats, threshold: float, overlap: float = NMS_IOU) -> list[int]:
+    """Greedy non-maximum suppression: indices of the boxes to keep, by falling score, all at least `threshold`.
+
+    Of two boxes with an IoU above `overlap`, the less sure one goes.
+    """
     order = np.argsort(-scores, kind="stable")
     order = order[scores[order] >= threshold]
     kept: list[int] = []
     while order.size:
         best, rest = int(order[0]), order[1:]
         kept.append(best)
-        order = rest[iou(boxes[best], boxes[rest]) <= NMS_IOU]
+        order = rest[iou(boxes[best], boxes[rest]) <= overlap]
     return kept
 
 

@@ -2,8 +2,9 @@
 
 The architecture is facexlib's retinaface_mobile0.25. PHOTOS holds manifest.csv and photos/, SCENES pictures without people (see
 `detector_pack` for smaller copies of both). A teacher, when one is named, only supplies targets; the student's weights start
-from random numbers. Each run is one cycle of the learning rate over `--seconds`; `--resume` starts another from the last
-checkpoint. Writes detector.safetensors (averaged weights), checkpoint.pt and curves.csv into RUN.
+from random numbers, or from a file of ours with `--start`. Each run is one cycle of the learning rate over `--seconds`;
+`--resume` starts another from the last checkpoint. Writes detector.safetensors (averaged weights), checkpoint.pt and curves.csv
+into RUN.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -37,18 +38,11 @@ from gpen_live.training.detector_loss import (
     teacher_loss,
 )
 from gpen_live.training.detector_score import Score, Truth, score, truths_of
-from gpen_live.training.scenes import (
-    SCENE_SIDE,
-    SLOTS,
-    Bank,
-    FaceBank,
-    SceneMaker,
-    Scenes,
-    drawn_scenes,
-    join,
-    read_photos,
-    read_scenes,
-)
+from gpen_live.training.scene_backgrounds import SCENE_SIDE, drawn_scenes, read_scenes
+from gpen_live.training.scene_banks import Bank, FaceBank
+from gpen_live.training.scene_photos import read_photos
+from gpen_live.training.scene_plan import SLOTS, Scenes, join
+from gpen_live.training.scenes import SceneMaker
 
 log = logging.getLogger("detector")
 
@@ -76,6 +70,8 @@ class Options:
     `mine` adds to each lesson, of so many times `pairs` scenes without faces, those in which the student is surest to see one.
     `averaging` is the decay of the averaged weights; a short cycle wants a smaller one.
     `frozen_norms` keeps the batch normalisations' statistics, for going on with batches too small to tell any.
+    `start` names weights to go on from without a checkpoint: the optimizer starts anew, and the cycle is a gentle one.
+    `steady` multiplies what the loss charges for landmarks that differ between two photographs of one scene.
     `reuse` is for how many steps the same scenes are photographed anew: drawing them takes longer than learning from them.
     """
 
@@ -91,8 +87,10 @@ class Options:
     seed: int = 1
     device: str = "auto"
     resume: bool = False
+    start: Path | None = None
     frozen_norms: bool = False
     mine: int = 0
+    steady: float = 1.0
     averaging: float = 0.998
     check_every: float = 60.0
     check_count: int = 192
@@ -107,15 +105,22 @@ class CheckSet:
 
 
 def load_network_file(path: Path, device: torch.device) -> nn.Module:
-    """A network with weights from our safetensors or from facexlib's .pth, read as data only."""
+    """A network with weights from our safetensors or from facexlib's .pth, read as data only.
+
+    Raises:
+        GpenLiveError: there is no such file, or it holds another network's weights.
+    """
+    if not path.is_file():
+        raise GpenLiveError(f"The detector's weights {path} are missing.")
     network = build_network(device)
     if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
         state = load_file(str(path), device=str(device))
     else:
         state = torch.load(path, map_location=device, weights_only=True)
-    network.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})
+    try:
+        network.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})
+    except RuntimeError as error:
+        raise GpenLiveError(f"{path} holds no weights of {ARCHITECTURE}.") from error
     return network.eval().requires_grad_(False)
 
 
@@ -156,6 +161,8 @@ class Trainer:
             torch.backends.cuda.matmul.allow_tf32 = True
         options.out.mkdir(parents=True, exist_ok=True)
         self.network = build_network(self.device)
+        if options.start is not None:
+            self.network.load_state_dict(load_network_file(options.start, self.device).state_dict())
         self.network.phase = "train"  # type: ignore[assignment]  # facexlib's switch: logits
         self.network.train(not options.frozen_norms).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         averaging = get_ema_multi_avg_fn(options.averaging)  # type: ignore[no-untyped-call]
@@ -165,7 +172,7 @@ class Trainer:
         if self.teacher is not None:
             self.teacher.phase = "train"  # type: ignore[assignment]
             self.teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.step = self.cycle = 0
+        self.step, self.cycle = 0, 0 if options.start is None else 1
         self.lesson: Lesson | None = None
         if options.resume:
             self._resume()
@@ -226,7 +233,8 @@ class Trainer:
             terms |= _mean([teacher_loss(p, t, target) for p, t, target in zip(parts, taught_parts, targets, strict=True)])
         residuals = [face_residuals(part, target, anchors, SLOTS) for part, target in zip(parts, targets, strict=True)]
         terms |= steadiness_loss(residuals[0], residuals[1])
-        loss = torch.stack([value * TERM_WEIGHTS[name] for name, value in terms.items()]).sum()
+        weights = TERM_WEIGHTS | {"jitter": TERM_WEIGHTS["jitter"] * self.options.steady}
+        loss = torch.stack([value * weights[name] for name, value in terms.items()]).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
@@ -341,10 +349,12 @@ def parse(arguments: list[str]) -> Options:
     parser.add_argument("--seed", type=int, default=Options.seed)
     parser.add_argument("--device", default=Options.device)
     parser.add_argument("--mine", type=int, default=Options.mine, help="look for mistakes in so many times as many empty scenes")
+    parser.add_argument("--steady", type=float, default=Options.steady, help="so many times the usual weight against jitter")
     parser.add_argument("--averaging", type=float, default=Options.averaging, help="decay of the averaged weights")
     parser.add_argument("--frozen-norms", action="store_true", help="keep the batch normalisations' statistics (small batches)")
     parser.add_argument("--check-every", type=float, default=Options.check_every, help="seconds between validations")
     parser.add_argument("--check-count", type=int, default=Options.check_count, help="validation scenes")
+    parser.add_argument("--start", type=Path, help="weights to go on from, where there is no checkpoint")
     parser.add_argument("--resume", action="store_true", help="another cycle from the checkpoint in --out")
     return Options(**vars(parser.parse_args(arguments)))
 

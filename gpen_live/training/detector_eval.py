@@ -1,22 +1,24 @@
-"""Measures face detectors side by side: `python -m gpen_live.training.detector_eval --photos PHOTOS --scenes SCENES WEIGHTS ...`.
+"""Measures face detectors side by side: `python -m gpen_live.training.detector_eval OURS UPSTREAM --photos P --scenes S`.
 
-Each of WEIGHTS is our safetensors or facexlib's .pth. Three measurements:
+OURS is our safetensors, UPSTREAM facexlib's .pth; `--yunet` adds a third. All see a frame reduced to `--long-side` pixels.
 
 * scenes: people and backgrounds never trained on, composed and photographed as in training; recall, precision, landmark error;
 * still: faces that do not move in 1280 x 720 frames with sensor noise; how far each landmark wanders (standard deviation);
-* clips (`--clips FOLDER`): real films; how often there are how many faces, how far landmarks lie from a reference detector that
-  sees twice the resolution, and how much they shake (half the median second difference in time, small for slow motion).
+* clips (`--clips FOLDER`): real films; how often the number of faces is the known one, and how much landmarks shake (half the
+  median second difference in time, small for slow motion);
+* time: median CPU time over 64 of the scenes' frames, detectors taking turns, on one thread;
+* smaller inputs, for our detector alone.
 
-Landmark figures are percentages of the distance between the eyes.
+Prints Markdown tables, and writes them to a file with `--markdown FILE`. Landmark figures are percentages of the distance between
+the eyes.
 """
 
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,19 +27,43 @@ import numpy as np
 import torch
 
 from gpen_live.errors import GpenLiveError
-from gpen_live.faces.detect import Detection, Detector, Floats
+from gpen_live.faces.detect import DEFAULT_THRESHOLD, Detection, Detector, Floats
+from gpen_live.faces.track import SURE
 from gpen_live.frame import Image
+from gpen_live.training import detector_report as report
 from gpen_live.training.detector import load_network_file
-from gpen_live.training.detector_camera import draw_cameras, photograph
-from gpen_live.training.detector_score import Score, Truth, landmark_error, score, truths_of
-from gpen_live.training.scenes import Bank, FaceBank, SceneMaker, read_photos, read_scenes
-
-log = logging.getLogger("detector_eval")
+from gpen_live.training.detector_bench import (
+    CLIP_ENDINGS,
+    KNOWN_FACES,
+    Pictures,
+    clip_frames,
+    scene_pictures,
+    still_films,
+)
+from gpen_live.training.detector_score import Truth, eye_distance, landmark_error
+from gpen_live.training.detector_sweep import sweep
+from gpen_live.training.scene_backgrounds import SCENE_SIDE, read_scenes
+from gpen_live.training.scene_banks import Bank, FaceBank
+from gpen_live.training.scene_photos import read_photos
+from gpen_live.training.scenes import SceneMaker
+from gpen_live.training.yunet import YuNet
 
 Find = Callable[[Image, float], list[Detection]]
 """Finds faces in a frame with at least that score."""
 
-CLIP_ENDINGS = {".mp4", ".mov", ".gif", ".avi", ".mkv"}
+LOWEST = 0.02
+"""The score from which detections are kept to trace recall and precision."""
+
+STUDIED_SIDES = (320, 288, 256, 224)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A detector: its name in the tables, and the scores that are customary for it, the lowest first."""
+
+    name: str
+    find: Find
+    customary: tuple[float, ...]
 
 
 def load(path: Path, long_side: int, *, vote: bool = True, dtype: torch.dtype = torch.float32) -> Find:
@@ -47,157 +73,135 @@ def load(path: Path, long_side: int, *, vote: bool = True, dtype: torch.dtype = 
     return lambda image, threshold: detector.detect(image, max_faces=16, threshold=threshold)
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """Frames and what is on them."""
-
-    frames: list[Image]
-    truths: list[Truth]
-
-
-def scene_pictures(maker: SceneMaker, count: int, height: int = 180, width: int = 320) -> Pictures:
-    """Validation scenes as a reduced webcam frame."""
-    frames: list[Image] = []
-    truths: list[Truth] = []
-    while len(frames) < count:
-        scenes = maker.render(maker.plan(16, height, width))
-        images = photograph(scenes.images, draw_cameras(16, maker.random, severity=0.7), maker.random)
-        frames += list(images.byte().permute(0, 2, 3, 1).contiguous().numpy())
-        truths += truths_of(scenes)
-    return Pictures(frames, truths)
+def contenders(ours: Path, upstream: Path, yunet: Path | None, long_side: int) -> list[Contender]:
+    """Each detector as it is used: ours averages over candidates, upstream's takes the best one."""
+    found = [
+        Contender("ours", load(ours, long_side), (DEFAULT_THRESHOLD, SURE)),
+        Contender("upstream", load(upstream, long_side, vote=False), (0.9, 0.97)),
+    ]
+    return found if yunet is None else [*found, Contender("YuNet", YuNet(yunet, long_side=long_side).detect, (0.6, 0.9))]
 
 
-def measure_scenes(find: Find, pictures: Pictures, threshold: float) -> Score:
-    """Recall, precision, landmark error."""
-    return score([find(frame, threshold) for frame in pictures.frames], pictures.truths)
+def measure_scenes(contender: Contender, pictures: Pictures) -> report.SceneResult:
+    """All detections of one detector on the scenes, and its landmarks at the score that the live path asks for."""
+    height = pictures.frames[0].shape[0]
+    swept = sweep([contender.find(frame, LOWEST) for frame in pictures.frames], pictures.truths, height)
+    used = sweep([contender.find(frame, DEFAULT_THRESHOLD) for frame in pictures.frames], pictures.truths, height)
+    return report.SceneResult(contender.name, contender.customary, swept, used)
 
 
-def still_films(maker: SceneMaker, count: int, draws: int, noise: float = 6.0) -> Iterator[tuple[list[Image], Truth]]:
-    """Films of `draws` frames of 1280 x 720 in which only the noise changes, with one face of a fifth of the height or more."""
-    random = np.random.default_rng(0)
-    made = 0
-    while made < count:
-        scenes = maker.render(maker.plan(2, 720, 1280))
-        for image, truth in zip(scenes.images, truths_of(scenes), strict=True):
-            if made == count or len(truth.boxes) != 1 or not 144 <= truth.boxes[0, 3] - truth.boxes[0, 1] <= 540:
-                continue
-            picture = cv2.GaussianBlur(image.permute(1, 2, 0).contiguous().numpy(), (0, 0), 1.2)
-            grain = [random.normal(0, noise, picture.shape) for _ in range(draws)]
-            yield [np.clip(np.rint(picture + g), 0, 255).astype(np.uint8) for g in grain], truth
-            made += 1
-
-
-def measure_still(find: Find, films: list[tuple[list[Image], Truth]], threshold: float) -> dict[str, float]:
-    """The share of frames with the face found, its landmarks' wander and error (percent of the distance between the eyes)."""
+def measure_still(find: Find, films: list[tuple[list[Image], Truth]], threshold: float = 0.5) -> report.StillResult:
+    """The share of frames with the face found, its landmarks' wander and error."""
     wander, errors, seen, total = [], [], 0, 0
     for frames, truth in films:
-        eyes = float(np.linalg.norm(truth.landmarks[0, 1] - truth.landmarks[0, 0]))
         tracks = []
         for frame in frames:
             faces = [f for f in find(frame, threshold) if landmark_error(f.landmarks, truth.landmarks[0]) < 0.5]
             tracks += [max(faces, key=lambda face: face.score).landmarks] if faces else []
         seen, total = seen + len(tracks), total + len(frames)
         if len(tracks) > 1:
-            wander.append(float(np.std(tracks, axis=0).mean()) / eyes)
+            wander.append(float(np.std(tracks, axis=0).mean()) / eye_distance(truth.landmarks[0]))
             errors.append(landmark_error(np.mean(tracks, axis=0), truth.landmarks[0]))
-    return {"found": seen / total, "wander %": 100 * float(np.mean(wander)), "error %": 100 * float(np.mean(errors))}
+    mean = [float(np.mean(values)) if values else float("nan") for values in (wander, errors)]
+    return report.StillResult(seen / max(1, total), *mean)
 
 
-def clip_frames(path: Path, every: int = 1, most: int = 400) -> list[Image]:
-    """Frames of a film, each `every`-th, at most `most`.
-
-    Raises:
-        GpenLiveError: there are none.
-    """
-    capture = cv2.VideoCapture(str(path))
-    frames: list[Image] = []
-    number = 0
-    while len(frames) < most:
-        there, frame = capture.read()
-        if not there:
-            break
-        if number % every == 0:
-            frames.append(np.asarray(frame, dtype=np.uint8))
-        number += 1
-    if not frames:
-        raise GpenLiveError(f"{path} can't be read as a film.")
-    return frames
-
-
-def measure_clip(find: Find, reference: Find, frames: list[Image], threshold: float) -> dict[str, object]:
-    """Faces per frame, the first face's landmarks against the reference's, and their shake."""
-    counts: Counter[int] = Counter()
-    errors: list[float] = []
-    tracks: list[Floats | None] = []
-    for frame in frames:
-        faces, known = find(frame, threshold), reference(frame, 0.6)
-        counts[len(faces)] += 1
-        errors += [min(landmark_error(face.landmarks, known[0].landmarks) for face in faces)] if faces and known else []
-        tracks.append(faces[0].landmarks if len(faces) == 1 else None)
+def measure_clip(contender: Contender, name: str, frames: list[Image]) -> report.ClipResult:
+    """Faces per frame at each customary score, and how much the landmarks of a face that is alone shake."""
+    found = [contender.find(frame, contender.customary[0]) for frame in frames]
+    counts = [[sum(face.score >= threshold for face in faces) for faces in found] for threshold in contender.customary]
+    tracks: list[Floats | None] = [faces[0].landmarks if len(faces) == 1 else None for faces in found]
     shake = []
     for before, now, after in zip(tracks, tracks[1:], tracks[2:], strict=False):
         if before is not None and now is not None and after is not None:
             bend = np.linalg.norm(before + after - 2 * now, axis=1).mean() / 2
-            shake.append(float(bend) / max(1.0, float(np.linalg.norm(now[1] - now[0]))))
-    return {
-        "faces": dict(sorted(counts.items())),
-        "error %": 100 * float(np.median(errors)) if errors else float("nan"),
-        "shake %": 100 * float(np.median(shake)) if shake else float("nan"),
+            shake.append(float(bend) / eye_distance(now))
+    rest = float(np.median(shake)) if shake else float("nan")
+    return report.ClipResult(name, contender.name, KNOWN_FACES.get(name), contender.customary, counts, rest)
+
+
+def measure_times(found: dict[str, Find], frames: list[Image]) -> dict[str, float]:
+    """Median milliseconds of this thread's CPU time for a frame; the detectors take turns, so that all meet the same machine."""
+    spent: dict[str, list[float]] = {name: [] for name in found}
+    for frame in frames:
+        for name, find in found.items():
+            start = time.thread_time()
+            find(frame, DEFAULT_THRESHOLD)
+            spent[name].append(1000 * (time.thread_time() - start))
+    return {name: float(np.median(values)) for name, values in spent.items()}
+
+
+def make_maker(photos: Path, scenes: Path, seed: int) -> SceneMaker:
+    """Scenes of people and backgrounds kept for validation."""
+    device = torch.device("cpu")
+    backdrops = Bank(read_scenes(scenes, "val"), SCENE_SIDE, device)
+    return SceneMaker(FaceBank(read_photos(photos, "val"), device), backdrops, seed)
+
+
+def evaluate(options: argparse.Namespace) -> str:
+    """Measures everything that the command line asks for; returns the tables."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    side = options.long_side
+    rivals = contenders(options.ours, options.upstream, options.yunet, side)
+    pictures = scene_pictures(make_maker(options.photos, options.scenes, 99), options.count)
+    results = [measure_scenes(rival, pictures) for rival in rivals]
+    parts = [
+        report.scene_table(results, pictures),
+        report.landmark_table(results, pictures),
+        report.condition_table(results, pictures),
+    ]
+    if options.clips is not None:
+        clips = []
+        for path in sorted(path for path in options.clips.iterdir() if path.suffix in CLIP_ENDINGS):
+            frames = clip_frames(path, options.every)
+            clips += [measure_clip(rival, path.stem, frames) for rival in rivals]
+        parts.append(report.clip_table(clips))
+    films = list(still_films(make_maker(options.photos, options.scenes, 98), options.films, 8))
+    ways = {
+        "ours": rivals[0].find,
+        "ours, best candidate alone": load(options.ours, side, vote=False),
+        "upstream": rivals[1].find,
+        "upstream with our averaging": load(options.upstream, side),
+        **{rival.name: rival.find for rival in rivals[2:]},
     }
+    times = measure_times(ways, pictures.frames[:64])
+    parts.append(report.still_table({name: measure_still(find, films) for name, find in ways.items()}, times))
+    if options.study:
+        large = scene_pictures(make_maker(options.photos, options.scenes, 97), options.study, 360, 640)
+        sizes = {str(size): Contender(str(size), load(options.ours, size), rivals[0].customary) for size in STUDIED_SIDES}
+        studied = [measure_scenes(size, large) for size in sizes.values()]
+        still = {name: measure_still(size.find, films) for name, size in sizes.items()}
+        times = measure_times({name: size.find for name, size in sizes.items()}, large.frames[:64])
+        parts.append(report.study_table(studied, large, still, times))
+    return "\n\n".join(parts) + "\n"
 
 
 def main() -> int:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m gpen_live.training.detector_eval", description="Measures face detectors.")
-    parser.add_argument("weights", type=Path, nargs="+")
+    parser.add_argument("ours", type=Path, help="our weights")
+    parser.add_argument("upstream", type=Path, help="facexlib's weights")
+    parser.add_argument("--yunet", type=Path, help="YuNet's ONNX file; needs ONNX Runtime")
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--scenes", type=Path, required=True)
     parser.add_argument("--clips", type=Path, help="folder of films")
-    parser.add_argument(
-        "--reference", type=Path, help="weights of the reference detector for clips; the first of WEIGHTS otherwise"
-    )
-    parser.add_argument("--count", type=int, default=256, help="validation scenes")
-    parser.add_argument("--films", type=int, default=10, help="still films")
-    parser.add_argument("--long-side", type=int, default=320)
-    parser.add_argument("--threshold", type=float, nargs="+", default=[0.3, 0.5, 0.6, 0.7, 0.8])
-    parser.add_argument("--every", type=int, default=1, help="take each so many frames of a film")
+    parser.add_argument("--markdown", type=Path, help="file for the tables")
+    parser.add_argument("--count", type=int, default=512, help="validation scenes")
+    parser.add_argument("--films", type=int, default=24, help="still films")
+    parser.add_argument("--study", type=int, default=192, help="larger scenes for the study of smaller inputs; 0 leaves it out")
+    parser.add_argument("--long-side", type=int, default=320, help="pixels to which frames are reduced")
+    parser.add_argument("--every", type=int, default=4, help="take each so many frames of a film")
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     try:
-        evaluate(options)
-    except GpenLiveError as error:
+        tables = evaluate(options)
+        if options.markdown is not None:
+            options.markdown.write_text(tables, encoding="utf-8")
+    except (GpenLiveError, OSError) as error:
         sys.stderr.write(f"{error}\n")
-        return error.exit_code
+        return error.exit_code if isinstance(error, GpenLiveError) else 1
+    sys.stdout.write(tables)
     return 0
-
-
-def evaluate(options: argparse.Namespace) -> None:
-    """Measures and logs everything that the command line asks for."""
-    device = torch.device("cpu")
-    backdrops = Bank(read_scenes(options.scenes, "val"), 512, device)
-    maker = SceneMaker(FaceBank(read_photos(options.photos, "val"), device), backdrops, 99)
-    pictures = scene_pictures(maker, options.count)
-    films = list(still_films(maker, options.films, 8))
-    films_of = (
-        {p: clip_frames(p, options.every) for p in sorted(options.clips.iterdir()) if p.suffix in CLIP_ENDINGS}
-        if options.clips
-        else {}
-    )
-    reference = load(options.reference or options.weights[0], 2 * options.long_side)
-    middle = options.threshold[len(options.threshold) // 2]
-    for path in options.weights:
-        for vote in (False, True):
-            find = load(path, options.long_side, vote=vote)
-            log.info("%s%s", path.name, "" if vote else ", best candidate alone")
-            for threshold in options.threshold:
-                result = measure_scenes(find, pictures, threshold)
-                log.info(
-                    "  scenes at %.2f: recall %.1f %%, precision %.1f %%, error %.1f %%, 95th percentile %.1f %%",
-                    *(threshold, 100 * result.recall, 100 * result.precision, 100 * result.mean_error, 100 * result.bad_error),
-                )
-            log.info("  still: %s", measure_still(find, films, middle))
-            for clip, frames in films_of.items():
-                log.info("  %s: %s", clip.name, measure_clip(find, reference, frames, middle))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gpen_live.faces.detect import VARIANCES, decode_landmarks
-from gpen_live.training.scenes import Scenes
+from gpen_live.training.scene_plan import Scenes
 
 POSITIVE_IOU = 0.35
 IGNORE_IOU = 0.3

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpen_live.faces.detect import Detection, Floats, iou
-from gpen_live.training.scenes import Scenes
+from gpen_live.training.scene_plan import Scenes
 
 FOUND_IOU = 0.5
 EXCUSED_IOU = 0.3
@@ -80,7 +80,11 @@ def score(found: Sequence[Sequence[Detection]], truths: Sequence[Truth]) -> Scor
     return Score(faces, hits, wrong, tuple(errors))
 
 
+def eye_distance(true: Floats) -> float:
+    """The distance between the eyes in pixels, at least a fifth of the landmarks' extent (for faces in profile)."""
+    return max(float(np.linalg.norm(true[1] - true[0])), 0.2 * float(np.ptp(true, axis=0).max()), 1e-6)
+
+
 def landmark_error(found: Floats, true: Floats) -> float:
-    """Mean distance of the five landmarks over the true distance between the eyes (at least a fifth of their extent)."""
-    eyes = max(float(np.linalg.norm(true[1] - true[0])), 0.2 * float(np.ptp(true, axis=0).max()), 1e-6)
-    return float(np.linalg.norm(found - true, axis=1).mean()) / eyes
+    """Mean distance of the five landmarks over the true distance between the eyes."""
+    return float(np.linalg.norm(found - true, axis=1).mean()) / eye_distance(true)

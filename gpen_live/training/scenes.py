@@ -2,320 +2,23 @@
 
 A scene is first planned (`SceneMaker.plan`: who, where, how large, how turned, what is in front) and then rendered, so that one
 plan can be rendered twice with a sub-pixel shift. Coordinates are pixels with centres at integers, colours are BGR, 0..255.
+Photos and backgrounds come from `scene_photos` and `scene_backgrounds`.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 import random
-from dataclasses import dataclass, fields
-from pathlib import Path
 
-import cv2
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gpen_live.errors import GpenLiveError
-from gpen_live.frame import Image
-
-PHOTO_SIDE = 320
-SCENE_SIDE = 512
-LEVELS = 4
-SLOTS = 4
-"""Longest side of a photo and of a background in the banks, levels of reduction kept of each, and most faces in a scene."""
-
-REGION = 3.0
-"""Side of the square kept around a face, in heights of its box."""
-
-MIRRORED = (1, 0, 2, 4, 3)
-"""The order of the five landmarks in a mirrored picture."""
-
-WITH_PEOPLE = tuple(f"kodak_{number:02d}" for number in (4, 5, 12, 14, 15, 17, 18, 24))
-HELD_OUT_SCENES = ("kodak_01", "kodak_07", "kodak_13", "kodak_20", "kodak_23", "skimage_brick", "skimage_coffee")
-"""Backgrounds that show people, never used where faces are labelled; and those kept for validation."""
+from gpen_live.training.scene_backgrounds import SCENE_SIDE
+from gpen_live.training.scene_banks import Bank, FaceBank
+from gpen_live.training.scene_plan import SLOTS, Plan, Scenes, apply, capsules, determinant, inverse, pixels
 
 MASK_PHOTO, MASK_EXTENDED, MASK_BUST, MASK_HEAD = range(4)
-
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Photo:
-    """A photo cut and reduced around its face; box (x0, y0, x1, y1) and landmarks (5 x 2) in its own pixels."""
-
-    name: str
-    image: Image
-    box: Floats
-    landmarks: Floats
-
-
-def cut_photo(name: str, image: Image, box: Floats, landmarks: Floats) -> Photo:
-    """Keeps a square of REGION box heights around the face, as far as the photo goes, at most PHOTO_SIDE pixels a side."""
-    height, width = image.shape[:2]
-    centre, half = (box[:2] + box[2:]) / 2, REGION / 2 * (box[3] - box[1])
-    x0, y0 = (int(max(0, math.floor(value))) for value in centre - half)
-    x1, y1 = int(min(width, math.ceil(centre[0] + half))), int(min(height, math.ceil(centre[1] + half)))
-    part = image[y0:y1, x0:x1]
-    ratio = min(1.0, PHOTO_SIDE / max(part.shape[:2]))
-    size = (max(1, round(part.shape[1] * ratio)), max(1, round(part.shape[0] * ratio)))
-    scale = np.array([size[0] / part.shape[1], size[1] / part.shape[0]])
-    if ratio < 1:
-        part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    origin = np.array([x0, y0])
-    moved_box = ((box.reshape(2, 2) - origin + 0.5) * scale - 0.5).reshape(4)
-    return Photo(name, np.ascontiguousarray(part), moved_box, (landmarks - origin + 0.5) * scale - 0.5)
-
-
-def read_photos(folder: Path, split: str) -> list[Photo]:
-    """Reads the photos of one split ("train" or "val") from `folder`/manifest.csv and `folder`/photos.
-
-    Raises:
-        GpenLiveError: the manifest or a photo can't be read, or the split is empty.
-    """
-    photos = [cut_photo(*entry) for entry in _manifest(folder, split)]
-    if not photos:
-        raise GpenLiveError(f"{folder / 'manifest.csv'} lists no photos of the split {split!r}.")
-    return photos
-
-
-LANDMARK_COLUMNS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
-
-
-def _manifest(folder: Path, split: str) -> list[tuple[str, Image, Floats, Floats]]:
-    path = folder / "manifest.csv"
-    if not path.is_file():
-        raise GpenLiveError(f"There is no manifest.csv in {folder}.", "Name the folder that holds it and the folder photos.")
-    entries = []
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if row["split"] != split:
-                continue
-            box = np.array([float(row[f"box_{side}"]) for side in ("x0", "y0", "x1", "y1")])
-            landmarks = np.array([[float(row[f"{point}_{axis}"]) for axis in "xy"] for point in LANDMARK_COLUMNS])
-            entries.append((row["file"], read_image(folder / "photos" / row["file"]), box, landmarks))
-    return entries
-
-
-def read_scenes(folder: Path, split: str) -> list[Image]:
-    """Reads the backgrounds of one split from a folder of pictures, people left out, at most SCENE_SIDE pixels a side.
-
-    Raises:
-        GpenLiveError: there are none.
-    """
-    scenes = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        wanted = path.stem not in WITH_PEOPLE and (path.stem in HELD_OUT_SCENES) == (split == "val")
-        if path.suffix.lower() in {".jpg", ".jpeg", ".png"} and wanted:
-            scenes.append(reduce_scene(read_image(path)))
-    if not scenes:
-        raise GpenLiveError(f"There are no backgrounds for the split {split!r} in {folder}.")
-    return scenes
-
-
-WHITE = (255.0, 255.0, 255.0)
-
-
-def drawn_scenes(count: int, seed: int) -> list[Image]:
-    """Pictures of lettering and shapes, many in the colours of skin: what overlays and posters hold, and no face."""
-    random_numbers = np.random.default_rng(seed)
-    return [_drawn_scene(random_numbers) for _ in range(count)]
-
-
-def _drawn_scene(draw: np.random.Generator) -> Image:
-    width, height = SCENE_SIDE, SCENE_SIDE * 2 // 3
-    fall = np.linspace(0, 1, height)[:, None, None]
-    picture = draw.uniform(0, 255, 3) * (1 - fall) + draw.uniform(0, 255, 3) * fall + np.zeros((height, width, 3))
-    for _ in range(int(draw.integers(3, 16))):
-        inner, outer = np.zeros((height, width), np.uint8), np.zeros((height, width), np.uint8)
-        x, y = int(draw.integers(0, width)), int(draw.integers(0, height))
-        line = int(draw.integers(2, 8))
-        if draw.random() < 0.7:
-            text = "".join(draw.choice(list("abcdeghkmnopqsuwxyzABCDEGHKMNOPQRSUWXYZ0235689&?!"), int(draw.integers(1, 9))))
-            font = int(draw.choice([cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_SIMPLEX]))
-            size, stroke = float(draw.uniform(0.8, 4.5)), int(draw.integers(2, 18))
-            place = (x - width // 3, y)
-            cv2.putText(inner, text, place, font, size, WHITE, stroke, cv2.LINE_AA)
-            cv2.putText(outer, text, place, font, size, WHITE, stroke + 2 * line, cv2.LINE_AA)
-        else:
-            axes = (int(draw.integers(6, 90)), int(draw.integers(6, 90)))
-            turn = float(draw.uniform(0, 180))
-            cv2.ellipse(inner, (x, y), axes, turn, 0, 360, WHITE, -1, cv2.LINE_AA)
-            cv2.ellipse(outer, (x, y), (axes[0] + line, axes[1] + line), turn, 0, 360, WHITE, -1, cv2.LINE_AA)
-        warm = np.sort(draw.uniform(30, 255, 3)) if draw.random() < 0.6 else draw.uniform(0, 255, 3)
-        shade = warm * (1 + draw.uniform(-0.5, 0.5) * (fall * height - y) / 60).clip(0.3, 1.6)
-        for cover, colour in ((outer, warm * draw.uniform(0.1, 0.9)), (inner, shade)):
-            picture = picture + cover[..., None] / 255.0 * (colour - picture)
-    return cv2.GaussianBlur(np.clip(picture, 0, 255), (0, 0), float(draw.uniform(0.3, 2.0))).astype(np.uint8)
-
-
-def reduce_scene(image: Image) -> Image:
-    """A background with its longer side at most SCENE_SIDE."""
-    ratio = SCENE_SIDE / max(image.shape[:2])
-    if ratio >= 1:
-        return image
-    size = (max(1, round(image.shape[1] * ratio)), max(1, round(image.shape[0] * ratio)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-
-
-def read_image(path: Path) -> Image:
-    """A picture file as H x W x 3 BGR bytes.
-
-    Raises:
-        GpenLiveError: it is missing or no picture.
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise GpenLiveError(f"The picture {path} is missing or can't be read.")
-    return np.asarray(image, dtype=np.uint8)
-
-
-class Bank:
-    """Pictures on the device, each with half, quarter ... sizes beside it, so that reducing them does not alias.
-
-    `atlas` is N x 3 x side x 1.5 side bytes: level 0 at the top left, the smaller ones one below the other to its right.
-    `sizes` is N x 2: width and height of level 0.
-    """
-
-    def __init__(self, pictures: list[Image], side: int, device: torch.device) -> None:
-        self.side = side
-        atlas = np.zeros((len(pictures), side, side + side // 2, 3), dtype=np.uint8)
-        for index, picture in enumerate(pictures):
-            level = picture
-            for number in range(LEVELS):
-                x, y = self._origin(number)
-                atlas[index, y : y + level.shape[0], x : x + level.shape[1]] = level
-                half = (max(1, (level.shape[1] + 1) // 2), max(1, (level.shape[0] + 1) // 2))
-                level = np.asarray(cv2.resize(level, half, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-        self.atlas = torch.from_numpy(atlas).permute(0, 3, 1, 2).contiguous().to(device)
-        self.sizes = torch.tensor([[p.shape[1], p.shape[0]] for p in pictures], dtype=torch.float32, device=device)
-        self._origins = torch.tensor([self._origin(n) for n in range(LEVELS)], dtype=torch.float32, device=device)
-
-    def __len__(self) -> int:
-        return int(self.sizes.shape[0])
-
-    def _origin(self, level: int) -> tuple[int, int]:
-        return (0, 0) if level == 0 else (self.side, self.side - 2 * (self.side >> level))
-
-    def sample(self, index: Tensor, points: Tensor, zoom: Tensor) -> Tensor:
-        """Colours of the pictures `index` (B) at `points` (B x H x W x 2, pixels of level 0), B x 3 x H x W.
-
-        `zoom` (B) is output pixels per picture pixel; it picks the level. Points outside take the nearest border's colour.
-        """
-        level = (-torch.log2(zoom.clamp(min=1e-3)) + 0.25).floor().clamp(0, LEVELS - 1)
-        # A level of a picture with an odd side is rounded up: what scale it has is its size over that of level 0.
-        base = self.sizes[index]
-        size = base
-        for number in range(1, LEVELS):
-            size = torch.where((level >= number)[:, None], ((size + 1) / 2).floor(), size)
-        ratio = (size / base)[:, None, None]
-        inside = (points + 0.5) * ratio - 0.5
-        inside = torch.minimum(inside.clamp(min=0.0), (size - 1)[:, None, None])
-        inside = inside + self._origins[level.long()][:, None, None]
-        extent = torch.tensor([self.atlas.shape[3], self.atlas.shape[2]], device=points.device)
-        grid = (inside + 0.5) * 2 / extent - 1
-        return F.grid_sample(self.atlas[index].float(), grid, mode="bilinear", align_corners=False)
-
-
-class FaceBank(Bank):
-    """Photos of one face each: `boxes` N x 4, `landmarks` N x 5 x 2 in pixels of level 0, `skin` N x 3 the face's mean colour."""
-
-    def __init__(self, photos: list[Photo], device: torch.device) -> None:
-        super().__init__([photo.image for photo in photos], PHOTO_SIDE, device)
-        self.boxes = torch.tensor(np.array([photo.box for photo in photos]), dtype=torch.float32, device=device)
-        self.landmarks = torch.tensor(np.array([photo.landmarks for photo in photos]), dtype=torch.float32, device=device)
-        self.skin = torch.tensor(np.array([_skin(photo) for photo in photos]), dtype=torch.float32, device=device)
-
-
-def _skin(photo: Photo) -> Floats:
-    """Mean colour between eyes and mouth."""
-    x0, x1 = sorted((photo.landmarks[0, 0], photo.landmarks[1, 0]))
-    y0, y1 = photo.landmarks[:2, 1].mean(), photo.landmarks[3:, 1].mean()
-    part = photo.image[max(0, int(y0)) : max(1, int(y1)) + 1, max(0, int(x0)) : max(1, int(x1)) + 1]
-    return np.asarray(part.reshape(-1, 3).mean(axis=0) if part.size else np.full(3, 128.0), dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a batch of B scenes of `height` x `width` shows; every tensor leads with B, those of faces with B x SLOTS.
-
-    `linear` (2 x 2) and `offset` (2) take pixels of a photo to pixels of the scene; `present` says which slots hold a picture,
-    `erased` which of those have their face painted over (no face is labelled there).
-    """
-
-    height: int
-    width: int
-    photo: Tensor
-    linear: Tensor
-    offset: Tensor
-    present: Tensor
-    erased: Tensor
-    mask: Tensor
-    softness: Tensor
-    tint: Tensor
-    light: Tensor
-    backdrops: Tensor
-    backdrop_linear: Tensor
-    backdrop_offset: Tensor
-    backdrop_mix: Tensor
-    backdrop_colour: Tensor
-    texture_seed: int
-    limbs: Tensor
-    limb_colour: Tensor
-
-    def face_boxes(self, bank: FaceBank) -> Tensor:
-        """Boxes in the scene, B x SLOTS x 4: around the turned ellipse that the photo's box holds."""
-        box = bank.boxes[self.photo]
-        centre = self._move((box[..., :2] + box[..., 2:]) / 2)
-        half = (self.linear**2 @ (((box[..., 2:] - box[..., :2]) / 2) ** 2)[..., None])[..., 0].sqrt()
-        return torch.cat([centre - half, centre + half], dim=-1)
-
-    def face_landmarks(self, bank: FaceBank) -> Tensor:
-        """Landmarks in the scene, B x SLOTS x 5 x 2, left and right as seen in the scene."""
-        points = bank.landmarks[self.photo]
-        mirrored = _determinant(self.linear) < 0
-        points = torch.where(mirrored[..., None, None], points[..., list(MIRRORED), :], points)
-        return points @ self.linear.transpose(-1, -2) + self.offset[..., None, :]
-
-    def shifted(self, by: Tensor) -> Plan:
-        """The same scenes moved by `by` (B x 2) pixels."""
-        moved = dict(vars(self))
-        moved["offset"] = self.offset + by[:, None]
-        moved["backdrop_offset"] = self.backdrop_offset - (self.backdrop_linear @ by[:, None, :, None])[..., 0]
-        limbs = self.limbs.clone()
-        limbs[..., 0:2] += by[:, None]
-        limbs[..., 2:4] += by[:, None]
-        moved["limbs"] = limbs
-        return Plan(**moved)
-
-    def _move(self, points: Tensor) -> Tensor:
-        return (self.linear @ points[..., None])[..., 0] + self.offset
-
-
-@dataclass(frozen=True)
-class Scenes:
-    """Rendered scenes, before any camera: `images` B x 3 x H x W, `boxes` B x SLOTS x 4, `landmarks` B x SLOTS x 5 x 2.
-
-    `labelled` (B x SLOTS) marks faces to be found, `doubtful` those too hidden to be asked for or held against anyone.
-    """
-
-    images: Tensor
-    boxes: Tensor
-    landmarks: Tensor
-    labelled: Tensor
-    doubtful: Tensor
-
-    def pick(self, rows: Tensor) -> Scenes:
-        """Some of the scenes."""
-        return Scenes(*(getattr(self, field.name)[rows] for field in fields(self)))
-
-
-def join(first: Scenes, second: Scenes) -> Scenes:
-    """Scenes of one size, one batch after the other."""
-    return Scenes(*(torch.cat([getattr(first, field.name), getattr(second, field.name)]) for field in fields(Scenes)))
 
 
 class SceneMaker:
@@ -388,7 +91,7 @@ class SceneMaker:
 
     def render(self, plan: Plan) -> Scenes:
         """Draws the planned scenes."""
-        points = _pixels(plan.height, plan.width, self.device)
+        points = pixels(plan.height, plan.width, self.device)
         images = self._draw_backdrop(plan, points)
         boxes, landmarks = plan.face_boxes(self.faces), plan.face_landmarks(self.faces)
         colours, cover = self._draw_faces(plan, points)
@@ -396,13 +99,13 @@ class SceneMaker:
         for slot in range(SLOTS):
             images = images + covers[slot][:, None] * (colours[:, slot] - images)
         # Limbs and bars come in front of the faces, in one colour.
-        hidden = _capsules(plan.limbs, points)
+        hidden = capsules(plan.limbs, points)
         images = images + hidden[:, None] * (plan.limb_colour[..., None, None] - images)
         covers.append(hidden)
         visible = self._visible(boxes, landmarks, covers)
         labelled = plan.present & ~plan.erased & (visible >= 0.5)
         doubtful = plan.present & ~plan.erased & (visible < 0.5) & (visible > 0.05)
-        return Scenes(images.clamp(0, 255), boxes, landmarks, labelled, doubtful)
+        return Scenes(images.clamp(0, 255), boxes, landmarks, labelled, doubtful, visible)
 
     def _face_transforms(self, photo: Tensor, height: int) -> Tensor:
         count = photo.shape[0]
@@ -477,7 +180,7 @@ class SceneMaker:
         count = photo.shape[0]
         box = self.faces.boxes[photo[:, 0]]
         centre = (linear[:, 0] @ ((box[:, :2] + box[:, 2:]) / 2)[..., None])[..., 0] + offset[:, 0]
-        size = (_determinant(linear[:, 0]).abs().sqrt() * (box[:, 3] - box[:, 1]))[:, None]
+        size = (determinant(linear[:, 0]).abs().sqrt() * (box[:, 3] - box[:, 1]))[:, None]
         near = self._uniform(count, 1) < 0.6
         anywhere = self._uniform(count, 2) * torch.tensor([width, height], device=self.device)
         start = torch.where(near, centre + self._normal(count, 2) * size * 0.4, anywhere)[:, None]
@@ -497,8 +200,8 @@ class SceneMaker:
     def _draw_backdrop(self, plan: Plan, points: Tensor) -> Tensor:
         layers = []
         for number in range(2):
-            where = _apply(plan.backdrop_linear[:, number], points) + plan.backdrop_offset[:, number, None, None]
-            zoom = 1 / _determinant(plan.backdrop_linear[:, number]).abs().sqrt()
+            where = apply(plan.backdrop_linear[:, number], points) + plan.backdrop_offset[:, number, None, None]
+            zoom = 1 / determinant(plan.backdrop_linear[:, number]).abs().sqrt()
             layers.append(self.backdrops.sample(plan.backdrops[:, number], where, zoom))
         first, second = layers
         # A third of the scenes are noise; of the others, a fifth are two pictures side by side and a tenth two in one.
@@ -529,8 +232,8 @@ class SceneMaker:
     def _draw_faces(self, plan: Plan, points: Tensor) -> tuple[Tensor, Tensor]:
         """Each slot's colours (B x SLOTS x 3 x H x W) and how much it covers (B x SLOTS x H x W), all slots at once."""
         index, linear, offset = plan.photo.flatten(), plan.linear.flatten(0, 1), plan.offset.flatten(0, 1)
-        zoom = _determinant(linear).abs().sqrt()
-        where = _apply(_inverse(linear), points - offset[:, None, None])
+        zoom = determinant(linear).abs().sqrt()
+        where = apply(inverse(linear), points - offset[:, None, None])
         colours = self.faces.sample(index, where, zoom)
         box = self.faces.boxes[index]
         centre, half = (box[:, :2] + box[:, 2:]) / 2, (box[:, 2:] - box[:, :2]) / 2
@@ -579,38 +282,3 @@ class SceneMaker:
             where = (points[:, slot, :, None] + 0.5) * 2 / frame - 1
             shares.append(F.grid_sample(clear[:, None], where, padding_mode="zeros", align_corners=False)[:, 0, :, 0].mean(dim=1))
         return torch.stack(shares, dim=1)
-
-
-def _pixels(height: int, width: int, device: torch.device) -> Tensor:
-    """Coordinates (x, y) of every pixel, 1 x height x width x 2."""
-    y, x = torch.meshgrid(torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij")
-    return torch.stack([x, y], dim=-1)[None].float()
-
-
-def _determinant(matrix: Tensor) -> Tensor:
-    """Of ... x 2 x 2; unlike the library's, it never waits for the device."""
-    return matrix[..., 0, 0] * matrix[..., 1, 1] - matrix[..., 0, 1] * matrix[..., 1, 0]
-
-
-def _inverse(matrix: Tensor) -> Tensor:
-    """Of ... x 2 x 2; unlike the library's, it never waits for the device."""
-    (a, b), (c, d) = matrix[..., 0, :].unbind(-1), matrix[..., 1, :].unbind(-1)
-    adjugate = torch.stack([torch.stack([d, -b], -1), torch.stack([-c, a], -1)], -2)
-    return adjugate / _determinant(matrix)[..., None, None]
-
-
-def _apply(matrix: Tensor, points: Tensor) -> Tensor:
-    """Matrices B x 2 x 2 on points B x H x W x 2; many times faster than a batched product of so small matrices."""
-    x, y = points[..., 0], points[..., 1]
-    m = matrix[:, None, None]
-    return torch.stack([m[..., 0, 0] * x + m[..., 0, 1] * y, m[..., 1, 0] * x + m[..., 1, 1] * y], dim=-1)
-
-
-def _capsules(limbs: Tensor, points: Tensor) -> Tensor:
-    """Coverage (B x H x W) of capsules with soft edges; `limbs` is B x LIMBS x 6: two ends, radius, softness."""
-    limb = limbs[:, :, None, None]
-    start, along = limb[..., 0:2], limb[..., 2:4] - limb[..., 0:2]
-    position = ((points - start) * along).sum(dim=-1) / along.square().sum(dim=-1).clamp(min=1e-6)
-    distance = (points - start - position.clamp(0, 1)[..., None] * along).norm(dim=-1)
-    cover: Tensor = ((limb[..., 4] - distance) / limb[..., 5] + 0.5).clamp(0, 1).amax(dim=1)
-    return cover

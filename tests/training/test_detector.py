@@ -27,20 +27,11 @@ from gpen_live.training.detector_loss import (
 )
 from gpen_live.training.detector_pack import pack_photos
 from gpen_live.training.detector_score import Truth, score
-from gpen_live.training.scenes import (
-    LANDMARK_COLUMNS,
-    SLOTS,
-    Bank,
-    FaceBank,
-    Photo,
-    SceneMaker,
-    Scenes,
-    cut_photo,
-    drawn_scenes,
-    join,
-    read_photos,
-    read_scenes,
-)
+from gpen_live.training.scene_backgrounds import drawn_scenes, read_scenes
+from gpen_live.training.scene_banks import Bank, FaceBank
+from gpen_live.training.scene_photos import LANDMARK_COLUMNS, Photo, cut_photo, read_photos
+from gpen_live.training.scene_plan import SLOTS, Scenes, join
+from gpen_live.training.scenes import SceneMaker
 
 CPU = torch.device("cpu")
 
@@ -205,7 +196,7 @@ def one_scene() -> Scenes:
     landmarks[0, 0] = torch.tensor([[55.0, 60.0], [85.0, 60.0], [70.0, 75.0], [58.0, 92.0], [82.0, 92.0]])
     labelled, doubtful = torch.zeros(1, SLOTS, dtype=torch.bool), torch.zeros(1, SLOTS, dtype=torch.bool)
     labelled[0, 0] = doubtful[0, 1] = True
-    return Scenes(torch.zeros(1, 3, 192, 320), boxes, landmarks, labelled, doubtful)
+    return Scenes(torch.zeros(1, 3, 192, 320), boxes, landmarks, labelled, doubtful, labelled.float())
 
 
 def test_encoding_is_undone_by_decoding() -> None:
@@ -284,6 +275,25 @@ def test_one_step_then_going_on(folders: tuple[Path, Path], tmp_path: Path) -> N
     assert loaded.detect(np.zeros((20, 30, 3), np.uint8), threshold=1.1) == []
 
 
+def test_a_run_starts_from_a_weights_file(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    training.Trainer(options(folders, tmp_path / "first")).train()
+    shipped = tmp_path / "first" / "detector.safetensors"
+    trainer = training.Trainer(replace(options(folders, tmp_path / "second"), start=shipped))
+    for name, value in load_file(shipped).items():
+        torch.testing.assert_close(trainer.network.state_dict()[name], value)
+        torch.testing.assert_close(trainer.average.module.state_dict()[name], value)
+    assert trainer.learn()["loss"].isfinite()
+    assert any(not torch.equal(trainer.network.state_dict()[name], value) for name, value in load_file(shipped).items())
+
+
+def test_weights_that_are_no_detector_are_named(tmp_path: Path) -> None:
+    with pytest.raises(GpenLiveError, match="missing"):
+        training.load_network_file(tmp_path / "none.safetensors", CPU)
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
+    with pytest.raises(GpenLiveError, match="no weights of"):
+        training.load_network_file(tmp_path / "other.pth", CPU)
+
+
 def test_a_teacher_adds_its_terms(folders: tuple[Path, Path], tmp_path: Path) -> None:
     training.Trainer(options(folders, tmp_path / "first")).train()
     taught = replace(options(folders, tmp_path / "second"), teacher=tmp_path / "first" / "detector.safetensors")
@@ -310,7 +320,7 @@ def test_scenes_are_picked_and_joined_whole() -> None:
     one = maker(9)
     scenes = one.render(one.plan(4, 64, 96))
     back = join(scenes.pick(torch.tensor([2, 3])), scenes.pick(torch.tensor([0, 1])))
-    for name in ("images", "boxes", "landmarks", "labelled", "doubtful"):
+    for name in ("images", "boxes", "landmarks", "labelled", "doubtful", "visible"):
         assert torch.equal(getattr(back, name), getattr(scenes, name)[[2, 3, 0, 1]])
 
 
