@@ -15,8 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from gpen_live.faces.align import to_template
 from gpen_live.nets.lite import Lite, lite_256
 from gpen_live.training.degrade import ladder
-from gpen_live.training.evaluate import load_lite
-from gpen_live.training.lite import psnr
+from gpen_live.training.lite import load_lite, psnr
 
 WEIGHTS = Path(__file__).parents[2] / "weights" / "lite-256.safetensors"
 EYES_NOSE_MOUTH = [[205.0, 110.5], [246.5, 109.0], [226.0, 135.0], [209.0, 151.0], [247.0, 150.0]]  # of the astronaut, by eye
