@@ -1,7 +1,7 @@
 """Degradations to measure with: each films a scene with one fault of a webcam, frame by frame, at a level from 0 to 1.
 
-Pictures are H x W x 3 RGB, float32 in [0, 1]; what a camera delivers is in steps of 1/255. Levels count in pixels of the crop: the
-same level is gentler on a larger crop. All noise comes from seeds, the same on every machine.
+Pictures are H x W x 3 RGB, float32 in [0, 1]; what a camera delivers is in steps of 1/255. Blurs count in pixels of
+the crop, so the same level is gentler on a larger crop. All noise comes from seeds, the same on every machine.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from gpen_live.errors import GpenLiveError
 
 Picture = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 Shoot = Callable[[Picture, float, np.random.Generator, np.random.Generator], Picture]
 """Scene, level, this frame's chance, the whole scene's chance (the same for each of its frames) to what the camera delivers."""
 
@@ -71,12 +72,12 @@ class Degradation:
         return films
 
 
-def to_8_bits(x: npt.NDArray[np.floating]) -> Picture:
+def to_8_bits(x: Floats) -> Picture:
     """Rounded to steps of 1/255, clipped to [0, 1]."""
-    return (np.rint(np.clip(x, 0, 1) * 255) / 255).astype(np.float32)
+    return np.asarray(np.rint(np.clip(x, 0, 1) * 255) / 255, np.float32)
 
 
-def as_bytes(x: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
+def as_bytes(x: Floats) -> npt.NDArray[np.uint8]:
     """0 to 255."""
     return np.ascontiguousarray(np.rint(np.clip(x, 0, 1) * 255).astype(np.uint8))
 
@@ -89,7 +90,7 @@ def _blurred(x: Picture, sigma: float) -> Picture:
     return np.asarray(cv2.GaussianBlur(x, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101), np.float32)
 
 
-def _convolved(x: Picture, kernel: npt.NDArray[np.floating]) -> Picture:
+def _convolved(x: Picture, kernel: Floats) -> Picture:
     return np.asarray(cv2.filter2D(x, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT_101), np.float32)
 
 
@@ -148,9 +149,9 @@ def _upscaled(x: Picture, level: float, chance: np.random.Generator, scene: np.r
     """A camera of fewer lines, shown at 720: level 0.5 has 480, level 1 has 360; bilinear, the hiss is scaled up with it."""
     height, width = x.shape[:2]
     side = (max(1, round(width / (1 + level))), max(1, round(height / (1 + level))))
-    small = cv2.resize(x, side, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(x, side, interpolation=cv2.INTER_AREA), np.float32)
     small = to_8_bits(small + _noise(chance, small.shape, _HISS))
-    return to_8_bits(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR))
+    return to_8_bits(np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32))
 
 
 def _mjpg(x: Picture, level: float, chance: np.random.Generator, scene: np.random.Generator) -> Picture:
@@ -166,11 +167,13 @@ def _before_codec(x: Picture, level: float, chance: np.random.Generator, scene: 
 
 
 def _h264(frames: Sequence[Picture], level: float) -> list[Picture]:
-    """What H.264 leaves of a clip: x264 as a live encoder sets it up, constant rate factor 26 to 42 (low to very low rates)."""
+    """What H.264 leaves of a clip: x264 as a live encoder sets it up, constant rate factor 22 to 36."""
     import av
 
     if "libx264" not in av.codecs_available:
-        raise GpenLiveError("This build of PyAV has no x264, which the degradation h264 needs.", "Leave it out with --degradation.")
+        raise GpenLiveError(
+            "This build of PyAV has no x264, which h264 needs.", "Name the other degradations with --degradation."
+        )
     height, width = frames[0].shape[:2]
     encoder = av.CodecContext.create("libx264", "w")
     assert isinstance(encoder, av.VideoCodecContext)
@@ -178,7 +181,7 @@ def _h264(frames: Sequence[Picture], level: float) -> list[Picture]:
     encoder.framerate = Fraction(30)
     encoder.time_base = Fraction(1, 30)
     encoder.thread_count = 1  # the same bits on every machine
-    encoder.options = {"preset": "veryfast", "tune": "zerolatency", "crf": f"{26 + 16 * level:g}"}
+    encoder.options = {"preset": "veryfast", "tune": "zerolatency", "crf": f"{22 + 14 * level:g}"}
     decoder = av.CodecContext.create("h264", "r")
     assert isinstance(decoder, av.VideoCodecContext)
     decoder.thread_count = 1

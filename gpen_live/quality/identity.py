@@ -17,7 +17,7 @@ Embedding = npt.NDArray[np.float32]
 _SIDE = 112
 _ARCFACE = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
 """Where ArcFace (Deng et al., CVPR 2019) puts eyes, nose and mouth in 112 x 112 pixels."""
-_MEAN, _STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+_MEAN, _STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 
 
 class Identity:

@@ -39,13 +39,13 @@ class Metric:
 METRICS: tuple[Metric, ...] = (
     Metric("psnr", "PSNR", 2, False, "Peak signal-to-noise ratio to the truth in dB, at most 60; higher is better."),
     Metric("ssim", "SSIM", 3, True, "Structural similarity to the truth (basicsr); 1 is equal."),
-    Metric("niqe", "NIQE", 2, True, "Naturalness without a truth (basicsr); lower is more natural, but it takes noise for detail."),
+    Metric("niqe", "NIQE", 2, True, "Naturalness, without a truth (basicsr); lower is better, but it takes noise for detail."),
     Metric("feature", "features", 2, True, "Mean difference of VGG-19's relu1_2, relu2_2 and relu3_1, summed; not LPIPS."),
     Metric("identity", "identity", 3, False, "Cosine similarity of face embeddings with the truth's; 1 is equal."),
     Metric("ciede2000", "skin ΔE", 2, False, "Mean CIEDE2000 colour error on the skin."),
     Metric("flicker_still", "flicker still", 2, False, "Mean change from frame to frame of a still, noisy scene."),
     Metric("flicker_moving", "flicker moving", 2, False, "The same while the scene moves, the motion taken back."),
-    Metric("psnr_moving", "PSNR moving", 2, False, "PSNR of the last frame of the moving scene: falls where a memory drags behind."),
+    Metric("psnr_moving", "PSNR moving", 2, False, "PSNR of the moving scene's last frame: falls where a memory lags."),
     Metric("changed_by", "changed by", 2, False, "Mean difference to the input."),
 )
 """Every column, in the order of the tables."""

@@ -66,7 +66,7 @@ def read_faces(photos: Path, *, size: int, split: Split = "val", most: int | Non
     if photos.is_file():
         faces = _chosen(_packed(photos, size, split), most)
     elif not photos.is_dir():
-        raise GpenLiveError(f"There is no folder {photos}.", "Name a folder of photos with their manifest.csv, or of aligned faces.")
+        raise GpenLiveError(f"There is no folder {photos}.", "Name a folder of photos and manifest.csv, or of aligned faces.")
     elif (photos / "manifest.csv").is_file():
         faces = _from_manifest(photos, size, split, most)
     else:
@@ -119,13 +119,13 @@ def _packed(path: Path, size: int, split: Split) -> list[Face]:
     from gpen_live.training.pack import unpack
 
     if size != _PACKED_SIDE:
-        raise GpenLiveError(f"{path} holds faces of {_PACKED_SIDE} pixels, the network takes {size}.", "Name the folder of photos.")
+        raise GpenLiveError(f"{path} holds faces of {_PACKED_SIDE} pixels, not {size}.", "Name the folder of photos.")
     try:
         faces = unpack(path)
     except Exception as error:  # numpy and zipfile have many ways of saying that a file is none of theirs
         raise GpenLiveError(f"{path} is no packed file of faces ({error}).", "Make it with gpen_live.training.pack.") from error
     parts = {"train": faces.train, "val": faces.val}
-    names = [split] if split != "all" else list(parts)
+    names = list(parts) if split == "all" else [str(split)]
     return [Face(f"{name}-{number}", "packed", canvas) for name in names for number, canvas in enumerate(parts[name])]
 
 
@@ -142,7 +142,8 @@ def _padded(image: Bytes, size: int) -> Bytes:
     top, left = ((length - side) // 2 for length in image.shape[:2])
     square = image[top : top + side, left : left + side]
     if side != size:
-        square = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_CUBIC)
+        how = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
+        square = np.asarray(cv2.resize(square, (size, size), interpolation=how), np.uint8)
     return np.asarray(cv2.copyMakeBorder(square, *(MARGIN,) * 4, cv2.BORDER_REFLECT_101), np.uint8)
 
 

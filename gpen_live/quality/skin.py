@@ -1,8 +1,8 @@
 """Where a face's skin is, and how light it is.
 
 Skin is looked for in the truth, inside four ellipses on GPEN's template (forehead, both cheeks, nose), by its colour: the chroma
-test of Chai and Ngan ("Face segmentation using skin-color map in videophone applications", IEEE CSVT 1999), widened for light that
-is not white, and a lightness near the region's median, which leaves out glasses, hair, beards and highlights.
+test of Chai and Ngan ("Face segmentation using skin-color map in videophone applications", IEEE CSVT 1999), widened for light
+that is not white, and a lightness near the region's median, which leaves out glasses, hair, beards and highlights.
 
 The lightness of the skin is the individual typology angle of Chardon et al. 1991 in the bins of Del Bino et al. 2006. It was made
 for skin under a spectrophotometer; from a photo it carries the photo's light and processing too: a face in the shade counts as
@@ -53,7 +53,7 @@ def skin(truth: Bytes) -> Mask:
     for x, y, across, down in _ELLIPSES:
         where |= ((columns - x) / across) ** 2 + ((rows - y) / down) ** 2 <= 1
     smooth = cv2.GaussianBlur(truth, (0, 0), side / 256)  # the photo's own grain decides nothing
-    ycc = cv2.cvtColor(smooth, cv2.COLOR_RGB2YCrCb)
+    ycc = np.asarray(cv2.cvtColor(smooth, cv2.COLOR_RGB2YCrCb), np.uint8)
     found = where & _within(ycc[..., 2], _CB) & _within(ycc[..., 1], _CR)
     if found.sum() < _ENOUGH * where.sum():
         return np.zeros_like(where)
