@@ -74,12 +74,12 @@ class Degradation:
 
 def to_8_bits(x: Floats) -> Picture:
     """Rounded to steps of 1/255, clipped to [0, 1]."""
-    return np.asarray(np.rint(np.clip(x, 0, 1) * 255) / 255, np.float32)
+    return np.rint(np.asarray(x, np.float32).clip(0, 1) * 255) / np.float32(255)
 
 
 def as_bytes(x: Floats) -> npt.NDArray[np.uint8]:
     """0 to 255."""
-    return np.ascontiguousarray(np.rint(np.clip(x, 0, 1) * 255).astype(np.uint8))
+    return np.ascontiguousarray(np.rint(np.asarray(x, np.float32).clip(0, 1) * 255).astype(np.uint8))
 
 
 def _noise(chance: np.random.Generator, shape: tuple[int, ...], sigma: float) -> Picture:
