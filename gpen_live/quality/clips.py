@@ -74,7 +74,7 @@ class Degradation:
 
 def to_8_bits(x: Floats) -> Picture:
     """Rounded to steps of 1/255, clipped to [0, 1]."""
-    return np.rint(np.asarray(x, np.float32).clip(0, 1) * 255) / np.float32(255)
+    return np.asarray(np.rint(np.asarray(x, np.float32).clip(0, 1) * 255) / np.float32(255), np.float32)
 
 
 def as_bytes(x: Floats) -> npt.NDArray[np.uint8]:

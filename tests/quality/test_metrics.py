@@ -22,7 +22,7 @@ def texture(height: int = 96, width: int = 96) -> Picture:
 
 
 def as_bytes(x: Picture) -> Bytes:
-    return np.rint(x * 255).astype(np.uint8)
+    return np.asarray(np.rint(x * 255), np.uint8)
 
 
 def test_psnr_of_a_known_error_and_its_cap() -> None:
