@@ -69,7 +69,11 @@ def competitor(name: str, one: Filter) -> Contender:
 
 
 def network(enhancer: Enhancer) -> list[Contender]:
-    """A network, through the product's own path. One with a memory counts twice: steady, and with no frame before."""
+    """A network, through the product's own path. One with a memory counts twice: steady, and with no frame before.
+
+    The memory is fed with the network's last picture as it is, even where the scene has moved since: that is the hard case, which
+    a tracked face meets only in part.
+    """
 
     def alone(clip: Sequence[Batch]) -> list[Batch]:
         return [_to_batch(out) for out in _run(enhancer, clip[-LAST:], remember=False)]

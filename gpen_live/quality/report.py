@@ -202,7 +202,7 @@ def _table(report: Json, conditions: Sequence[Json]) -> list[str]:
 
 def _group_tables(part: Json) -> list[str]:
     """Groups on the reference ladder (else on what there is), and the worst group of every degradation."""
-    tables = part["groups"]
+    tables = [table for table in part["groups"] if not table["name"].endswith(FIRST_FRAME)]
     names = list(dict.fromkeys(table["degradation"] for table in tables))
     if not names:
         return []
@@ -238,7 +238,7 @@ def _worst_lines(name: str, tables: Sequence[Json]) -> list[str]:
         worst = table["worst"]
         if worst is None:
             continue
-        text = f"{table['degradation']}: {worst['group']} {worst['psnr_gain']:+.2f} dB, {worst['gap']:.2f} behind the others"
+        text = f"{table['degradation']}: {table['by']} {worst['group']} {worst['psnr_gain']:+.2f} dB, {worst['gap']:.2f} behind the others"
         found.append(f"**{text}**" if worst["beyond_chance"] or worst["psnr_gain"] < 0 else text)
     if not found:
         return [f"Worst group of {name}: no two groups of at least {SMALLEST} faces to compare."]
