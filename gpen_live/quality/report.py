@@ -238,7 +238,8 @@ def _worst_lines(name: str, tables: Sequence[Json]) -> list[str]:
         worst = table["worst"]
         if worst is None:
             continue
-        text = f"{table['degradation']}: {table['by']} {worst['group']} {worst['psnr_gain']:+.2f} dB, {worst['gap']:.2f} behind the others"
+        who = f"{table['degradation']}: {table['by']} {worst['group']}"
+        text = f"{who} {worst['psnr_gain']:+.2f} dB, {worst['gap']:.2f} behind the others"
         found.append(f"**{text}**" if worst["beyond_chance"] or worst["psnr_gain"] < 0 else text)
     if not found:
         return [f"Worst group of {name}: no two groups of at least {SMALLEST} faces to compare."]
