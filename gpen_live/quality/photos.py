@@ -23,7 +23,6 @@ MARGIN = 32
 """Pixels around a crop: what comes into view when the scene moves."""
 _ENOUGH = 0.9  # a photo whose own crop has fewer pixels than this share of the network's is no truth for it
 _PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
-_PACKED_SIDE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +117,22 @@ def _from_manifest(photos: Path, size: int, split: Split, most: int | None) -> l
 def _packed(path: Path, size: int, split: Split) -> list[Face]:
     from gpen_live.training.pack import unpack
 
-    if size != _PACKED_SIDE:
-        raise GpenLiveError(f"{path} holds faces of {_PACKED_SIDE} pixels, not {size}.", "Name the folder of photos.")
     try:
         faces = unpack(path)
     except Exception as error:  # numpy and zipfile have many ways of saying that a file is none of theirs
         raise GpenLiveError(f"{path} is no packed file of faces ({error}).", "Make it with gpen_live.training.pack.") from error
     parts = {"train": faces.train, "val": faces.val}
+    side = faces.val.shape[1]
+    held = side * 4 // 5  # an eighth of the crop around it
+    if size != held:
+        raise GpenLiveError(f"{path} holds faces of {held} pixels, not {size}.", "Name the folder of photos.")
+    spare = (side - size) // 2 - MARGIN
     names = list(parts) if split == "all" else [str(split)]
-    return [Face(f"{name}-{number}", "packed", canvas) for name in names for number, canvas in enumerate(parts[name])]
+    return [
+        Face(f"{name}-{number}", "packed", np.ascontiguousarray(canvas[spare : side - spare, spare : side - spare]))
+        for name in names
+        for number, canvas in enumerate(parts[name])
+    ]
 
 
 def _read(path: Path) -> Bytes:
