@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import signal
 import sys
-import threading
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
+from gpen_live.cli.interrupt import on_interrupt
 from gpen_live.cli.options import FiniteRange, SizeType, check_weights, check_writable, network_options
 from gpen_live.display import display_available
 from gpen_live.errors import GpenLiveError, UsageError
@@ -124,7 +121,7 @@ def run_headless(config: LiveConfig, *, frames: int | None, seconds: float | Non
     from gpen_live.live.clock import now
     from gpen_live.live.pipeline import LivePipeline
 
-    interrupted = _on_interrupt()
+    interrupted = on_interrupt()
     pipeline = LivePipeline(config, max_frames=frames)
     click.echo(f"Loading {config.model}; {config.source} to {config.sink}.", err=True)
     pipeline.start(wait_for_model=True)
@@ -152,21 +149,6 @@ def run_headless(config: LiveConfig, *, frames: int | None, seconds: float | Non
     if error is not None:
         raise error
     return 0
-
-
-def _on_interrupt() -> threading.Event:
-    """An event that Ctrl-C and a polite kill set; a second Ctrl-C ends at once."""
-    interrupted = threading.Event()
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if interrupted.is_set():
-            os._exit(130)
-        interrupted.set()
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, handle)
-        signal.signal(signal.SIGTERM, handle)
-    return interrupted
 
 
 def _print_meters(pipeline: LivePipeline) -> None:

@@ -138,9 +138,7 @@ def jpeg(x: Tensor, quality: Tensor, video: Tensor | None = None) -> Tensor:
     height, width = x.shape[-2:]
     x = F.pad(x, (0, -width % 16, 0, -height % 16), mode="replicate")
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality).view(-1, 1, 1)
-    luma_table, chroma_table = (
-        ((_constant(t, x.device) * scale + 50) / 100).floor().clamp(1, 255) for t in (JPEG_LUMA, _CHROMA)
-    )
+    luma_table, chroma_table = (((_constant(t, x.device) * scale + 50) / 100).floor().clamp(1, 255) for t in (JPEG_LUMA, _CHROMA))
     if video is not None:
         is_video = video.view(-1, 1, 1) > 0
         flat = (scale * _VIDEO_STEP).clamp(1, 96).expand_as(luma_table)

@@ -23,6 +23,7 @@ import click
 import cv2
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Generator, Tensor
 
@@ -33,7 +34,6 @@ from gpen_live.training.films import Films, Frame, carried
 from gpen_live.training.identity import Identity
 from gpen_live.training.pack import SIZE, Faces, pack, unpack
 from gpen_live.training.validation import Rung, contact_sheet, format_rungs, validate
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +308,14 @@ def serialise(net: Lite, **notes: object) -> bytes:
         **{name: str(value) for name, value in notes.items()},
     }
     return save({name: value.detach().float().cpu().contiguous() for name, value in net.state_dict().items()}, metadata)
+
+
+def load_lite(path: Path) -> Lite:
+    """The network in a weights file that training wrote, ready to use."""
+    with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
+        net = Lite.from_settings(json.loads(file.metadata()["settings"]))
+        net.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (no mapping)
+    return net.eval()
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:

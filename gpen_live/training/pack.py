@@ -102,7 +102,7 @@ def blur_kernels(count: int = 2048, *, size: int = 25, seed: int = 0) -> npt.NDA
                 sigma = [reach * 0.8, reach * 1.2]
                 kernel = random_mixed_kernels(names, shares, size, sigma, sigma, [-np.pi, np.pi], [0.6, 3], [1, 2])
             else:
-                kernel = _disc(size, 1.6 * reach) if kind < 0.8 else _line(size, 3.0 * reach, state.uniform(0, np.pi))
+                kernel = disc(size, 1.6 * reach) if kind < 0.8 else line(size, 3.0 * reach, state.uniform(0, np.pi))
             bank.append(kernel / kernel.sum())
     finally:
         random.setstate(kept)
@@ -116,14 +116,14 @@ def blur_kernels(count: int = 2048, *, size: int = 25, seed: int = 0) -> npt.NDA
 _FINE = 8  # discs and lines are drawn this many times larger, then averaged down: soft edges
 
 
-def _disc(size: int, radius: float) -> npt.NDArray[np.float64]:
+def disc(size: int, radius: float) -> npt.NDArray[np.float64]:
     """Defocus: a disc."""
     grid = (np.arange(size * _FINE) - (size * _FINE - 1) / 2) / _FINE
     inside = (grid[:, None] ** 2 + grid[None, :] ** 2 <= max(radius, 0.3) ** 2).astype(np.float64)
     return np.asarray(inside.reshape(size, _FINE, size, _FINE).mean((1, 3)))
 
 
-def _line(size: int, length: float, angle: float) -> npt.NDArray[np.float64]:
+def line(size: int, length: float, angle: float) -> npt.NDArray[np.float64]:
     """Motion: a line of `length` pixels, one pixel wide."""
     grid = (np.arange(size * _FINE) - (size * _FINE - 1) / 2) / _FINE
     along = np.cos(angle) * grid[None, :] + np.sin(angle) * grid[:, None]
@@ -170,7 +170,9 @@ def unpack(path: Path) -> Faces:
 @click.option("--photos", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
 @click.option("--size", default=SIZE, show_default=True, help="Side of the network's crop in pixels.")
-@click.option("--smallest", type=float, help="Leave out faces whose crop has fewer pixels in the photo; by default 0.9 of the size.")
+@click.option(
+    "--smallest", type=float, help="Leave out faces whose crop has fewer pixels in the photo; by default 0.9 of the size."
+)
 @click.option("--quality", default=92, show_default=True, help="WebP quality of the crops.")
 def main(photos: Path, out: Path, size: int, smallest: float | None, quality: int) -> None:
     """Packs aligned face crops for training."""

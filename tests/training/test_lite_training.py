@@ -17,14 +17,13 @@ from torch import Generator, Tensor
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.nets.lite import Lite
 from gpen_live.training import basicsr_compat
-from gpen_live.training.degrade import degrade, gaussian_blur, grain, jitter, jpeg, ladder, random_webcams
 from gpen_live.training.critic import Critic, critic_loss
-from gpen_live.training.evaluate import judge, load_lite
+from gpen_live.training.degrade import degrade, gaussian_blur, grain, jitter, jpeg, ladder, random_webcams
 from gpen_live.training.features import Features, feature_distance
 from gpen_live.training.films import Films, Frame, carried
-from gpen_live.training.lite import Recipe, Trainer, main, train, unsteadiness
-from gpen_live.training.validation import FRAMES, psnr, validate
+from gpen_live.training.lite import Recipe, Trainer, load_lite, main, train, unsteadiness
 from gpen_live.training.pack import MARGIN, PACKED, SIZE, Faces, aligned, blur_kernels, pack, unpack
+from gpen_live.training.validation import FRAMES, psnr, validate
 
 
 def seeded(seed: int = 0) -> Generator:
@@ -389,13 +388,3 @@ def test_length_must_be_given(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["--photos", str(tmp_path / "faces.npz"), "--out", str(tmp_path)])
     assert result.exit_code == 2
     assert "--seconds or --steps" in result.output
-
-
-def test_judging_by_basicsr() -> None:
-    truth = (pattern(128, 1) * 255).byte().permute(0, 2, 3, 1).numpy()
-    soft = np.stack([cv2.GaussianBlur(p, (0, 0), 3) for p in truth])
-    same, worse = judge(truth, truth), judge(soft, truth)
-    assert same["SSIM"] == pytest.approx(1)
-    assert same["CIEDE2000"] == pytest.approx(0)
-    assert worse["SSIM"] < 0.99
-    assert worse["CIEDE2000"] > 0.1

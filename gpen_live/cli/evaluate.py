@@ -1,0 +1,232 @@
+"""`gpen-live evaluate`: how good the networks are, in figures, and for whom."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gpen_live.cli.interrupt import on_interrupt
+from gpen_live.cli.options import DEVICE, MODEL, FiniteRange, check_weights, check_writable
+from gpen_live.errors import GpenLiveError, UsageError
+from gpen_live.quality.clips import DEGRADATIONS, Degradation
+from gpen_live.quality.competitors import COMPETITORS
+from gpen_live.quality.photos import Split
+
+if TYPE_CHECKING:
+    import torch
+    from rich.console import Console
+
+    from gpen_live.engine.enhancer import Enhancer
+    from gpen_live.quality.measure import Measurement
+    from gpen_live.quality.report import Setting
+
+_NONE = "none"
+_FEATURES, _IDENTITY = "--feature-net", "--identity-net"
+
+
+@click.command(name="evaluate")
+@click.argument("photos", metavar="PHOTOS", type=click.Path(path_type=Path))
+@click.option("--model", "models", type=MODEL, multiple=True, help="One or more networks; by default lite-256.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Weights to use instead of those of the one --model.")
+@click.option(
+    "--against",
+    type=click.Choice([*COMPETITORS, _NONE]),
+    multiple=True,
+    help="Simple filters to compare with; by default all of them.",
+)
+@click.option(
+    "--degradation", "degradations", type=click.Choice(list(DEGRADATIONS)), multiple=True, help="By default all of them."
+)
+@click.option(
+    "--level", "levels", type=FiniteRange(0, 1), multiple=True, help="Levels, 0 to 1; by default each degradation's own."
+)
+@click.option("--split", type=click.Choice(["val", "train", "all"]), default="val", show_default=True, help="Which faces.")
+@click.option("--faces", type=click.IntRange(1), help="Take so many faces, evenly spread; by default all.")
+@click.option(
+    "--slow-faces",
+    type=click.IntRange(0),
+    default=36,
+    show_default=True,
+    help="How many of them get SSIM, NIQE and the feature distance.",
+)
+@click.option("--feature-net", type=click.Path(path_type=Path), help="VGG-19 to relu3_1, a state dict: the feature distance.")
+@click.option("--identity-net", type=click.Path(path_type=Path), help="Face embedding, ONNX, 1x3x112x112: the identity.")
+@click.option("--device", type=DEVICE, default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write all figures to this JSON file.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write the tables to this Markdown file.")
+@click.option(
+    "--sheet", type=click.Path(path_type=Path), help="Write input, networks and truth side by side to this picture, PNG."
+)
+def command(
+    *,
+    photos: Path,
+    models: tuple[str, ...],
+    weights: Path | None,
+    against: tuple[str, ...],
+    degradations: tuple[str, ...],
+    levels: tuple[float, ...],
+    split: Split,
+    faces: int | None,
+    slow_faces: int,
+    feature_net: Path | None,
+    identity_net: Path | None,
+    device: str,
+    report: Path | None,
+    markdown: Path | None,
+    sheet: Path | None,
+) -> int:
+    """Measure networks on PHOTOS, degraded in known ways, against simple filters, and for groups of faces.
+
+    PHOTOS is a folder with manifest.csv and photos/, a packed file, or a folder of aligned face pictures. Ctrl-C ends
+    early, with what has been measured written.
+    """
+    names = list(dict.fromkeys(models)) or ["lite-256"]
+    _check(photos, names, weights, {"report": report, "tables' file": markdown, "sheet": sheet})
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    start = time.monotonic()
+    with console.status("Loading PyTorch") as status:
+        from gpen_live.engine.device import choose_device, describe_device
+        from gpen_live.quality.contenders import competitor, network, the_input
+        from gpen_live.quality.features import read_features
+        from gpen_live.quality.identity import Identity
+        from gpen_live.quality.measure import Measurement
+        from gpen_live.quality.photos import read_faces
+        from gpen_live.quality.report import Setting
+
+        chosen = choose_device(device)
+        features = read_features(feature_net, chosen) if feature_net else None
+        identity = Identity(identity_net) if identity_net else None
+        filters = [name for name in dict.fromkeys(against or COMPETITORS) if name != _NONE]
+        measurements: list[Measurement] = []
+        precisions: dict[str, str] = {}
+        for size, enhancers in _by_size(names, weights, chosen).items():
+            status.update(f"Reading faces of {size} pixels")
+            crops = read_faces(photos, size=size, split=split, most=faces)
+            contenders = [the_input(), *(row for enhancer in enhancers for row in network(enhancer))]
+            contenders += [competitor(name, COMPETITORS[name]) for name in filters]
+            plan = _plan(degradations, levels)
+            measurement = Measurement(
+                crops, contenders, plan, slow_faces=slow_faces, features=features, identity=identity, device=chosen
+            )
+            measurements.append(measurement)
+            precisions |= {enhancer.spec.name: enhancer.precision for enhancer in enhancers}
+        setting = Setting(
+            photos=photos.resolve().name,
+            split=split,
+            device=describe_device(chosen),
+            weights=weights.name if weights else None,
+            precisions=precisions,
+            left_out=_left_out(feature_net, identity_net, slow_faces),
+        )
+        status.update("Estimating the time")
+        about = sum(measurement.estimate() for measurement in measurements)
+    _announce(console, measurements, setting, about)
+    if sheet is not None:
+        from gpen_live.quality.sheet import contact_sheet, write_sheet
+
+        with console.status("Drawing the sheet"):
+            write_sheet(sheet, [contact_sheet(measurement) for measurement in measurements])
+    _measure(console, measurements)
+    _write(setting, measurements, time.monotonic() - start, report, markdown)
+    return 0
+
+
+def _check(photos: Path, names: Sequence[str], weights: Path | None, targets: Mapping[str, Path | None]) -> None:
+    """What can be refused before anything is loaded."""
+    for what, path in targets.items():
+        if path is not None:
+            check_writable(path, what)
+    sheet = targets["sheet"]
+    if sheet is not None and sheet.suffix.lower() != ".png":
+        raise UsageError(f'"{sheet.name}" is no name of a sheet.', "It must end in .png.")
+    if weights is not None and len(names) > 1:
+        raise UsageError("--weights belongs to one network, and several were named.", "Name one --model.")
+    if not photos.exists():
+        raise GpenLiveError(f"There is no folder {photos}.", "Name a folder of photos and manifest.csv, or of aligned faces.")
+    for name in names:
+        check_weights(name, weights)
+
+
+def _plan(names: Sequence[str], levels: Sequence[float]) -> list[tuple[Degradation, float]]:
+    """Degradations and levels; what is clean has no other level."""
+    chosen = [DEGRADATIONS[name] for name in dict.fromkeys(names or DEGRADATIONS)]
+    wanted = sorted(set(levels))
+    return [(one, level) for one in chosen for level in (wanted if wanted and one.name != "clean" else one.levels)]
+
+
+def _by_size(names: Sequence[str], weights: Path | None, device: torch.device) -> dict[int, list[Enhancer]]:
+    """The networks, loaded as the product loads them, by the size of their crops."""
+    from gpen_live.engine.enhancer import load_enhancer
+
+    sizes: dict[int, list[Enhancer]] = {}
+    for name in names:
+        enhancer = load_enhancer(name, weights, device)
+        sizes.setdefault(enhancer.size, []).append(enhancer)
+    return sizes
+
+
+def _left_out(feature_net: Path | None, identity_net: Path | None, slow_faces: int) -> dict[str, str]:
+    """Columns that can't be measured, and why."""
+    left_out = {} if slow_faces else dict.fromkeys(("ssim", "niqe", "feature"), "--slow-faces 0")
+    if feature_net is None:
+        left_out["feature"] = f"no {_FEATURES}"
+    if identity_net is None:
+        left_out["identity"] = f"no {_IDENTITY}"
+    return left_out
+
+
+def _announce(console: Console, measurements: Sequence[Measurement], setting: Setting, about: float) -> None:
+    from gpen_live.quality.metrics import METRICS
+
+    time_needed = f"{about / 60:.0f} minutes" if about > 90 else f"{about:.0f} seconds"
+    for measurement in measurements:
+        rows = ", ".join(contender.name for contender in measurement.contenders)
+        console.print(
+            f"{len(measurement.subjects)} faces of {measurement.size} pixels, {len(measurement.plan)} conditions: {rows}."
+        )
+    titles = {metric.key: metric.title for metric in METRICS}
+    if setting.left_out:
+        console.print("Left out: " + ", ".join(f"{titles[key]} ({why})" for key, why in setting.left_out.items()) + ".")
+    console.print(f"This will take about {time_needed}. Ctrl-C ends it earlier, with what has been measured.")
+
+
+def _measure(console: Console, measurements: Sequence[Measurement]) -> None:
+    """Runs all, with a bar; Ctrl-C ends it in order."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    interrupted = on_interrupt()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=sum(measurement.steps for measurement in measurements))
+        for measurement in measurements:
+            if not interrupted.is_set():
+                measurement.run(lambda done, what: bar.update(task, advance=done, description=what), interrupted.is_set)
+    if interrupted.is_set():
+        console.print("Interrupted: what follows is incomplete.")
+
+
+def _write(
+    setting: Setting, measurements: Sequence[Measurement], seconds: float, report: Path | None, markdown: Path | None
+) -> None:
+    """Report, tables as a file, tables on the terminal."""
+    from gpen_live.live.report import write_report
+    from gpen_live.quality.report import build_report, to_markdown
+
+    built = build_report(setting, measurements, seconds)
+    tables = to_markdown(built)
+    if report is not None:
+        write_report(report, built)
+    if markdown is not None:
+        try:
+            markdown.write_text(tables, encoding="utf-8")
+        except OSError as error:
+            raise GpenLiveError(
+                f"The tables' file {markdown} can't be written ({error.strerror}).", "Name another file."
+            ) from error
+    click.echo(tables, nl=False)
