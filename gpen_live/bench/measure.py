@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpen_live.engine.candidates import Candidate
 from gpen_live.engine.device import choose_device, describe_device, synchronize
 from gpen_live.engine.engine import Engine, load_detector
 from gpen_live.engine.enhancer import Enhancer, load_enhancer
@@ -31,17 +32,25 @@ _FRAME_SIZE = Size(1280, 720)
 
 @dataclass(frozen=True)
 class NetworkTime:
-    """One network alone on one crop, in milliseconds. `own_weights` is False where it ran with untrained ones."""
+    """One network alone on one crop, in milliseconds. `own_weights` is False where it ran with untrained ones.
+
+    `candidates` are the ways to run it that were measured on this processor, the chosen one marked; none on other devices.
+    `notes` say what could not be used.
+    """
 
     model: str
     size: int
+    runtime: str
     precision: str
+    threads: int | None
     load_s: float
     runs: int
     network_ms: Quantiles
     fps: float
     grade: str
     own_weights: bool
+    candidates: list[Candidate]
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -93,14 +102,14 @@ def run_bench(models: list[str], device_name: str, say: Callable[[str], None]) -
 def _enhancer(spec: ModelSpec, device: torch.device) -> tuple[Enhancer, bool]:
     """The model with its own weights, or with untrained ones where they are not there: as much arithmetic either way."""
     try:
-        return load_enhancer(spec.name, None, device), True
+        return load_enhancer(spec.name, None, device, thorough=True), True
     except WeightsError:
         if spec.shipped:
             raise
     from gpen_live.nets.gpen import VARIANTS, Gpen
 
     enhancer = Enhancer(Gpen(**VARIANTS[spec.name]), spec, device)
-    enhancer.warm_up()
+    enhancer.warm_up(thorough=True)
     return enhancer, False
 
 
@@ -115,13 +124,17 @@ def _network(enhancer: Enhancer, load_s: float, own: bool) -> NetworkTime:
     return NetworkTime(
         model=enhancer.spec.name,
         size=enhancer.size,
+        runtime=enhancer.runtime,
         precision=enhancer.precision,
+        threads=enhancer.threads,
         load_s=round(load_s, 3),
         runs=len(taken),
         network_ms=times,
         fps=round(1e3 / times.p50, 1),
         grade=grade(times.p50),
         own_weights=own,
+        candidates=enhancer.candidates,
+        notes=enhancer.notes,
     )
 
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import copy
-import statistics
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
+from gpen_live.engine.candidates import Candidate, Contest, most_threads, test_crop, thread_counts, torch_network, ways
 from gpen_live.engine.device import synchronize
-from gpen_live.errors import GpenLiveError
+from gpen_live.errors import GpenLiveError, WeightsError
 from gpen_live.models.registry import ModelSpec, get, locate
 
 if TYPE_CHECKING:
     import torch
 
-_WARM_UPS = 2
-_TIMED = 9
-_TIMING_S = 0.5
-_MOST_THREADS = 8
+    from gpen_live.engine.candidates import Network
+    from gpen_live.nets.quantised import Quantised
+
+_WARM_UPS = 5
+_HASTY_S, _PATIENT_S = 0.07, 0.5
+"""Seconds for the timing of one candidate."""
 
 
 class NetworkError(GpenLiveError):
@@ -31,51 +29,77 @@ class Enhancer:
     """Turns face crops into enhanced ones.
 
     One thread calls it. `size` is the side of its crops in pixels, `stride` what the sides of a whole frame must be multiples
-    of (None: it takes squares of `size` alone), `precision` the arithmetic that it runs in ("fp32", "bf16").
+    of (None: it takes squares of `size` alone), `memory` whether it also looks at its last pictures. `runtime` is what it runs in
+    ("PyTorch", "OpenVINO"), `precision` the arithmetic ("fp32", "bf16", "int8"), `candidates` what was measured to choose them,
+    and `notes` are sentences for the user about what could not be used.
     """
 
-    def __init__(self, network: torch.nn.Module, spec: ModelSpec, device: torch.device) -> None:
+    def __init__(
+        self, network: torch.nn.Module, spec: ModelSpec, device: torch.device, quantised: Quantised | None = None
+    ) -> None:
+        """`quantised`: the same network in 8 bits, which a processor may take instead."""
         import torch
 
         self.spec = spec
         self.device = device
         self.size = spec.size
         self.stride: int | None = getattr(network, "stride", None)
+        self.memory = bool(getattr(network, "settings", {}).get("memory", 0))
         self.precision = "fp32"
+        self.runtime = "PyTorch"
         self.threads: int | None = None
-        self._network = network.eval().requires_grad_(False).to(device)
+        self.candidates: list[Candidate] = []
+        self.notes: list[str] = []
+        self._module = network.eval().requires_grad_(False).to(device)
         if device.type == "cpu":
-            self._network = self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._module = self._module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network: Network = torch_network(self._module, memory=self.memory)
+        self._quantised = quantised
 
-    def warm_up(self) -> None:
+    def warm_up(self, *, thorough: bool = False) -> None:
         """Runs the network until it is at speed; on a CPU takes the fastest of what is good enough on this very machine.
 
-        Candidates are the number of threads and, for light networks, bf16: having the instructions or the cores is no proof that
-        they are faster. Small networks are often fastest on one thread, which also leaves the others to the streamer's game.
+        Candidates are the runtime, the precision (for light networks bf16 and 8 bits too) and the number of threads: having the
+        instructions or the cores is no proof that they are faster. Small networks are often fastest on one thread, which also
+        leaves the others to the streamer's game. What was measured is in `candidates`.
+
+        Args:
+            thorough: measure every candidate with every number of threads, for as long as it takes; else only the fastest of
+                one thread is tried with more of them, so that a light network is ready in about a second.
         """
         import torch
 
         with torch.inference_mode():
             if self.device.type == "cpu":
-                self._take_fastest()
-            else:
-                self._time()
+                self._take_fastest(thorough)
+                return
+            if self.spec.float_model is not None:
+                self.notes.append(f"8 bits are for processors: on {self.device} {self.spec.name} computes in fp32.")
+            crop = test_crop(self.size).to(self.device)
+            for _ in range(_WARM_UPS):
+                self(crop)
+                synchronize(self.device)
 
-    def _take_fastest(self) -> None:
-        import torch
-
-        networks = {"fp32": self._network}
-        if self.spec.kind == "lite" and _cpu_has_bf16():
-            networks["bf16"] = copy.deepcopy(self._network).to(torch.bfloat16)
-        best = float("inf")
-        for precision, network in networks.items():
-            for threads in sorted({1, _most_threads()}):
-                torch.set_num_threads(threads)
-                self._network = network
-                taken = self._time()
-                if taken < 0.9 * best:  # fewer threads and plain fp32 come first, and stay unless clearly beaten
-                    best, self.precision, self.threads = taken, precision, threads
-        self._network = networks[self.precision]
+    def _take_fastest(self, thorough: bool) -> None:
+        options = ways(self._module, self.size, self._quantised, memory=self.memory, notes=self.notes)
+        budget_s = _PATIENT_S if thorough or len(options) == 1 else _HASTY_S
+        contest = Contest(self.size, memory=self.memory, budget_s=budget_s, notes=self.notes)
+        wanted = "int8" if self.spec.float_model is not None else None  # who asks for 8 bits gets them, where they run
+        first, *more = thread_counts()
+        try:
+            for way in options:
+                for threads in (first, *more) if thorough else (first,):
+                    contest.enter(way, threads)
+            if not thorough:
+                ahead = next(one for one in contest.best(wanted)[0] if one.chosen)
+                for way in options:
+                    for threads in more if (way.runtime, way.precision) == (ahead.runtime, ahead.precision) else ():
+                        contest.enter(way, threads)
+            self.candidates, self._network = contest.best(wanted)
+        except RuntimeError as error:
+            raise NetworkError(f"The network {self.spec.name} failed ({str(error).splitlines()[0]}).") from error
+        chosen = next(one for one in self.candidates if one.chosen)
+        self.runtime, self.precision, self.threads = chosen.runtime, chosen.precision, chosen.threads
         self.use_threads()
 
     def use_threads(self, *, whole_frame: bool = False) -> None:
@@ -83,24 +107,12 @@ class Enhancer:
         import torch
 
         if self.threads is not None:
-            torch.set_num_threads(_most_threads() if whole_frame else self.threads)
+            torch.set_num_threads(most_threads() if whole_frame else self.threads)
 
-    def _time(self) -> float:
-        """Median seconds of one crop, after a warm-up, within about half a second."""
-        import torch
-
-        crop = torch.rand(1, 3, self.size, self.size, device=self.device) * 2 - 1
-        taken: list[float] = []
-        end = time.perf_counter() + _TIMING_S
-        while len(taken) <= _WARM_UPS or (len(taken) < _WARM_UPS + _TIMED and time.perf_counter() < end):
-            start = time.perf_counter()
-            self(crop)
-            synchronize(self.device)
-            taken.append(time.perf_counter() - start)
-        return statistics.median(taken[_WARM_UPS:])
-
-    def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
+    def __call__(self, pictures: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
         """The enhanced pictures: N x 3 x H x W, float32 RGB, about [-1, 1], as `pictures` (float32, on the device).
+
+        `previous`: what came out for the frame before, for networks with a memory; None: there is none.
 
         Raises:
             NetworkError: the network failed, or its pictures are of another shape or not finite.
@@ -108,7 +120,7 @@ class Enhancer:
         import torch
 
         try:
-            out: torch.Tensor = self._network(pictures)
+            out: torch.Tensor = self._network(pictures, previous if self.memory else None)
         except RuntimeError as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise NetworkError(f"The network {self.spec.name} failed ({reason}).") from error
@@ -120,25 +132,31 @@ class Enhancer:
         return out.clamp_(-1, 1)
 
 
-def load_enhancer(name: str, weights: Path | None, device: torch.device) -> Enhancer:
+def load_enhancer(name: str, weights: Path | None, device: torch.device, *, thorough: bool = False) -> Enhancer:
     """The model `name` on `device`, from its own weights or the file `weights`, ready to run.
+
+    On a CPU the shipped 8-bit version of the same weights is a candidate too.
+
+    Args:
+        thorough: see `Enhancer.warm_up`.
 
     Raises:
         UsageError: no such model. WeightsError: its weights are missing, damaged or of another network.
     """
-    from gpen_live.models.files import load_network
+    from gpen_live.models.files import load_network, load_quantised
 
     spec = get(name)
-    enhancer = Enhancer(load_network(spec, locate(spec, weights)), spec, device)
-    enhancer.warm_up()
+    path = locate(spec, weights)
+    quantised, notes = None, []
+    if device.type == "cpu" and spec.kind == "lite":
+        try:
+            quantised = load_quantised(spec, path)
+        except WeightsError as error:
+            if spec.float_model is not None:
+                raise
+            notes.append(f"Without 8 bits: {error}")
+    network = quantised.network if quantised is not None and spec.float_model is not None else load_network(spec, path)
+    enhancer = Enhancer(network, spec, device, quantised)
+    enhancer.notes += notes
+    enhancer.warm_up(thorough=thorough)
     return enhancer
-
-
-def _most_threads() -> int:
-    return min(_MOST_THREADS, psutil.cpu_count(logical=False) or 1)
-
-
-def _cpu_has_bf16() -> bool:
-    import torch
-
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

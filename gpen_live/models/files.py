@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickletools
 import warnings
@@ -9,13 +10,16 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from gpen_live.errors import WeightsError
-from gpen_live.models.registry import MODELS, ModelSpec
+from gpen_live.models.registry import MODELS, ModelSpec, eight_bit_version, locate
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from gpen_live.nets.lite import Lite
+    from gpen_live.nets.quantised import Quantised
 
 _AGAIN: Final = "Download it again, or choose another file."
 
@@ -98,12 +102,63 @@ def load_into(module: nn.Module, path: Path, spec: ModelSpec) -> Weights:
 def load_network(spec: ModelSpec, path: Path) -> nn.Module:
     """Build the network of a model (not of the detector) on the CPU with the weights in a file, in float32, ready for inference.
 
+    Weights in 8 bits become the rounded ones in float32.
+
     Raises:
         WeightsError: as `load_into`.
     """
+    weights = read(path)
+    if spec.kind == "lite":
+        weights = Weights(_unpacked(weights, path, spec)[0], weights.metadata)
+    return _network(spec, weights, path)
+
+
+def load_quantised(spec: ModelSpec, path: Path) -> Quantised | None:
+    """What lets a light network compute in 8 bits: from the file itself, or from the shipped 8-bit version that was made of it.
+
+    Returns:
+        None if the file is in float and no version in 8 bits was made of it.
+
+    Raises:
+        WeightsError: as `load_into`, of either file; or an 8-bit model's file is in float.
+    """
+    from gpen_live.nets.quantised import Quantised, convolutions
+
+    eight = eight_bit_version(spec)
+    if eight is None:
+        return None
+    if spec is not eight:
+        other = locate(eight)
+        if _head(path) and sha256(path) != read(other).metadata.get("made_of"):
+            return None
+        path = other
+    weights = read(path)
+    state, ranges = _unpacked(weights, path, eight)
+    if not ranges:
+        raise _misfit(path, eight, None, "its weights are not in 8 bits")
+    network = cast("Lite", _network(eight, Weights(state, weights.metadata), path))
+    if unknown := ranges.keys() - convolutions(network).keys():
+        raise _misfit(path, eight, None, f"{min(unknown)} is no convolution")
+    return Quantised(network, ranges, weights.metadata.get("made_of", ""))
+
+
+def _unpacked(weights: Weights, path: Path, spec: ModelSpec) -> tuple[dict[str, Tensor], dict[str, tuple[float, float]]]:
+    from gpen_live.nets.quantised import unpack_state
+
+    try:
+        return unpack_state(weights.state)
+    except ValueError as error:
+        raise _misfit(path, spec, identify(weights.state), str(error)) from error
+
+
+def sha256(path: Path) -> str:
+    """The file's digest in lower-case hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _network(spec: ModelSpec, weights: Weights, path: Path) -> nn.Module:
     import torch
 
-    weights = read(path)
     with torch.device("meta"):
         module = _blank(spec, weights, path)
     _fill(module, weights, path, spec)

@@ -31,6 +31,7 @@ class ModelSpec:
         page: the page for people where it can be had.
         bytes: its exact length, where known.
         sha256: its digest in lower-case hex, where known.
+        float_model: of an 8-bit version, the name of the model that it is a version of.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ModelSpec:
     page: str | None = None
     bytes: int | None = None
     sha256: str | None = None
+    float_model: str | None = None
 
     def __post_init__(self) -> None:
         if self.filename in ("", "..") or Path(self.filename).name != self.filename:
@@ -115,6 +117,20 @@ _SPECS: Final = (
         bytes=2_342_368,
         sha256="648db9054e0a79d08556876e79ae8d12397bfc0b553ebb84189dde6bba424fb0",
     ),
+    ModelSpec(
+        name="lite-256-int8",
+        title="Lite 256 in 8 bits",
+        kind="lite",
+        size=256,
+        parameters=580_000,
+        licence="Apache-2.0",
+        licence_text=_OWN_LICENCE,
+        filename="lite-256-int8.safetensors",
+        shipped=True,
+        bytes=687_176,
+        sha256="0a9a170e9a9d820be024db5fcb5b5ad27348ef0707f6504929d06cd4b35fe4a3",
+        float_model="lite-256",
+    ),
     _gpen(256, 18_880_000, "GPEN-BFR-256.pth", f"{_OSS}/GPEN-BFR-256.pth", _UPSTREAM),
     _gpen(
         512,
@@ -163,6 +179,13 @@ def get(name: str) -> ModelSpec:
     if name not in MODELS:
         raise UsageError(f"There is no model {name!r}.", f"Choose one of {', '.join(spec.name for spec in enhancers())}.")
     return MODELS[name]
+
+
+def eight_bit_version(spec: ModelSpec) -> ModelSpec | None:
+    """The model in 8 bits: itself, or the one made of it; None if there is none."""
+    if spec.float_model is not None:
+        return spec
+    return next((other for other in MODELS.values() if other.float_model == spec.name), None)
 
 
 def models_folder() -> Path:

@@ -1,0 +1,125 @@
+"""Light networks through OpenVINO, on processors: its compiled graph outruns PyTorch's calls, and it computes in 8 bits."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections import OrderedDict
+from collections.abc import Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
+
+from gpen_live.errors import GpenLiveError
+from gpen_live.nets.lite import Lite
+
+if TYPE_CHECKING:
+    import torch
+
+Precision = Literal["fp32", "bf16", "int8"]
+_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # int8: what is not in 8 bits
+_SHAPES = 2  # compiled ones that are kept beside the crop's
+
+
+class RuntimeMissingError(GpenLiveError):
+    """OpenVINO is not installed, or does not load."""
+
+
+def library() -> ModuleType:
+    """OpenVINO, imported at the first call (about 0.3 s).
+
+    Without its converter: nothing here needs it, and its import alone would report the use of OpenVINO to its makers.
+
+    Raises:
+        RuntimeMissingError: it is not installed, or does not load.
+    """
+    converter = "openvino.tools.ovc"
+    blocked = converter not in sys.modules
+    if blocked:
+        sys.modules[converter] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module("openvino")
+    except (ImportError, OSError, RuntimeError) as error:  # not there; a library of the system's that it lacks
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise RuntimeMissingError(
+            f"OpenVINO does not load ({reason}): the network runs in PyTorch, which is slower.",
+            "Install GPEN Live again, with all it requires.",
+        ) from error
+    finally:
+        if blocked:
+            del sys.modules[converter]
+
+
+class VinoNetwork:
+    """A light network in OpenVINO: pictures (and the ones before, where it has a memory) in, enhanced pictures out.
+
+    Pictures are N x 3 x H x W, float32 RGB, about [-1, 1], on the CPU; sides multiples of the network's stride. Crops of `size`
+    are taken one by one with `threads`, which is what was measured. Any other shape is compiled when it first comes (about 0.1 s)
+    and gets `most_threads`.
+
+    Raises:
+        RuntimeMissingError: OpenVINO is missing. RuntimeError: it refuses the network.
+    """
+
+    def __init__(
+        self,
+        network: Lite,
+        precision: Precision,
+        *,
+        size: int,
+        threads: int,
+        most_threads: int,
+        ranges: Mapping[str, tuple[float, float]] | None = None,
+    ) -> None:
+        self._openvino: Any = library()
+        self._core = self._openvino.Core()
+        self._memory = bool(network.settings.get("memory", 0))
+        self._precision = precision
+        self._model: Any = _build(self._openvino, network, ranges)
+        self._most_threads = most_threads
+        self._crop_shape = (1, 3, size, size)
+        self._crop = self._compile(self._crop_shape, threads)
+        self._others: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+
+    def __call__(self, pictures: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
+        """The enhanced pictures; `previous`: the ones before, None: `pictures` themselves. Raises RuntimeError where it fails."""
+        import torch
+
+        before = pictures if previous is None else previous
+        if pictures.shape[1:] == self._crop_shape[1:]:
+            changes = [self._infer(self._crop, pictures[i : i + 1], before[i : i + 1]) for i in range(len(pictures))]
+            return torch.cat(changes) if len(changes) > 1 else changes[0]
+        return self._infer(self._request(tuple(pictures.shape)), pictures, before)
+
+    def _infer(self, request: Any, pictures: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
+        """The sum is PyTorch's, in float32: a picture that is clean loses nothing through the network's precision."""
+        import torch
+
+        inputs = [pictures, before] if self._memory else [pictures]
+        request.infer({i: each.contiguous().numpy() for i, each in enumerate(inputs)}, share_inputs=True)
+        return pictures + torch.from_numpy(request.get_output_tensor(0).data)
+
+    def _request(self, shape: tuple[int, ...]) -> Any:
+        if shape not in self._others:
+            self._others[shape] = self._compile(shape, self._most_threads)
+            if len(self._others) > _SHAPES:
+                self._others.popitem(last=False)
+        self._others.move_to_end(shape)
+        return self._others[shape]
+
+    def _compile(self, shape: tuple[int, ...], threads: int) -> Any:
+        model = self._model.clone()
+        model.reshape({each: self._openvino.PartialShape(list(shape)) for each in model.inputs})
+        settings = {
+            "ENABLE_CPU_PINNING": False,  # the streamer's game needs the cores too
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": _HINTS[self._precision],
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        return self._core.compile_model(model, "CPU", settings).create_infer_request()
+
+
+def _build(openvino: Any, network: Lite, ranges: Mapping[str, tuple[float, float]] | None) -> Any:
+    from gpen_live.engine.runtimes.graph import build
+
+    return build(openvino, network, ranges)

@@ -1,0 +1,88 @@
+"""The light network in 8 bits: its weights as whole numbers, and the ranges of what its convolutions get.
+
+Weights have 7 bits in their 8: where a processor lacks VNNI its instruction adds two products in 16 bits, and two products of a
+full 8-bit weight would not fit. The seventh bit costs less than 0.01 dB. Arithmetic and memory layout are the runtime's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gpen_live.nets.lite import Lite
+
+BITS = 7
+_MOST = 2 ** (BITS - 1) - 1
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """How a light network computes in 8 bits.
+
+    Args:
+        network: the network with its rounded weights, in float32.
+        ranges: convolution's name -> lowest and highest value of its input, which is put on 256 steps between; 0 is one of them.
+            Convolutions that are not named stay in float.
+        source: SHA-256 (hex) of the file of float weights that it was made from.
+    """
+
+    network: Lite
+    ranges: dict[str, tuple[float, float]]
+    source: str = ""
+
+
+def quantise_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """A convolution's weight (O,I,k,k) as whole numbers (int8, same shape) and their scale per output (O, float32).
+
+    A weight that was rounded already comes out as it went in.
+    """
+    scale = weight.abs().amax((1, 2, 3)).clamp(min=1e-12) / _MOST
+    return (weight / scale.view(-1, 1, 1, 1)).round().clamp(-_MOST, _MOST).to(torch.int8), scale
+
+
+def pack_state(network: Lite, ranges: Mapping[str, tuple[float, float]]) -> dict[str, Tensor]:
+    """The network as a file holds it: the convolutions in `ranges` as int8 `weight`, `scale` and `range`, all else in float32."""
+    state: dict[str, Tensor] = {name: value.detach().float() for name, value in network.state_dict().items()}
+    for name, limits in ranges.items():
+        state[f"{name}.weight"], state[f"{name}.scale"] = quantise_weight(state[f"{name}.weight"])
+        state[f"{name}.range"] = torch.tensor(limits)
+    return state
+
+
+def unpack_state(packed: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, tuple[float, float]]]:
+    """The inverse of `pack_state`: a state dict in float32 with rounded weights, and the ranges.
+
+    Other state dicts come back as they are, without ranges.
+
+    Raises:
+        ValueError: scale, range and weights do not belong together.
+    """
+    state = {name: value for name, value in packed.items() if not name.endswith((".scale", ".range"))}
+    ranges: dict[str, tuple[float, float]] = {}
+    for name in packed:
+        layer, _, kind = name.rpartition(".")
+        if kind == "weight" and packed[name].dtype == torch.int8:
+            weight, scale, limits = (packed.get(f"{layer}.{part}") for part in ("weight", "scale", "range"))
+            if weight is None or scale is None or limits is None:
+                raise ValueError(f"{layer} lacks its scale or its range")
+            if weight.dim() != 4 or scale.shape != weight.shape[:1] or limits.shape != (2,) or not bool((scale > 0).all()):
+                raise ValueError(f"the scale or the range of {layer} does not fit")
+            low, high = limits.tolist()
+            if not low <= 0 <= high or low == high:
+                raise ValueError(f"the range of {layer} does not hold zero")
+            state[name] = weight.float() * scale.view(-1, 1, 1, 1)
+            ranges[layer] = (low, high)
+    if len(packed) - len(state) != 2 * len(ranges):
+        raise ValueError("a scale or a range has no weight in whole numbers")
+    return state, ranges
+
+
+def convolutions(network: Lite) -> dict[str, nn.Conv2d]:
+    """The convolutions that compute in 8 bits.
+
+    All but the depthwise ones: these are a twelfth of the arithmetic, no faster in 8 bits, and they lose most.
+    """
+    return {name: m for name, m in network.named_modules() if isinstance(m, nn.Conv2d) and m.groups == 1}

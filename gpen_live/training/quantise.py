@@ -1,0 +1,141 @@
+"""Makes the 8-bit version of a light network: calibrated on degraded training faces, nothing is trained.
+
+    python -m gpen_live.training.quantise --photos PHOTOS --weights WEIGHTS.safetensors --out WEIGHTS-int8.safetensors
+
+PHOTOS is the folder with `manifest.csv` or what `gpen_live.training.pack` made of it. The same photos and weights give the same
+file, byte for byte. It prints the length and the digest for `gpen_live.models.registry`, and what the 8 bits cost on the
+validation faces.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Generator, Tensor, nn
+
+from gpen_live.engine.candidates import most_threads
+from gpen_live.engine.runtimes.vino import VinoNetwork
+from gpen_live.models.files import sha256
+from gpen_live.nets.lite import Lite
+from gpen_live.nets.quantised import BITS, Quantised, convolutions, pack_state, unpack_state
+from gpen_live.training.degrade import degrade, random_webcams
+from gpen_live.training.evaluate import load_lite
+from gpen_live.training.lite import Rung, as_pictures, read_faces, validate
+from gpen_live.training.pack import MARGIN, SIZE, Faces
+
+_BATCH = 8
+_GRAIN = 64
+"""Ranges are whole multiples of 1/64, so that another processor's rounding does not change the file."""
+
+
+def calibration_frames(faces: Faces, count: int, seed: int = 0) -> list[Tensor]:
+    """Two frames of the same still faces, seen through random webcams: two of count x 3 x SIZE x SIZE in [-1, 1]."""
+    generator = Generator().manual_seed(seed)
+    few = as_pictures(faces.train[np.linspace(0, len(faces.train) - 1, count).astype(int)], torch.device("cpu"))
+    bank = torch.from_numpy(faces.kernels)
+    frames: list[list[Tensor]] = [[], []]
+    for part in torch.split(few, _BATCH):
+        webcams = random_webcams(len(part), len(bank), generator)
+        for frame in frames:
+            seen = degrade(part.float() / 255, webcams, bank, generator)
+            frame.append(seen[..., MARGIN : MARGIN + SIZE, MARGIN : MARGIN + SIZE] * 2 - 1)
+    return [torch.cat(frame) for frame in frames]
+
+
+@torch.no_grad()
+def calibrate(network: Lite, frames: list[Tensor]) -> dict[str, tuple[float, float]]:
+    """Lowest and highest value that each convolution to be quantised gets; 0 is always within.
+
+    Args:
+        network: in float32.
+        frames: N x 3 x H x W in [-1, 1] each, of the same scenes in turn: a network with a memory gets its last output too.
+    """
+    ranges: dict[str, tuple[float, float]] = {}
+
+    def watch(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def note(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            low, high = ranges.get(name, (0.0, 1 / _GRAIN))
+            ranges[name] = min(low, float(inputs[0].min())), max(high, float(inputs[0].max()))
+
+        return note
+
+    hooks = [module.register_forward_pre_hook(watch(name)) for name, module in convolutions(network).items()]
+    try:
+        for parts in zip(*(torch.split(frame, _BATCH) for frame in frames), strict=True):
+            previous: Tensor | None = None
+            for part in parts:
+                out = network(part, previous) if network.settings.get("memory", 0) else network(part)
+                previous = out.clamp(-1, 1)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {n: (math.floor(low * _GRAIN) / _GRAIN, math.ceil(high * _GRAIN) / _GRAIN) for n, (low, high) in ranges.items()}
+
+
+def serialise(network: Lite, ranges: dict[str, tuple[float, float]], made_of: str) -> bytes:
+    """The 8-bit network as a safetensors file; `made_of` is the SHA-256 of the float weights' file."""
+    metadata = {
+        "architecture": "lite",
+        "version": "1",
+        "settings": json.dumps(network.settings),
+        "bits": str(BITS),
+        "made_of": made_of,
+    }
+    data = save(pack_state(network, ranges), metadata)
+    # The library writes metadata in any order: write the header again, sorted.
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return struct.pack("<Q", len(header)) + header + data[8 + length :]
+
+
+def rounded(network: Lite, ranges: dict[str, tuple[float, float]]) -> Quantised:
+    """The network as the file will be read."""
+    state, kept = unpack_state(pack_state(network, ranges))
+    copy = Lite.from_settings(network.settings)
+    copy.load_state_dict(state)
+    return Quantised(copy.eval().requires_grad_(False), kept)
+
+
+def cost(network: Lite, quantised: Quantised, truth: Tensor) -> list[tuple[Rung, Rung]]:
+    """The validation ladder of the network in float and in 8 bits, on N x 3 x SIZE x SIZE in [0, 1]."""
+    cores = most_threads()
+    eight = VinoNetwork(quantised.network, "int8", size=SIZE, threads=cores, most_threads=cores, ranges=quantised.ranges)
+    return list(zip(*(validate(one, truth, None, batch=_BATCH) for one in (network, eight)), strict=True))
+
+
+@click.command()
+@click.option(
+    "--photos", type=click.Path(exists=True, path_type=Path), required=True, help="Folder with manifest.csv, or a packed file."
+)
+@click.option("--weights", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="In float.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.option("--faces", "count", default=96, show_default=True, help="Training faces to calibrate on.")
+@click.option("--judges", default=48, show_default=True, help="Validation faces to measure the cost on; 0: don't.")
+def main(photos: Path, weights: Path, out: Path, count: int, judges: int) -> None:
+    """Makes the 8-bit version of a light network."""
+    network = load_lite(weights)
+    faces = read_faces(photos)
+    ranges = calibrate(network, calibration_frames(faces, min(count, len(faces.train))))
+    out.write_bytes(serialise(network, ranges, sha256(weights)))
+    click.echo(f'{out}: {len(ranges)} convolutions in 8 bits\n    bytes={out.stat().st_size:_},\n    sha256="{sha256(out)}",')
+    if judges:
+        truth = as_pictures(faces.val[:: max(1, len(faces.val) // judges)][:judges], torch.device("cpu")).float() / 255
+        truth = truth[..., MARGIN : MARGIN + SIZE, MARGIN : MARGIN + SIZE].contiguous()
+        click.echo(f"\n{len(truth)} validation faces\n| level | PSNR in float | in 8 bits | lost | changed by | in 8 bits |")
+        click.echo("| --- | --- | --- | --- | --- | --- |")
+        for a, b in cost(network, rounded(network, ranges), truth):
+            lost = a.psnr_out - b.psnr_out
+            click.echo(f"| {a.level:g} | {a.psnr_out:.2f} | {b.psnr_out:.2f} | {lost:.2f} | {a.change:.2f} | {b.change:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
