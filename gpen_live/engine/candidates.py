@@ -112,7 +112,7 @@ class Contest:
         self._memory = memory
         self._budget_s = budget_s
         self._notes = notes
-        self._crop = test_crop(size)
+        self._crop = sample_crop(size)
         self._truth: torch.Tensor | None = None
         self._runs: list[tuple[Candidate, Network]] = []
 
@@ -166,7 +166,7 @@ class Contest:
         return [replace(one, chosen=i == winner) for i, (one, _) in enumerate(self._runs)], self._runs[winner][1]
 
 
-def test_crop(size: int) -> torch.Tensor:
+def sample_crop(size: int) -> torch.Tensor:
     """A crop as smooth as a face with a little noise, 1 x 3 x size x size in [-1, 1]; always the same."""
     import torch
 

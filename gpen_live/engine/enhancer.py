@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpen_live.engine.candidates import Candidate, Contest, most_threads, test_crop, thread_counts, torch_network, ways
+from gpen_live.engine.candidates import Candidate, Contest, most_threads, sample_crop, thread_counts, torch_network, ways
 from gpen_live.engine.device import synchronize
 from gpen_live.errors import GpenLiveError, WeightsError
 from gpen_live.models.registry import ModelSpec, get, locate
@@ -75,7 +75,7 @@ class Enhancer:
                 return
             if self.spec.float_model is not None:
                 self.notes.append(f"8 bits are for processors: on {self.device} {self.spec.name} computes in fp32.")
-            crop = test_crop(self.size).to(self.device)
+            crop = sample_crop(self.size).to(self.device)
             for _ in range(_WARM_UPS):
                 self(crop)
                 synchronize(self.device)

@@ -16,7 +16,14 @@ from gpen_live.paths import HOME_VARIABLE
 
 
 def test_names() -> None:
-    assert [spec.name for spec in registry.enhancers()] == ["lite-256", "gpen-256", "gpen-512", "gpen-1024", "gpen-2048"]
+    assert [spec.name for spec in registry.enhancers()] == [
+        "lite-256",
+        "lite-256-int8",
+        "gpen-256",
+        "gpen-512",
+        "gpen-1024",
+        "gpen-2048",
+    ]
     assert set(registry.MODELS) == {spec.name for spec in registry.enhancers()} | {"detector"}
     assert registry.DEFAULT in registry.MODELS
     assert registry.get("gpen-512").title == "GPEN-512"
@@ -24,7 +31,8 @@ def test_names() -> None:
 
 def test_unknown_name_says_what_is_allowed() -> None:
     with pytest.raises(
-        UsageError, match=r"no model 'gpen-513'\. Choose one of lite-256, gpen-256, gpen-512, gpen-1024, gpen-2048\."
+        UsageError,
+        match=r"no model 'gpen-513'\. Choose one of lite-256, lite-256-int8, gpen-256, gpen-512, gpen-1024, gpen-2048\.",
     ):
         registry.get("gpen-513")
 

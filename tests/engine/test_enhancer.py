@@ -1,0 +1,169 @@
+"""How an enhancer finds the fastest way to run its network, and what it tells about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from rich.console import Console
+
+from gpen_live.bench import measure
+from gpen_live.bench.show import show
+from gpen_live.engine import enhancer
+from gpen_live.engine.candidates import Contest, Way
+from gpen_live.engine.enhancer import NetworkError, load_enhancer
+from gpen_live.models import files
+from gpen_live.models.registry import get, locate
+
+if TYPE_CHECKING:
+    from gpen_live.engine.candidates import Network
+
+CPU = torch.device("cpu")
+
+
+def way(precision: str, seconds: float, change: float = 0.0) -> Way:
+    def run(pictures: torch.Tensor, previous: torch.Tensor | None) -> torch.Tensor:
+        time.sleep(seconds)
+        return pictures + change
+
+    return Way("OpenVINO", precision, lambda threads: run)
+
+
+def contest(*entries: Way) -> tuple[Contest, list[str]]:
+    notes: list[str] = []
+    one = Contest(32, memory=False, budget_s=0.01, notes=notes)
+    for entry in entries:
+        one.enter(entry, 1)
+    return one, notes
+
+
+def chosen(one: Contest, precision: str | None = None) -> str:
+    (winner,) = (candidate for candidate in one.best(precision)[0] if candidate.chosen)
+    return winner.precision
+
+
+def test_the_fastest_is_taken_and_all_are_told() -> None:
+    one, notes = contest(way("fp32", 0.02), way("bf16", 0.01), way("int8", 0.002))
+    assert chosen(one) == "int8"
+    assert [c.precision for c in one.best()[0]] == ["fp32", "bf16", "int8"]
+    assert all(c.ms > 1 for c in one.best()[0])
+    assert chosen(one, "bf16") == "bf16"
+    assert chosen(one, "absent") == "int8"
+    assert notes == []
+
+
+def test_the_more_exact_stays_unless_clearly_beaten() -> None:
+    assert chosen(contest(way("fp32", 0.02), way("bf16", 0.0195))[0]) == "fp32"
+
+
+def test_wrong_pictures_never_win() -> None:
+    for change in (0.1, float("nan")):
+        one, notes = contest(way("fp32", 0.01), way("int8", 0.0, change))
+        assert chosen(one) == "fp32"
+        assert notes == ["OpenVINO in int8 gives wrong pictures on this processor; it is not used."]
+
+
+def test_what_fails_is_left_out_with_its_reason() -> None:
+    def fail(threads: int) -> Network:
+        raise RuntimeError("no such instruction\nmore")
+
+    one, notes = contest(way("fp32", 0.0), Way("OpenVINO", "int8", fail))
+    assert chosen(one) == "fp32"
+    assert notes == ["OpenVINO in int8 fails on this processor (no such instruction)."]
+    with pytest.raises(RuntimeError, match="fails on this processor"):
+        contest(Way("PyTorch", "fp32", fail))[0].best()
+
+
+@pytest.fixture
+def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread, little time."""
+    monkeypatch.setattr("gpen_live.engine.candidates.psutil.cpu_count", lambda logical: 1)
+    monkeypatch.setattr(enhancer, "_HASTY_S", 0.01)
+    monkeypatch.setattr(enhancer, "_PATIENT_S", 0.01)
+
+
+def kinds(one: enhancer.Enhancer) -> set[tuple[str, str]]:
+    return {(c.runtime, c.precision) for c in one.candidates}
+
+
+@pytest.mark.usefixtures("one_core")
+def test_the_shipped_network_measures_8_bits_too() -> None:
+    one = load_enhancer("lite-256", None, CPU)
+    assert kinds(one) >= {("PyTorch", "fp32"), ("OpenVINO", "fp32"), ("OpenVINO", "int8")}
+    (winner,) = (c for c in one.candidates if c.chosen)
+    assert (one.runtime, one.precision, one.threads) == (winner.runtime, winner.precision, winner.threads)
+    assert one.notes == []
+    for shape in ((2, 3, 256, 256), (1, 3, 48, 80)):
+        assert one(torch.zeros(shape)).shape == shape
+
+
+@pytest.mark.usefixtures("one_core")
+def test_8_bits_by_name_are_8_bits() -> None:
+    one = load_enhancer("lite-256-int8", None, CPU)
+    assert (one.runtime, one.precision) == ("OpenVINO", "int8")
+
+
+@pytest.mark.usefixtures("one_core")
+@pytest.mark.parametrize("name", ["lite-256", "lite-256-int8"])
+def test_without_openvino_pytorch_remains_and_a_note_says_so(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    one = load_enhancer(name, None, CPU)
+    assert one.runtime == "PyTorch"
+    assert {runtime for runtime, _ in kinds(one)} == {"PyTorch"}
+    assert len(one.notes) == 1
+    assert "OpenVINO does not load" in one.notes[0]
+    assert one(torch.zeros(1, 3, 256, 256)).shape == (1, 3, 256, 256)
+
+
+@pytest.mark.usefixtures("one_core")
+def test_other_weights_do_not_get_the_shipped_8_bits(tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    network = files.load_network(get("lite-256"), locate(get("lite-256")))
+    from gpen_live.nets.lite import Lite
+    from gpen_live.training.lite import serialise
+
+    assert isinstance(network, Lite)
+    other.write_bytes(serialise(network, steps=1))
+    one = load_enhancer("lite-256", other, CPU)
+    assert ("OpenVINO", "fp32") in kinds(one)
+    assert "int8" not in {precision for _, precision in kinds(one)}
+
+
+@pytest.mark.usefixtures("one_core")
+def test_without_the_8_bit_file_a_note_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = locate(get("lite-256"))
+    monkeypatch.setattr("gpen_live.models.registry.shipped_folder", lambda: tmp_path)
+    one = load_enhancer("lite-256", here, CPU)
+    assert "int8" not in {precision for _, precision in kinds(one)}
+    assert [note.partition(":")[0] for note in one.notes] == ["Without 8 bits"]
+
+
+def test_a_network_that_fails_at_once_is_a_sentence() -> None:
+    class Broken(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError("out of memory\nmore")
+
+    with pytest.raises(NetworkError, match=r"lite-256 failed .*out of memory"):
+        enhancer.Enhancer(Broken(), get("lite-256"), CPU).warm_up()
+
+
+@pytest.mark.usefixtures("one_core")
+def test_the_bench_shows_and_writes_all_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "_BUDGET_S", 0.05)
+    one = load_enhancer("lite-256", None, CPU, thorough=True)
+    bench = measure.Bench("cpu", "1280x720", [measure._network(one, 0.1, True)], [])
+    (network,) = dataclasses.asdict(bench)["networks"]
+    assert {"runtime", "precision", "threads", "ms", "chosen"} == set(network["candidates"][0])
+    assert sum(one["chosen"] for one in network["candidates"]) == 1
+    console = Console(record=True, width=120)
+    show(bench, console)
+    text = console.export_text()
+    assert "Candidates on this processor" in text
+    for told in network["candidates"]:
+        row = [told["runtime"], told["precision"], f"{told['threads']}", f"{told['ms']:.1f}"] + ["yes"] * told["chosen"]
+        assert any(line.replace("│", " ").split()[-len(row) :] == row for line in text.splitlines()), (row, text)

@@ -1,0 +1,131 @@
+"""OpenVINO's pictures against PyTorch's, on what looks like a webcam's face."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from skimage import data
+
+from gpen_live.engine.runtimes.vino import RuntimeMissingError, VinoNetwork, library
+from gpen_live.models.files import load_network, load_quantised
+from gpen_live.models.registry import get, locate
+from gpen_live.nets.lite import Lite
+from gpen_live.nets.quantised import Quantised, convolutions
+from gpen_live.training.degrade import ladder
+from gpen_live.training.quantise import calibrate
+
+SPEC = get("lite-256")
+
+
+def face(level: float) -> torch.Tensor:
+    picture = torch.from_numpy(data.astronaut()[0:256, 96:352].copy()).permute(2, 0, 1)[None] / 255
+    return ladder(picture, level, torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def shipped() -> Lite:
+    network = load_network(SPEC, locate(SPEC))
+    assert isinstance(network, Lite)
+    return network
+
+
+def eight_bits() -> Quantised:
+    quantised = load_quantised(SPEC, locate(SPEC))
+    assert quantised is not None, "quantise weights/lite-256.safetensors anew: it is not what the 8-bit file was made of"
+    return quantised
+
+
+def levels(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a - b).abs().mean()) * 127.5
+
+
+def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float(-10 * torch.log10(((a - b) / 2).square().mean()))
+
+
+def vino(network: Lite, quantised: Quantised | None = None) -> VinoNetwork:
+    if quantised is None:
+        return VinoNetwork(network, "fp32", size=256, threads=1, most_threads=2)
+    return VinoNetwork(quantised.network, "int8", size=256, threads=1, most_threads=2, ranges=quantised.ranges)
+
+
+@torch.inference_mode()
+def test_in_fp32_it_is_the_same_picture() -> None:
+    network = shipped().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    same = vino(network)
+    for x in (face(0.5), face(0.5)[..., :96, :160], face(0.5).repeat(2, 1, 1, 1)):
+        assert levels(same(x), network(x)) < 0.01
+
+
+@torch.inference_mode()
+def test_8_bits_lose_little() -> None:
+    network, quantised = shipped(), eight_bits()
+    eight, truth = vino(network, quantised), face(0)
+    assert len(quantised.ranges) == len(convolutions(network))
+    assert levels(eight(truth), truth) < 1
+    for level in (0.25, 0.5, 0.75, 1.0):
+        x = face(level)
+        assert psnr(network(x), truth) - psnr(eight(x), truth) < 0.3
+        assert levels(network(x), eight(x)) < 1.5
+
+
+@torch.inference_mode()
+def test_any_shape_and_any_number_of_pictures() -> None:
+    eight = vino(shipped(), eight_bits())
+    two = torch.cat([face(0.25), face(1)])
+    assert torch.equal(eight(two), torch.cat([eight(face(0.25)), eight(face(1))]))
+    one_by_one = eight(two)
+    assert torch.equal(one_by_one, eight(two)), "the runtime's memory must not show through"
+    for height, width in ((16, 16), (96, 160), (16, 320), (96, 160)):
+        x = face(0.5)[..., :height, : min(width, 256)]
+        assert eight(x).shape == x.shape
+        assert bool(eight(x).isfinite().all())
+
+
+class Remembering(Lite):
+    """A light network that also looks at its last picture."""
+
+    def __init__(self) -> None:
+        super().__init__(shuffle=4, channels=[8, 16], encoder=[1, 1], decoder=[1])
+        self.settings["memory"] = 1
+        self.entry = torch.nn.Conv2d(96, 8, 1)
+        torch.manual_seed(0)
+        for parameter in self.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+
+    def forward(self, x: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
+        before = x if previous is None else previous
+        unshuffled = torch.cat([torch.nn.functional.pixel_unshuffle(each, 4) for each in (x, before)], dim=1)
+        skip = self.encoder[0](self.entry(unshuffled))
+        out = self.decoder[0](self.fuse[0](self.encoder[1](self.down[0](skip)), skip))
+        return x + torch.nn.functional.pixel_shuffle(self.exit(out), 4)
+
+
+@torch.inference_mode()
+def test_a_network_with_a_memory_gets_its_last_picture() -> None:
+    network = Remembering()
+    same, x, before = vino(network), face(0.5), face(1)
+    assert levels(network(x, before), network(x)) > 0.1
+    assert levels(same(x), network(x)) < 0.01
+    assert levels(same(x, before), network(x, before)) < 0.01
+    assert levels(same(x[..., :64, :32], before[..., :64, :32]), network(x[..., :64, :32], before[..., :64, :32])) < 0.01
+    eight = vino(network, Quantised(network, calibrate(network, [before, x])))
+    assert levels(eight(x, -x), network(x, -x)) < 0.2 * levels(network(x), network(x, -x))
+
+
+def test_without_openvino_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(RuntimeMissingError, match=r"OpenVINO does not load .*: the network runs in PyTorch"):
+        library()
+
+
+def test_openvino_s_reporter_is_never_loaded() -> None:
+    library()
+    assert not {"openvino_telemetry", "openvino.tools.ovc"} & sys.modules.keys()
+
+
+def test_the_8_bit_file_is_small() -> None:
+    eight: Path = locate(get("lite-256-int8"))
+    assert eight.stat().st_size < 0.4 * locate(SPEC).stat().st_size
