@@ -44,7 +44,7 @@ class Enhancer:
         self.device = device
         self.size = spec.size
         self.stride: int | None = getattr(network, "stride", None)
-        self.memory = bool(getattr(network, "settings", {}).get("memory", 0))
+        self.memory = bool(getattr(network, "memory", False))
         self.precision = "fp32"
         self.runtime = "PyTorch"
         self.threads: int | None = None

@@ -28,26 +28,34 @@ from gpen_live.nets.lite import Lite
 from gpen_live.nets.quantised import BITS, Quantised, convolutions, pack_state, unpack_state
 from gpen_live.training.degrade import degrade, random_webcams
 from gpen_live.training.evaluate import load_lite
-from gpen_live.training.lite import Rung, as_pictures, read_faces, validate
-from gpen_live.training.pack import MARGIN, SIZE, Faces
+from gpen_live.training.lite import as_pictures, read_faces
+from gpen_live.training.pack import Faces, margin_of
+from gpen_live.training.validation import Rung, validate
 
 _BATCH = 8
+_FRAMES = 4
+"""Of each face: enough for a memory to fill."""
 _GRAIN = 64
 """Ranges are whole multiples of 1/64, so that another processor's rounding does not change the file."""
 
 
 def calibration_frames(faces: Faces, count: int, seed: int = 0) -> list[Tensor]:
-    """Two frames of the same still faces, seen through random webcams: two of count x 3 x SIZE x SIZE in [-1, 1]."""
+    """A few frames of the same still faces, seen through random webcams: count x 3 x S x S in [-1, 1] each."""
     generator = Generator().manual_seed(seed)
     few = as_pictures(faces.train[np.linspace(0, len(faces.train) - 1, count).astype(int)], torch.device("cpu"))
     bank = torch.from_numpy(faces.kernels)
-    frames: list[list[Tensor]] = [[], []]
+    frames: list[list[Tensor]] = [[] for _ in range(_FRAMES)]
     for part in torch.split(few, _BATCH):
         webcams = random_webcams(len(part), len(bank), generator)
         for frame in frames:
             seen = degrade(part.float() / 255, webcams, bank, generator)
-            frame.append(seen[..., MARGIN : MARGIN + SIZE, MARGIN : MARGIN + SIZE] * 2 - 1)
+            frame.append(_crops(seen, faces.size) * 2 - 1)
     return [torch.cat(frame) for frame in frames]
+
+
+def _crops(x: Tensor, size: int) -> Tensor:
+    margin = margin_of(size)
+    return x[..., margin : margin + size, margin : margin + size].contiguous()
 
 
 @torch.no_grad()
@@ -72,8 +80,7 @@ def calibrate(network: Lite, frames: list[Tensor]) -> dict[str, tuple[float, flo
         for parts in zip(*(torch.split(frame, _BATCH) for frame in frames), strict=True):
             previous: Tensor | None = None
             for part in parts:
-                out = network(part, previous) if network.settings.get("memory", 0) else network(part)
-                previous = out.clamp(-1, 1)
+                previous = network(part, previous).clamp(-1, 1)
     finally:
         for hook in hooks:
             hook.remove()
@@ -106,9 +113,10 @@ def rounded(network: Lite, ranges: dict[str, tuple[float, float]]) -> Quantised:
 
 
 def cost(network: Lite, quantised: Quantised, truth: Tensor) -> list[tuple[Rung, Rung]]:
-    """The validation ladder of the network in float and in 8 bits, on N x 3 x SIZE x SIZE in [0, 1]."""
+    """The validation ladder of the network in float and in 8 bits, on N x 3 x S x S in [0, 1]."""
     cores = most_threads()
-    eight = VinoNetwork(quantised.network, "int8", size=SIZE, threads=cores, most_threads=cores, ranges=quantised.ranges)
+    size = truth.shape[-1]
+    eight = VinoNetwork(quantised.network, "int8", size=size, threads=cores, most_threads=cores, ranges=quantised.ranges)
     return list(zip(*(validate(one, truth, None, batch=_BATCH) for one in (network, eight)), strict=True))
 
 
@@ -129,12 +137,20 @@ def main(photos: Path, weights: Path, out: Path, count: int, judges: int) -> Non
     click.echo(f'{out}: {len(ranges)} convolutions in 8 bits\n    bytes={out.stat().st_size:_},\n    sha256="{sha256(out)}",')
     if judges:
         truth = as_pictures(faces.val[:: max(1, len(faces.val) // judges)][:judges], torch.device("cpu")).float() / 255
-        truth = truth[..., MARGIN : MARGIN + SIZE, MARGIN : MARGIN + SIZE].contiguous()
-        click.echo(f"\n{len(truth)} validation faces\n| level | PSNR in float | in 8 bits | lost | changed by | in 8 bits |")
-        click.echo("| --- | --- | --- | --- | --- | --- |")
-        for a, b in cost(network, rounded(network, ranges), truth):
-            lost = a.psnr_out - b.psnr_out
-            click.echo(f"| {a.level:g} | {a.psnr_out:.2f} | {b.psnr_out:.2f} | {lost:.2f} | {a.change:.2f} | {b.change:.2f} |")
+        click.echo(
+            f"\n{len(truth)} validation faces\n{_table(cost(network, rounded(network, ranges), _crops(truth, faces.size)))}"
+        )
+
+
+def _table(rungs: list[tuple[Rung, Rung]]) -> str:
+    lines = [
+        "| level | PSNR of the first frame | in 8 bits | lost | PSNR later | in 8 bits | lost | changed by | in 8 bits |",
+        "|" + " --- |" * 9,
+    ]
+    for a, b in rungs:
+        first, later = (f"{x:.2f} | {y:.2f} | {x - y:.2f}" for x, y in ((a.psnr_first, b.psnr_first), (a.psnr_out, b.psnr_out)))
+        lines.append(f"| {a.level:g} | {first} | {later} | {a.change:.2f} | {b.change:.2f} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

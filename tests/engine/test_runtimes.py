@@ -84,28 +84,18 @@ def test_any_shape_and_any_number_of_pictures() -> None:
         assert bool(eight(x).isfinite().all())
 
 
-class Remembering(Lite):
+def remembering() -> Lite:
     """A light network that also looks at its last picture."""
-
-    def __init__(self) -> None:
-        super().__init__(shuffle=4, channels=[8, 16], encoder=[1, 1], decoder=[1])
-        self.settings["memory"] = 1
-        self.entry = torch.nn.Conv2d(96, 8, 1)
-        torch.manual_seed(0)
-        for parameter in self.parameters():
-            torch.nn.init.normal_(parameter, std=0.1)
-
-    def forward(self, x: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
-        before = x if previous is None else previous
-        unshuffled = torch.cat([torch.nn.functional.pixel_unshuffle(each, 4) for each in (x, before)], dim=1)
-        skip = self.encoder[0](self.entry(unshuffled))
-        out = self.decoder[0](self.fuse[0](self.encoder[1](self.down[0](skip)), skip))
-        return x + torch.nn.functional.pixel_shuffle(self.exit(out), 4)
+    network = Lite(shuffle=4, channels=[8, 16], encoder=[1, 1], decoder=[1], memory=True)
+    torch.manual_seed(0)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return network.eval()
 
 
 @torch.inference_mode()
 def test_a_network_with_a_memory_gets_its_last_picture() -> None:
-    network = Remembering()
+    network = remembering()
     same, x, before = vino(network), face(0.5), face(1)
     assert levels(network(x, before), network(x)) > 0.1
     assert levels(same(x), network(x)) < 0.01

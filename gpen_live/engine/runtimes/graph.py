@@ -31,7 +31,7 @@ def build(openvino: Any, network: Lite, ranges: Mapping[str, tuple[float, float]
     """
     ops = openvino.opset13
     pictures = [ops.parameter([-1, 3, -1, -1], np.float32, name="x")]
-    if network.settings.get("memory", 0):
+    if network.memory:
         pictures.append(ops.parameter([-1, 3, -1, -1], np.float32, name="previous"))
     out = _Builder(ops, network, ranges or {}).correction(pictures)
     return openvino.Model([ops.result(out)], pictures, "lite")

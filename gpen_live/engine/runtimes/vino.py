@@ -72,7 +72,7 @@ class VinoNetwork:
     ) -> None:
         self._openvino: Any = library()
         self._core = self._openvino.Core()
-        self._memory = bool(network.settings.get("memory", 0))
+        self._memory = network.memory
         self._precision = precision
         self._model: Any = _build(self._openvino, network, ranges)
         self._most_threads = most_threads
