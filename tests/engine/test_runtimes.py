@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,14 @@ def face(level: float) -> torch.Tensor:
     return ladder(picture, level, torch.Generator().manual_seed(0)) * 2 - 1
 
 
+@cache
 def shipped() -> Lite:
     network = load_network(SPEC, locate(SPEC))
     assert isinstance(network, Lite)
     return network
 
 
+@cache
 def eight_bits() -> Quantised:
     quantised = load_quantised(SPEC, locate(SPEC))
     assert quantised is not None, "quantise weights/lite-256.safetensors anew: it is not what the 8-bit file was made of"
