@@ -93,7 +93,7 @@ class Engine:
         return done
 
     def enhance_frame(self, image: Image, at: float, strength: float) -> Processed:
-        """Full-frame mode: the whole of a frame captured at `at` seconds through the network, mixed with the raw one by `strength`.
+        """Full-frame mode: all of a frame captured at `at` seconds through the network, mixed with the raw one by `strength`.
 
         Raises:
             NetworkError: see `Enhancer`. The caller sends the raw frame then.

@@ -1,5 +1,7 @@
-"""The adversarial term: a small network that tells enhanced patches from photos (Isola et al., "Image-to-Image Translation with
-Conditional Adversarial Networks", CVPR 2017), kept tame by spectral normalisation (Miyato et al., ICLR 2018).
+"""The adversarial term: a small network that tells enhanced patches from photos.
+
+After Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017, kept tame by spectral
+normalisation (Miyato et al., ICLR 2018).
 """
 
 from __future__ import annotations

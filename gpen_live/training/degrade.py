@@ -115,7 +115,7 @@ _VIDEO_STEP = 0.16
 
 
 def _deblocked(plane: Tensor, step: Tensor) -> Tensor:
-    """Smooths across the edges of 8x8 blocks where they jump by less than the quantiser's `step` (N,1,1): no edge of the scene."""
+    """Smooths across the edges of 8x8 blocks where they jump by less than the quantiser's `step` (N,1,1)."""
     for dim in (2, 3):
         before, after = plane.roll(1, dim), plane.roll(-1, dim)
         place = torch.arange(plane.shape[dim], device=plane.device) % 8

@@ -175,7 +175,7 @@ class Films:
         return self._crop(x)
 
     def remember(self, out: Tensor, frame: Frame) -> Tensor:
-        """The memory for a frame, given the network's pictures of the frame before: none where a film starts, rarely a wrong one."""
+        """The memory for a frame, given the pictures made of the frame before: none where a film starts, rarely a wrong one."""
         follows = frame.follows.view(-1, 1, 1, 1)
         wrong = (self._uniform() < _CUT).view(-1, 1, 1, 1)
         return torch.where(wrong, out.roll(1, 0), torch.where(follows > 0, out, frame.seen))

@@ -37,7 +37,7 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Faces:
-    """Aligned faces: RGB, N x P x P x 3, the network's crop of P / 1.25 in the middle; and the bank of blur kernels, K x k x k."""
+    """Aligned faces: RGB, N x P x P x 3, the crop of P / 1.25 in the middle; and the bank of blur kernels, K x k x k."""
 
     train: Bytes
     val: Bytes
@@ -170,9 +170,7 @@ def unpack(path: Path) -> Faces:
 @click.option("--photos", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
 @click.option("--size", default=SIZE, show_default=True, help="Side of the network's crop in pixels.")
-@click.option(
-    "--smallest", type=float, help="Leave out faces whose crop has fewer pixels in the photo; by default 0.9 of the size."
-)
+@click.option("--smallest", type=float, help="Least pixels of a face's crop in the photo; by default 0.9 of the size.")
 @click.option("--quality", default=92, show_default=True, help="WebP quality of the crops.")
 def main(photos: Path, out: Path, size: int, smallest: float | None, quality: int) -> None:
     """Packs aligned face crops for training."""

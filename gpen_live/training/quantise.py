@@ -27,8 +27,7 @@ from gpen_live.models.files import sha256
 from gpen_live.nets.lite import Lite
 from gpen_live.nets.quantised import BITS, Quantised, convolutions, pack_state, unpack_state
 from gpen_live.training.degrade import degrade, random_webcams
-from gpen_live.training.evaluate import load_lite
-from gpen_live.training.lite import as_pictures, read_faces
+from gpen_live.training.lite import as_pictures, load_lite, read_faces
 from gpen_live.training.pack import Faces, margin_of
 from gpen_live.training.validation import Rung, validate
 

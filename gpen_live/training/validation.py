@@ -89,7 +89,8 @@ def validate(enhance: Enhance, truth: Tensor, features: Features | None, *, batc
 def format_rungs(rungs: list[Rung]) -> str:
     """The validation as a table in Markdown."""
     lines = [
-        "| level | PSNR in | first frame | gain | later | gain | features in | first | later | flicker in | out | changed | colour |",
+        "| level | PSNR in | first frame | gain | later | gain | features in | first | later "
+        "| flicker in | out | changed | colour |",
         "|" + " --- |" * 13,
     ]
     lines += [
