@@ -27,15 +27,13 @@ class RuntimeMissingError(GpenLiveError):
 def library() -> ModuleType:
     """OpenVINO, imported at the first call (about 0.3 s).
 
-    Without its converter: nothing here needs it, and its import alone would report the use of OpenVINO to its makers.
+    Without its converter, which stays blocked in this process: nothing here needs it, and its import alone would report the use
+    of OpenVINO to its makers.
 
     Raises:
         RuntimeMissingError: it is not installed, or does not load.
     """
-    converter = "openvino.tools.ovc"
-    blocked = converter not in sys.modules
-    if blocked:
-        sys.modules[converter] = None  # type: ignore[assignment]
+    sys.modules.setdefault("openvino.tools.ovc", None)  # type: ignore[arg-type]
     try:
         return importlib.import_module("openvino")
     except (ImportError, OSError, RuntimeError) as error:  # not there; a library of the system's that it lacks
@@ -44,9 +42,6 @@ def library() -> ModuleType:
             f"OpenVINO does not load ({reason}): the network runs in PyTorch, which is slower.",
             "Install GPEN Live again, with all it requires.",
         ) from error
-    finally:
-        if blocked:
-            del sys.modules[converter]
 
 
 class VinoNetwork:
