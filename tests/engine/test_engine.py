@@ -40,7 +40,7 @@ class Failing(Brighter):
         super().__init__()
         self.what = what
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
         if self.what == "raises":
             raise RuntimeError("CUDA error: device lost\nmore lines")
         return {"nan": x * float("nan"), "shape": x[:, :, ::2], "infinite": x / 0}[self.what]
@@ -231,7 +231,7 @@ def test_a_failed_frame_does_not_spoil_the_memory() -> None:
     network = Remembering()
     one = engine(network, 200)
     settle(one, flat(100))
-    forward, network.forward = network.forward, Failing("nan").forward  # type: ignore[method-assign, assignment]
+    forward, network.forward = network.forward, Failing("nan").forward  # type: ignore[method-assign]
     with pytest.raises(NetworkError):
         one.enhance_faces(flat(140), 10 * STEP, 1.0)
     network.forward = forward  # type: ignore[method-assign]
