@@ -14,10 +14,10 @@ from gpen_live.faces.align import GPEN_TEMPLATE, similarity
 Bytes = npt.NDArray[np.uint8]
 Embedding = npt.NDArray[np.float32]
 
-_SIDE = 112
-_ARCFACE = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
+SIDE = 112
+ARCFACE = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
 """Where ArcFace (Deng et al., CVPR 2019) puts eyes, nose and mouth in 112 x 112 pixels."""
-_MEAN, _STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
+MEAN, STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 
 
 class Identity:
@@ -32,14 +32,14 @@ class Identity:
             raise GpenLiveError(f"There is no identity network {path}.", "Name an ONNX file, or leave --identity-net out.")
         try:
             self._net = cv2.dnn.readNetFromONNX(str(path))
-            self.embed(np.full((_SIDE, _SIDE, 3), 128, np.uint8))
+            self.embed(np.full((SIDE, SIDE, 3), 128, np.uint8))
         except cv2.error as error:
             remedy = "It must be an ONNX file that takes 1 x 3 x 112 x 112."
             raise GpenLiveError(f"{path} is no identity network that OpenCV can run.", remedy) from error
 
     def embed(self, crop: Bytes) -> Embedding:
         """A crop on GPEN's template (side x side x 3, RGB, any side) to its embedding, of length 1."""
-        x = (arcface_crop(crop).astype(np.float32) / 255 - _MEAN) / _STD
+        x = (arcface_crop(crop).astype(np.float32) / 255 - MEAN) / STD
         self._net.setInput(np.ascontiguousarray(x.transpose(2, 0, 1))[None])
         vector = np.asarray(self._net.forward(), np.float32).ravel()
         return vector / max(float(np.linalg.norm(vector)), 1e-12)
@@ -48,8 +48,8 @@ class Identity:
 def arcface_crop(crop: Bytes) -> Bytes:
     """The crop on ArcFace's template, 112 x 112 x 3, RGB."""
     side = crop.shape[0]
-    scale = float(np.hypot(*similarity(GPEN_TEMPLATE * side, _ARCFACE)[0, :2]))
+    scale = float(np.hypot(*similarity(GPEN_TEMPLATE * side, ARCFACE)[0, :2]))
     if scale < 0.9:  # an area filter first, which warpAffine has not
         side = max(1, round(side * scale))
         crop = np.asarray(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
-    return np.asarray(cv2.warpAffine(crop, similarity(GPEN_TEMPLATE * side, _ARCFACE), (_SIDE, _SIDE)), np.uint8)
+    return np.asarray(cv2.warpAffine(crop, similarity(GPEN_TEMPLATE * side, ARCFACE), (SIDE, SIDE)), np.uint8)

@@ -1,7 +1,7 @@
 """YuNet, OpenCV's small face detector, as a second opinion for measurements; the product never uses it.
 
 Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector" (2023); decoding as in OpenCV's FaceDetectorYN. OpenCV itself
-can't read files whose input size is left open, so ONNX Runtime runs them: `pip install onnxruntime`.
+can't read files whose input size is left open, so OpenVINO runs them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from gpen_live.engine.runtimes.vino import library
 from gpen_live.errors import GpenLiveError
 from gpen_live.faces.detect import Detection, Floats, suppress
 from gpen_live.frame import Image
@@ -25,20 +26,14 @@ class YuNet:
     """Finds faces on frames reduced to `long_side` pixels on their longer side (never enlarged), on one CPU thread.
 
     Raises:
-        GpenLiveError: ONNX Runtime is not installed, or the file can't be read.
+        GpenLiveError: OpenVINO is not installed, or the file is missing.
     """
 
     def __init__(self, path: Path, *, long_side: int) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise GpenLiveError("YuNet needs ONNX Runtime.", "Install it: pip install onnxruntime") from error
         if not path.is_file():
             raise GpenLiveError(f"YuNet's file {path} is missing.")
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = 1
-        self._session: Any = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
-        self._input = str(self._session.get_inputs()[0].name)
+        settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+        self._network: Any = library().Core().compile_model(str(path), "CPU", settings)
         self.long_side = long_side
 
     def detect(self, image: Image, threshold: float) -> list[Detection]:
@@ -50,7 +45,8 @@ class YuNet:
         padded = np.pad(small, ((0, -small_h % STEPS[-1]), (0, -small_w % STEPS[-1]), (0, 0)))
         tensor = np.ascontiguousarray(padded.transpose(2, 0, 1)[None], dtype=np.float32)
         names = [f"{kind}_{step}" for kind in ("cls", "obj", "bbox", "kps") for step in STEPS]
-        outputs = dict(zip(names, self._session.run(names, {self._input: tensor}), strict=True))
+        results = self._network([tensor])
+        outputs = {name: np.asarray(results[name]) for name in names}
         scores, points = decode(outputs, padded.shape[1])
         points = (points + 0.5) * np.array([width / small_w, height / small_h]) - 0.5
         kept = suppress(points[:, :2].reshape(-1, 4), scores, threshold, NMS_IOU)

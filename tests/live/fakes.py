@@ -98,7 +98,7 @@ class FakeEngine:
         out[1:] += 100
         return SimpleNamespace(image=out, faces=[], raw_reason="", times_ms={"network": 1.0})
 
-    def enhance_frame(self, image: Image, strength: float) -> object:
+    def enhance_frame(self, image: Image, at: float, strength: float) -> object:
         return SimpleNamespace(image=np.full_like(image, 222), faces=[], raw_reason="", times_ms={"network": 1.0})
 
 

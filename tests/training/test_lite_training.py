@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +15,16 @@ import torch
 from click.testing import CliRunner
 from torch import Generator, Tensor
 
+from gpen_live.engine.runtimes.vino import library
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.nets.lite import Lite
+from gpen_live.quality.identity import MEAN, STD, arcface_crop
 from gpen_live.training import basicsr_compat
 from gpen_live.training.critic import Critic, critic_loss
 from gpen_live.training.degrade import degrade, gaussian_blur, grain, jitter, jpeg, ladder, random_webcams
 from gpen_live.training.features import Features, feature_distance
 from gpen_live.training.films import Films, Frame, carried
+from gpen_live.training.identity import Identity
 from gpen_live.training.lite import Recipe, Trainer, load_lite, main, train, unsteadiness
 from gpen_live.training.pack import MARGIN, PACKED, SIZE, Faces, aligned, blur_kernels, pack, unpack
 from gpen_live.training.validation import FRAMES, psnr, validate
@@ -273,6 +277,35 @@ def test_feature_distance() -> None:
     assert torch.equal(feature_distance(a, a), torch.zeros(2))
     assert feature_distance(a, b).min() > 0
     assert [t.shape[-1] for t in a] == [32, 16, 8]
+
+
+def test_identity_runs_a_file_as_its_own_runtime_does(tmp_path: Path) -> None:
+    """A small network of every operation that is known, written and read by OpenVINO."""
+    openvino = library()
+    ops = importlib.import_module("openvino.opset13")
+    random = np.random.default_rng(0)
+
+    def numbers(*shape: int) -> npt.NDArray[np.float32]:
+        return random.normal(0, 0.3, shape).astype(np.float32)
+
+    given = ops.parameter([1, 3, 112, 112], np.float32)
+    x = ops.convolution(given, numbers(8, 3, 3, 3), [2, 2], [1, 0], [1, 1], [1, 1])
+    x = ops.relu(ops.add(x, numbers(1, 8, 1, 1)))
+    x = ops.group_convolution(x, numbers(8, 1, 1, 3, 3), [4, 4], [1, 1], [1, 1], [1, 1])
+    x = ops.clamp(ops.multiply(x, numbers(1, 8, 1, 1)), 0.0, 6.0)
+    x = ops.convolution(x, numbers(16, 8, 14, 14), [1, 1], [0, 0], [0, 0], [1, 1])
+    model = openvino.Model([ops.reshape(x, np.array([1, 16]), False)], [given], "small")
+    openvino.save_model(model, str(tmp_path / "small.xml"), compress_to_fp16=False)
+
+    seen = pattern(256, 2) * 2 - 1
+    ours = Identity(tmp_path / "small.xml")(seen)
+    theirs = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    assert ours.shape == (2, 16)
+    for picture, vector in zip(seen, ours, strict=True):
+        crop = arcface_crop(((picture + 1) * 127.5).round().byte().permute(1, 2, 0).numpy())
+        shown = ((crop / 255.0 - MEAN) / STD).astype(np.float32).transpose(2, 0, 1)[None]
+        expected = theirs([shown])[0][0]
+        assert np.dot(vector, expected / np.linalg.norm(expected)) > 0.99
 
 
 # Packing
