@@ -157,7 +157,7 @@ class Lite(nn.Module):
 
 
 def lite_256() -> Lite:
-    """The architecture of the shipped `lite-256`, with random weights."""
+    """The architecture of the shipped `lite-256` and `lite-512`, with random weights."""
     return Lite(shuffle=4, channels=[48, 96, 160, 256], encoder=[1, 1, 2, 2], decoder=[1, 1, 1], memory=True)
 
 

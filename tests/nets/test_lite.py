@@ -18,7 +18,7 @@ from gpen_live.training.degrade import ladder
 from gpen_live.training.lite import load_lite
 from gpen_live.training.validation import psnr
 
-WEIGHTS = Path(__file__).parents[2] / "weights" / "lite-256.safetensors"
+WEIGHTS = Path(__file__).parents[2] / "weights"
 EYES_NOSE_MOUTH = [[205.0, 110.5], [246.5, 109.0], [226.0, 135.0], [209.0, 151.0], [247.0, 150.0]]  # of the astronaut, by eye
 
 
@@ -36,12 +36,14 @@ def picture(height: int, width: int) -> Tensor:
     return torch.rand((1, 3, height, width), generator=Generator().manual_seed(1)) * 2 - 1
 
 
-def test_budget() -> None:
-    net = lite_256().eval()
+@pytest.mark.parametrize(("name", "gflop", "parameters"), [("lite-256", 1.0, 2_000_000), ("lite-512", 4.0, 3_000_000)])
+def test_budget(name: str, gflop: float, parameters: int) -> None:
+    net = load_lite(WEIGHTS / f"{name}.safetensors")
+    size = int(name[-3:])
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        net(picture(256, 256))
-    assert counter.get_total_flops() <= 1.0e9
-    assert sum(parameter.numel() for parameter in net.parameters()) <= 2_000_000
+        net(picture(size, size))
+    assert counter.get_total_flops() <= gflop * 1e9
+    assert sum(parameter.numel() for parameter in net.parameters()) <= parameters
 
 
 def test_untrained_is_the_identity() -> None:
@@ -86,7 +88,7 @@ def test_moves_with_the_picture() -> None:
 
 
 def test_constant_picture_stays_without_a_grid() -> None:
-    net = load_lite(WEIGHTS)
+    net = load_lite(WEIGHTS / "lite-256.safetensors")
     grey = torch.full((1, 3, 256, 256), 0.2)
     with torch.no_grad():
         out = net(grey)
@@ -130,52 +132,88 @@ def test_nonsense_settings(wrong: dict[str, object]) -> None:
 # The shipped weights
 
 
-@pytest.fixture(scope="module")
-def shipped() -> Lite:
-    return load_lite(WEIGHTS)
+@pytest.fixture(scope="module", params=[256, 512])
+def size(request: pytest.FixtureRequest) -> int:
+    value: int = request.param
+    return value
 
 
 @pytest.fixture(scope="module")
-def face() -> Tensor:
-    """The astronaut's face on the template, 1,3,256,256 in [0, 1]; no training photo."""
-    matrix = to_template(EYES_NOSE_MOUTH, 256)
-    crop = cv2.warpAffine(astronaut(), matrix, (256, 256), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+def shipped(size: int) -> Lite:
+    return load_lite(WEIGHTS / f"lite-{size}.safetensors")
+
+
+@pytest.fixture(scope="module")
+def face(size: int) -> Tensor:
+    """The astronaut's face on the template, 1,3,size,size in [0, 1]; no training photo. Enlarged for 512 pixels, so soft there."""
+    matrix = to_template(EYES_NOSE_MOUTH, size)
+    crop = cv2.warpAffine(astronaut(), matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     return torch.from_numpy(np.ascontiguousarray(crop)).permute(2, 0, 1)[None].float() / 255
 
 
-def enhance(net: Lite, x: Tensor) -> Tensor:
-    with torch.no_grad():
-        out: Tensor = net(x * 2 - 1)
-    return ((out + 1) / 2).clamp(0, 1)
+def film(face: Tensor, level: float, frames: int = 8) -> list[Tensor]:
+    """Frames of a still, noisy scene."""
+    generator = Generator().manual_seed(0)
+    return [ladder(face, level, generator) for _ in range(frames)]
 
 
-def test_shipped_is_lite_256(shipped: Lite) -> None:
+def enhance(net: Lite, frames: list[Tensor]) -> list[Tensor]:
+    """What the network makes of each frame, remembering the last."""
+    outs: list[Tensor] = []
+    for frame in frames:
+        with torch.no_grad():
+            outs.append(net(frame * 2 - 1, outs[-1] if outs else None).clamp(-1, 1))
+    return [(out + 1) / 2 for out in outs]
+
+
+def test_shipped_is_the_architecture(shipped: Lite) -> None:
     assert shipped.settings == lite_256().settings
 
 
-@pytest.mark.parametrize(("level", "gain"), [(0.25, 0.8), (0.5, 1.5), (0.75, 2.0), (1.0, 2.0)])
-def test_shipped_clears_a_webcam_face(shipped: Lite, face: Tensor, level: float, gain: float) -> None:
-    seen = ladder(face, level, Generator().manual_seed(0))
+@pytest.mark.parametrize(("level", "first", "later"), [(0.25, 0.8, 1.2), (0.5, 1.5, 2.5), (0.75, 2.0, 3.2), (1.0, 2.0, 3.5)])
+def test_shipped_clears_a_webcam_face(shipped: Lite, face: Tensor, level: float, first: float, later: float) -> None:
+    seen = film(face, level)
     out = enhance(shipped, seen)
-    assert psnr(out, face).item() > psnr(seen, face).item() + gain
-    assert (out.mean((2, 3)) - seen.mean((2, 3))).abs().max() * 255 < 1
+    before = psnr(seen[-1], face).item()
+    assert psnr(out[0], face).item() > before + first
+    assert psnr(out[-1], face).item() > before + later
+    assert (out[-1].mean((2, 3)) - seen[-1].mean((2, 3))).abs().max() * 255 < 2
 
 
 def test_shipped_leaves_a_clean_face(shipped: Lite, face: Tensor) -> None:
-    out = enhance(shipped, face)
-    assert (out - face).abs().mean() * 255 < 1
-    assert (out.mean((2, 3)) - face.mean((2, 3))).abs().max() * 255 < 0.5
+    for out in enhance(shipped, [(face * 255).round() / 255] * 8):
+        assert (out - face).abs().mean() * 255 < 1
+        assert (out.mean((2, 3)) - face.mean((2, 3))).abs().max() * 255 < 0.5
 
 
 def test_shipped_keeps_a_wrong_white_balance(shipped: Lite, face: Tensor) -> None:
-    warm = face * torch.tensor([1.0, 0.85, 0.7]).view(1, 3, 1, 1)
-    seen = ladder(warm, 0.5, Generator().manual_seed(0))
+    seen = film(face * torch.tensor([1.0, 0.85, 0.7]).view(1, 3, 1, 1), 0.5)
     out = enhance(shipped, seen)
-    assert (out.mean((2, 3)) - seen.mean((2, 3))).abs().max() * 255 < 1.5
+    assert (out[-1].mean((2, 3)) - seen[-1].mean((2, 3))).abs().max() * 255 < 1.5
 
 
-def test_shipped_flickers_less(shipped: Lite, face: Tensor) -> None:
-    generator = Generator().manual_seed(0)
-    first, second = ladder(face, 0.5, generator), ladder(face, 0.5, generator)
-    after = (enhance(shipped, first) - enhance(shipped, second)).abs().mean()
-    assert after < 0.45 * (first - second).abs().mean()
+def test_shipped_flickers_less_than_a_quarter(shipped: Lite, face: Tensor) -> None:
+    seen = film(face, 0.5)
+    out = enhance(shipped, seen)
+    assert (out[-1] - out[-2]).abs().mean() < 0.25 * (seen[-1] - seen[-2]).abs().mean()
+
+
+def test_shipped_stays_itself_for_long(shipped: Lite, face: Tensor) -> None:
+    """Its own pictures are its memory: over 150 frames nothing builds up."""
+    small = face[..., 64:192, 64:192] if face.shape[-1] == 256 else face[..., 192:320, 192:320]
+    seen = film(small, 0.5, 150)
+    out = enhance(shipped, seen)
+    assert psnr(out[-1], small).item() > psnr(out[10], small).item() - 0.3
+    assert (out[-1].mean((2, 3)) - out[10].mean((2, 3))).abs().max() * 255 < 1
+
+
+def test_shipped_lets_go_of_what_is_gone(shipped: Lite, face: Tensor) -> None:
+    """A hand before the face leaves no ghost: three frames later the picture is as without it."""
+    covered = face.clone()
+    side = face.shape[-1]
+    covered[..., side // 3 : 2 * side // 3, side // 3 : 2 * side // 3] = torch.tensor([0.75, 0.55, 0.45]).view(1, 3, 1, 1)
+    frames = film(face, 0.5, 16)
+    hand = film(covered, 0.5, 8)
+    without = enhance(shipped, frames)
+    after = enhance(shipped, [*frames[:4], *hand[4:8], *frames[8:16]])
+    assert (after[10] - without[10]).abs().mean() * 255 < 1.5
