@@ -9,12 +9,14 @@ from gpen_live.engine.enhancer import Enhancer
 if TYPE_CHECKING:
     import torch
 
+_RIM = 8  # pixels by which a frame is continued at least: beside its zero padding a network is a few levels off
+
 
 def enhance_whole(enhancer: Enhancer, frame: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
     """The frame (1 x 3 x H x W, float32 RGB in [-1, 1]) as the network sees it, in the same shape.
 
-    A fully convolutional network takes the frame as it is, continued at the right and bottom up to its stride. A network of
-    fixed size gets the frame fitted into its square, edges continued; its picture is scaled back.
+    A fully convolutional network takes the frame as it is, continued on all sides up to its stride, so that the frame's own rim
+    lies inside. A network of fixed size gets the frame fitted into its square, edges continued; its picture is scaled back.
     `previous`, in the shape of the frame, is what came out for the frame before.
     """
     if enhancer.stride is not None:
@@ -26,11 +28,14 @@ def _as_it_is(enhancer: Enhancer, frame: torch.Tensor, previous: torch.Tensor | 
     import torch.nn.functional as functional
 
     height, width = frame.shape[-2:]
+    more_y, more_x = (2 * _RIM + -(side + 2 * _RIM) % stride for side in (height, width))
+    top, left = more_y // 2, more_x // 2
 
     def padded(picture: torch.Tensor) -> torch.Tensor:
-        return functional.pad(picture, (0, -width % stride, 0, -height % stride), mode="replicate")
+        return functional.pad(picture, (left, more_x - left, top, more_y - top), mode="replicate")
 
-    return enhancer(padded(frame), None if previous is None else padded(previous))[:, :, :height, :width]
+    picture = enhancer(padded(frame), None if previous is None else padded(previous))
+    return picture[:, :, top : top + height, left : left + width]
 
 
 def _fitted(enhancer: Enhancer, frame: torch.Tensor) -> torch.Tensor:

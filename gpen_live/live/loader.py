@@ -81,6 +81,8 @@ class Loader:
 
         device = choose_device(wanted.device)
         enhancer = load_enhancer(wanted.model, wanted.weights, device)
+        for note in enhancer.notes:
+            self._board.note(note)
         if self._detector is None or self._detector[0] != device:
             self._detector = (device, load_detector(device))
         return Loaded(wanted, device, describe_device(device), self._detector[1], enhancer)

@@ -218,6 +218,8 @@ class Webcam:
     """JPEG quality."""
     video: Tensor
     """1 where a video codec compresses instead of JPEG."""
+    raw: Tensor
+    """1 where nothing compresses, so that each pixel keeps a noise of its own, in colour too."""
     clean: Tensor
     """1 where nothing at all is done to the picture."""
 
@@ -227,7 +229,13 @@ class Webcam:
 
 
 def random_webcams(
-    count: int, kernels: int, generator: Generator, *, clean_share: float = 0.1, quiet_share: float = 0.45
+    count: int,
+    kernels: int,
+    generator: Generator,
+    *,
+    clean_share: float = 0.1,
+    quiet_share: float = 0.3,
+    raw_share: float = 0.25,
 ) -> Webcam:
     """Draws webcams from nearly perfect to hardly bearable.
 
@@ -238,6 +246,7 @@ def random_webcams(
         kernels: size of the bank of blur kernels, sorted from sharp to soft.
         clean_share: share of pictures that are left as they are.
         quiet_share: share of pictures whose noise is mostly gone while their blur stays.
+        raw_share: share of pictures that nothing compresses.
     """
     device = generator.device
 
@@ -275,6 +284,7 @@ def random_webcams(
         sharpen_radius=uniform(0.6, 1.6),
         quality=(98 - 66 * fault(0.9)).clamp(25, 98),
         video=chance(0.3),
+        raw=chance(raw_share),
         clean=chance(clean_share),
     )
 
@@ -362,7 +372,7 @@ def degrade(x: Tensor, webcams: Webcam, bank: Tensor, generator: Generator, *, u
     noise = grain(shape, w.fine_grain, generator) * w.fine.view(-1, 1, 1, 1) + blotches * w.coarse.view(-1, 1, 1, 1)
     seen = (seen + noise * light).clamp(0, 1)
     seen = seen + w.sharpen.view(-1, 1, 1, 1) * (seen - gaussian_blur(seen, w.sharpen_radius))
-    seen = jpeg(seen, w.quality, w.video)
+    seen = torch.where(w.raw.view(-1, 1, 1, 1) > 0, seen.clamp(0, 1), jpeg(seen, w.quality, w.video))
 
     seen = back(seen, late)
     return _to_8_bits(torch.where(w.clean.view(-1, 1, 1, 1) > 0, x, seen))

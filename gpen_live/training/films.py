@@ -47,14 +47,22 @@ class Films:
         bank: blur kernels for `degrade`.
         count: N.
         generator: draws everything, on the device of the pictures.
-        clean_share, quiet_share: as of `random_webcams`.
+        clean_share, quiet_share, raw_share: as of `random_webcams`.
     """
 
     def __init__(
-        self, pictures: Tensor, bank: Tensor, count: int, generator: Generator, *, clean_share: float, quiet_share: float
+        self,
+        pictures: Tensor,
+        bank: Tensor,
+        count: int,
+        generator: Generator,
+        *,
+        clean_share: float,
+        quiet_share: float,
+        raw_share: float,
     ) -> None:
         self._pictures, self._bank, self._count, self._generator = pictures, bank, count, generator
-        self._shares = {"clean_share": clean_share, "quiet_share": quiet_share}
+        self._shares = {"clean_share": clean_share, "quiet_share": quiet_share, "raw_share": raw_share}
         side = pictures.shape[-1]
         self.size = side * 4 // 5
         self._window = self.size + side // 10  # the crop and enough around it for blur and the webcam's own grid

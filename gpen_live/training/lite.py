@@ -59,6 +59,8 @@ class Recipe:
     """Share of faces that are seen without any fault and must come out unchanged."""
     quiet_share: float = 0.3
     """Share of faces seen soft, with hardly any noise."""
+    raw_share: float = 0.25
+    """Share of faces that nothing compresses."""
     seed: int = 0
 
 
@@ -133,6 +135,7 @@ class Trainer:
             self.generator,
             clean_share=recipe.clean_share,
             quiet_share=recipe.quiet_share,
+            raw_share=recipe.raw_share,
         )
         self.memory = torch.zeros(recipe.films, 3, self.size, self.size, device=device)
         self.truth = _centre(as_pictures(faces.val, device), self.size).float() / 255
@@ -413,6 +416,8 @@ def build(settings: str | None) -> Lite:
 @click.option("--critic-weight", default=_DEFAULTS.critic_weight, show_default=True)
 @click.option("--critic-from", default=_DEFAULTS.critic_from, show_default=True)
 @click.option("--quiet-share", default=_DEFAULTS.quiet_share, show_default=True)
+@click.option("--raw-share", default=_DEFAULTS.raw_share, show_default=True)
+@click.option("--warm-up", default=_DEFAULTS.warm_up, show_default=True, help="Steps of rising learning rate.")
 @click.option("--seed", default=0, show_default=True)
 def main(
     photos: Path,

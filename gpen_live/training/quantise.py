@@ -26,10 +26,11 @@ from gpen_live.engine.runtimes.vino import VinoNetwork
 from gpen_live.models.files import sha256
 from gpen_live.nets.lite import Lite
 from gpen_live.nets.quantised import BITS, Quantised, convolutions, pack_state, unpack_state
-from gpen_live.training.degrade import degrade, random_webcams
+from gpen_live.training.degrade import degrade, ladder, random_webcams
+from gpen_live.training.identity import Identity
 from gpen_live.training.lite import as_pictures, load_lite, read_faces
 from gpen_live.training.pack import Faces, margin_of
-from gpen_live.training.validation import Rung, validate
+from gpen_live.training.validation import FRAMES, Enhance, Rung, validate
 
 _BATCH = 8
 _FRAMES = 4
@@ -118,11 +119,28 @@ def rounded(network: Lite, ranges: dict[str, tuple[float, float]]) -> Quantised:
     return Quantised(copy.eval().requires_grad_(False), kept)
 
 
-def cost(network: Lite, quantised: Quantised, truth: Tensor) -> list[tuple[Rung, Rung]]:
-    """The validation ladder of the network in float and in 8 bits, on N x 3 x S x S in [0, 1]."""
+def in_eight_bits(quantised: Quantised, size: int) -> VinoNetwork:
+    """The network as the product runs it on crops of `size`."""
     cores = most_threads()
-    size = truth.shape[-1]
-    eight = VinoNetwork(quantised.network, "int8", size=size, threads=cores, most_threads=cores, ranges=quantised.ranges)
+    return VinoNetwork(quantised.network, "int8", size=size, threads=cores, most_threads=cores, ranges=quantised.ranges)
+
+
+@torch.no_grad()
+def identity_kept(enhance: Enhance, truth: Tensor, level: float, identity: Identity) -> float:
+    """Mean cosine of the faces' embeddings with the truth's, after some frames at a level of the ladder."""
+    generator = Generator().manual_seed(0)
+    kept = []
+    for clean in torch.split(truth, _BATCH):
+        out: Tensor | None = None
+        for _ in range(FRAMES):
+            out = enhance(ladder(clean, level, generator) * 2 - 1, out).clamp(-1, 1)
+        assert out is not None
+        kept.append((identity(out) * identity(clean * 2 - 1)).sum(1))
+    return float(torch.cat(kept).mean())
+
+
+def cost(network: Enhance, eight: Enhance, truth: Tensor) -> list[tuple[Rung, Rung]]:
+    """The validation ladder of the network in float and in 8 bits, on N x 3 x S x S in [0, 1]."""
     return list(zip(*(validate(one, truth, None, batch=_BATCH) for one in (network, eight)), strict=True))
 
 
@@ -134,7 +152,8 @@ def cost(network: Lite, quantised: Quantised, truth: Tensor) -> list[tuple[Rung,
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
 @click.option("--faces", "count", default=96, show_default=True, help="Training faces to calibrate on.")
 @click.option("--judges", default=48, show_default=True, help="Validation faces to measure the cost on; 0: don't.")
-def main(photos: Path, weights: Path, out: Path, count: int, judges: int) -> None:
+@click.option("--identity-net", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Face embedding, ONNX.")
+def main(photos: Path, weights: Path, out: Path, count: int, judges: int, identity_net: Path | None) -> None:
     """Makes the 8-bit version of a light network."""
     network = load_lite(weights)
     faces = read_faces(photos)
@@ -143,9 +162,14 @@ def main(photos: Path, weights: Path, out: Path, count: int, judges: int) -> Non
     click.echo(f'{out}: {len(ranges)} convolutions in 8 bits\n    bytes={out.stat().st_size:_},\n    sha256="{sha256(out)}",')
     if judges:
         truth = as_pictures(faces.val[:: max(1, len(faces.val) // judges)][:judges], torch.device("cpu")).float() / 255
-        click.echo(
-            f"\n{len(truth)} validation faces\n{_table(cost(network, rounded(network, ranges), _crops(truth, faces.size)))}"
-        )
+        truth = _crops(truth, faces.size)
+        eight = in_eight_bits(rounded(network, ranges), faces.size)
+        click.echo(f"\n{len(truth)} validation faces\n{_table(cost(network, eight, truth))}")
+        if identity_net is not None:
+            identity = Identity(identity_net)
+            for level in (0.25, 0.5, 0.75, 1.0):
+                likeness = [identity_kept(one, truth, level, identity) for one in (network, eight)]
+                click.echo(f"identity at level {level:g}: {likeness[0]:.3f} in float, {likeness[1]:.3f} in 8 bits")
 
 
 def _table(rungs: list[tuple[Rung, Rung]]) -> str:

@@ -128,6 +128,22 @@ def test_full_frame_mode_takes_any_size(network: nn.Module, height: int, width: 
     assert np.abs(done.image.astype(int) - 125.5).max() <= 1
 
 
+class DarkRim(Brighter):
+    """Spoils what lies within eight pixels of its picture's border, and asks for its stride."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.shape[-2] % self.stride == x.shape[-1] % self.stride == 0
+        out = torch.full_like(x, -1)
+        out[..., 8:-8, 8:-8] = x[..., 8:-8, 8:-8]
+        return out
+
+
+@pytest.mark.parametrize(("height", "width"), [(180, 320), (176, 304), (37, 53)])
+def test_the_frames_rim_lies_inside_what_the_network_sees(height: int, width: int) -> None:
+    image = frame(height, width)
+    assert np.array_equal(engine(DarkRim()).enhance_frame(image, 0.0, 1.0).image, image)
+
+
 def test_hopeless_landmarks_spoil_nothing_but_their_own_face() -> None:
     image = frame()
     good = known_face(140.0, 150.0, 200)

@@ -145,7 +145,7 @@ def shipped(size: int) -> Lite:
 
 @pytest.fixture(scope="module")
 def face(size: int) -> Tensor:
-    """The astronaut's face on the template, 1,3,size,size in [0, 1]; no training photo. Enlarged for 512 pixels, so soft there."""
+    """The astronaut's face on the template, 1,3,size,size in [0, 1]; no training photo. At 512 pixels it is soft."""
     matrix = to_template(EYES_NOSE_MOUTH, size)
     crop = cv2.warpAffine(astronaut(), matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     return torch.from_numpy(np.ascontiguousarray(crop)).permute(2, 0, 1)[None].float() / 255

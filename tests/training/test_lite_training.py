@@ -177,7 +177,7 @@ def test_a_video_codec_keeps_as_much_as_jpeg_and_smooths_its_blocks() -> None:
 
 def films(faces: Faces, bank: Tensor, count: int = 4, *, clean: float = 0.1) -> Films:
     pictures = torch.from_numpy(faces.train).permute(0, 3, 1, 2)
-    return Films(pictures, bank, count, seeded(4), clean_share=clean, quiet_share=0.3)
+    return Films(pictures, bank, count, seeded(4), clean_share=clean, quiet_share=0.3, raw_share=0.25)
 
 
 def test_films_go_on_and_their_motion_is_known(faces: Faces, bank: Tensor) -> None:
