@@ -32,8 +32,8 @@ MEAN_BGR = (104.0, 117.0, 123.0)
 """Steps, anchor sizes (pixels) of the three levels, coding variances and input mean, as in facexlib's configuration."""
 
 DEFAULT_LONG_SIDE = 320
-DEFAULT_THRESHOLD = 0.6
-"""Good for a face that is followed already. Where one false face matters, and for new faces, ask for 0.85 or more."""
+DEFAULT_THRESHOLD = 0.9
+"""Good for a face that is followed already. Where one false face matters, and for new faces, ask for 0.97."""
 
 NMS_IOU = 0.4
 VOTE_IOU = 0.6

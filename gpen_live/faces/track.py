@@ -13,7 +13,7 @@ from gpen_live.faces.align import Points
 from gpen_live.faces.detect import Detection
 
 MAX_FACES = 4
-SURE = 0.92
+SURE = 0.97
 """The score from which a detection is a new face; one that is tracked is kept at the detector's own threshold."""
 
 _GATE = 1.2  # a face moves at most this many face sizes between two detections

@@ -168,7 +168,7 @@ _SPECS: Final = (
         filename="detector.safetensors",
         shipped=True,
         bytes=1_760_288,
-        sha256="18031fcdc6f53829c8378c2782903e380fd77c80611a227d01dc46f008734735",
+        sha256="d92b41759e99ff7bc2e270aafc7489c71ea2e50bb77540d37f8aa2d66c540417",
     ),
 )
 

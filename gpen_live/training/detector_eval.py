@@ -51,6 +51,9 @@ from gpen_live.training.yunet import YuNet
 Find = Callable[[Image, float], list[Detection]]
 """Finds faces in a frame with at least that score."""
 
+SHARED = 0.6
+"""The score from which landmarks are compared, of every detector."""
+
 LOWEST = 0.02
 """The score from which detections are kept to trace recall and precision."""
 
@@ -83,10 +86,10 @@ def contenders(ours: Path, upstream: Path, yunet: Path | None, long_side: int) -
 
 
 def measure_scenes(contender: Contender, pictures: Pictures) -> report.SceneResult:
-    """All detections of one detector on the scenes, and its landmarks at the score that the live path asks for."""
+    """All detections of one detector on the scenes, and its landmarks from the shared score."""
     height = pictures.frames[0].shape[0]
     swept = sweep([contender.find(frame, LOWEST) for frame in pictures.frames], pictures.truths, height)
-    used = sweep([contender.find(frame, DEFAULT_THRESHOLD) for frame in pictures.frames], pictures.truths, height)
+    used = sweep([contender.find(frame, SHARED) for frame in pictures.frames], pictures.truths, height)
     return report.SceneResult(contender.name, contender.customary, swept, used)
 
 
@@ -182,7 +185,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m gpen_live.training.detector_eval", description="Measures face detectors.")
     parser.add_argument("ours", type=Path, help="our weights")
     parser.add_argument("upstream", type=Path, help="facexlib's weights")
-    parser.add_argument("--yunet", type=Path, help="YuNet's ONNX file; needs ONNX Runtime")
+    parser.add_argument("--yunet", type=Path, help="YuNet's ONNX file, run by OpenVINO")
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--scenes", type=Path, required=True)
     parser.add_argument("--clips", type=Path, help="folder of films")
