@@ -127,8 +127,8 @@ _SPECS: Final = (
         licence_text=_OWN_LICENCE,
         filename="lite-256-int8.safetensors",
         shipped=True,
-        bytes=1_513_424,
-        sha256="984f097a4b4af69a9de809e523c2fb6a353ff5296b5fc12f41471c7c9e816b83",
+        bytes=2_773_104,
+        sha256="389a8e634383e711e888222c593c85e0edeb4e4e2250111f4c1b8bdfe3306a5e",
         float_model="lite-256",
     ),
     ModelSpec(

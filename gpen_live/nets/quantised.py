@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gpen_live.nets.lite import Lite
+from gpen_live.nets.lite import Block, Lite
 
 BITS = 7
 _MOST = 2 ** (BITS - 1) - 1
@@ -83,6 +83,10 @@ def unpack_state(packed: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[
 def convolutions(network: Lite) -> dict[str, nn.Conv2d]:
     """The convolutions that compute in 8 bits.
 
-    All but the depthwise ones: these are a twelfth of the arithmetic, no faster in 8 bits, and they lose most.
+    The 1x1 ones of all blocks below the finest scale. Depthwise ones are no faster in 8 bits. The finest scale and what leads
+    from scale to scale carry the picture itself, and a network that looks at its own last picture adds up what is lost there:
+    0.7 dB, where the blocks alone lose 0.03 (at level 0.5, after some frames).
     """
-    return {name: m for name, m in network.named_modules() if isinstance(m, nn.Conv2d) and m.groups == 1}
+    finest = ("encoder.0.", "decoder.0.")
+    blocks = (name for name, module in network.named_modules() if isinstance(module, Block) and not name.startswith(finest))
+    return {f"{name}.{part}": getattr(network.get_submodule(name), part) for name in blocks for part in ("widen", "narrow")}

@@ -71,14 +71,13 @@ def test_from_weights_to_a_file_that_runs(memory: bool, photos: Path, tmp_path: 
     quantised = load_quantised(EIGHT, out)
     assert quantised is not None
     assert quantised.ranges.keys() == convolutions(network).keys()
-    assert quantised.ranges["entry"] == (-1, 1)
     rounded = load_network(EIGHT, out)
     x = torch.rand(1, 3, 32, 32) * 2 - 1
     assert float((rounded(x) - network(x)).detach().abs().mean()) < 0.01
 
 
 def test_rounding_twice_changes_nothing() -> None:
-    weight = convolutions(tiny())["fuse.0.mix"].weight.detach()
+    weight = convolutions(tiny())["encoder.1.0.widen"].weight.detach()
     integers, scale = quantise_weight(weight)
     assert integers.abs().max() == 63
     again, same = quantise_weight(integers.float() * scale.view(-1, 1, 1, 1))
@@ -99,13 +98,13 @@ def test_weights_in_float_come_back_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("entry.scale", None, "lacks its scale"),
-        ("entry.range", None, "lacks its scale or its range"),
-        ("entry.scale", torch.ones(3), "does not fit"),
-        ("entry.scale", torch.zeros(8), "does not fit"),
-        ("entry.range", torch.tensor([1.0, 2.0]), "does not hold zero"),
-        ("entry.range", torch.tensor([0.0, 0.0]), "does not hold zero"),
-        ("exit.weight", torch.zeros(48, 8, 3, 3), "no weight in whole numbers"),
+        ("encoder.1.0.widen.scale", None, "lacks its scale"),
+        ("encoder.1.0.widen.range", None, "lacks its scale or its range"),
+        ("encoder.1.0.widen.scale", torch.ones(3), "does not fit"),
+        ("encoder.1.0.widen.scale", torch.zeros(8), "does not fit"),
+        ("encoder.1.0.widen.range", torch.tensor([1.0, 2.0]), "does not hold zero"),
+        ("encoder.1.0.widen.range", torch.tensor([0.0, 0.0]), "does not hold zero"),
+        ("encoder.1.0.widen.weight", torch.zeros(32, 16, 1, 1), "no weight in whole numbers"),
         ("down.0.weight", torch.zeros(4, 8, 2, 2, dtype=torch.int8), "does not fit"),
     ],
 )
