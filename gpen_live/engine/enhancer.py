@@ -107,7 +107,9 @@ class Enhancer:
         import torch
 
         if self.threads is not None:
-            torch.set_num_threads(most_threads() if whole_frame else self.threads)
+            # OpenVINO has threads of its own: PyTorch runs the small detector alone then, and that fastest on one.
+            crop = self.threads if self.runtime == "PyTorch" else 1
+            torch.set_num_threads(most_threads() if whole_frame else crop)
 
     def __call__(self, pictures: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
         """The enhanced pictures: N x 3 x H x W, float32 RGB, about [-1, 1], as `pictures` (float32, on the device).
