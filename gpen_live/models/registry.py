@@ -103,47 +103,34 @@ def _gpen(
     )
 
 
+def _lite(name: str, title: str, size: int, length: int, sha256: str, *, float_model: str | None = None) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        title=title,
+        kind="lite",
+        size=size,
+        parameters=1_370_000,
+        licence="Apache-2.0",
+        licence_text=_OWN_LICENCE,
+        filename=f"{name}.safetensors",
+        shipped=True,
+        bytes=length,
+        sha256=sha256,
+        float_model=float_model,
+    )
+
+
 _SPECS: Final = (
-    ModelSpec(
-        name="lite-256",
-        title="Lite 256",
-        kind="lite",
-        size=256,
-        parameters=1_370_000,
-        licence="Apache-2.0",
-        licence_text=_OWN_LICENCE,
-        filename="lite-256.safetensors",
-        shipped=True,
-        bytes=5_472_016,
-        sha256="23a8a7e82cc0b2ced9904077ff48db29131d5b56352be492a38333ec5174fa5a",
-    ),
-    ModelSpec(
-        name="lite-256-int8",
-        title="Lite 256 in 8 bits",
-        kind="lite",
-        size=256,
-        parameters=1_370_000,
-        licence="Apache-2.0",
-        licence_text=_OWN_LICENCE,
-        filename="lite-256-int8.safetensors",
-        shipped=True,
-        bytes=2_773_104,
-        sha256="389a8e634383e711e888222c593c85e0edeb4e4e2250111f4c1b8bdfe3306a5e",
+    _lite("lite-256", "Lite 256", 256, 5_472_016, "23a8a7e82cc0b2ced9904077ff48db29131d5b56352be492a38333ec5174fa5a"),
+    _lite(
+        "lite-256-int8",
+        "Lite 256 in 8 bits",
+        256,
+        2_773_104,
+        "389a8e634383e711e888222c593c85e0edeb4e4e2250111f4c1b8bdfe3306a5e",
         float_model="lite-256",
     ),
-    ModelSpec(
-        name="lite-512",
-        title="Lite 512",
-        kind="lite",
-        size=512,
-        parameters=1_370_000,
-        licence="Apache-2.0",
-        licence_text=_OWN_LICENCE,
-        filename="lite-512.safetensors",
-        shipped=True,
-        bytes=5_472_016,
-        sha256="a5a70abbc9f42ed62593c69c4117045a2d95d35a391473aef705a102a57ac649",
-    ),
+    _lite("lite-512", "Lite 512", 512, 5_472_016, "a5a70abbc9f42ed62593c69c4117045a2d95d35a391473aef705a102a57ac649"),
     _gpen(256, 18_880_000, "GPEN-BFR-256.pth", f"{_OSS}/GPEN-BFR-256.pth", _UPSTREAM),
     _gpen(
         512,

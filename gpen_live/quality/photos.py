@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from gpen_live.errors import GpenLiveError
-from gpen_live.faces.align import to_template
 
 Bytes = npt.NDArray[np.uint8]
 Split = Literal["val", "train", "all"]
@@ -80,21 +79,10 @@ def read_faces(photos: Path, *, size: int, split: Split = "val", most: int | Non
 
 
 def aligned(image: Bytes, landmarks: npt.ArrayLike, size: int) -> Bytes:
-    """The face on GPEN's template with its margin, (size + 2 MARGIN) squared x 3; averages over areas where it shrinks.
+    """The face on GPEN's template with its margin, (size + 2 MARGIN) squared x 3."""
+    from gpen_live.training import pack
 
-    For 256 pixels the same as `gpen_live.training.pack.aligned`.
-    """
-    matrix = to_template(landmarks, size)
-    scale = float(np.hypot(matrix[0, 0], matrix[0, 1]))
-    # warpAffine has no area filter: shrink by a whole picture's resize first, so that the warp itself is near 1:1.
-    if scale < 0.9:
-        image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-        shrunk = np.asarray(landmarks, np.float64) * scale + (scale - 1) / 2  # pixel centres at whole coordinates
-        matrix = to_template(shrunk, size)
-    matrix[:, 2] += MARGIN
-    side = size + 2 * MARGIN
-    crop = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
-    return np.asarray(crop, np.uint8)
+    return pack.aligned(image, landmarks, size, margin=MARGIN)
 
 
 def _from_manifest(photos: Path, size: int, split: Split, most: int | None) -> list[Face]:

@@ -49,8 +49,11 @@ class Faces:
         return self.train.shape[1] * 4 // 5
 
 
-def aligned(image: Bytes, landmarks: npt.ArrayLike, size: int = SIZE) -> Bytes:
-    """The face on GPEN's template at `size` with its margin, 1.25 `size` squared x 3; averages over areas where it shrinks."""
+def aligned(image: Bytes, landmarks: npt.ArrayLike, size: int = SIZE, *, margin: int | None = None) -> Bytes:
+    """The face on GPEN's template at `size` with a margin, (size + 2 margin) squared x 3; averages over areas where it shrinks.
+
+    The margin is `margin_of(size)` if None.
+    """
     matrix = to_template(landmarks, size)
     scale = float(np.hypot(matrix[0, 0], matrix[0, 1]))
     # warpAffine has no area filter: shrink by a whole picture's resize first, so that the warp itself is near 1:1.
@@ -58,7 +61,7 @@ def aligned(image: Bytes, landmarks: npt.ArrayLike, size: int = SIZE) -> Bytes:
         image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
         shrunk = np.asarray(landmarks, np.float64) * scale + (scale - 1) / 2  # pixel centres at whole coordinates
         matrix = to_template(shrunk, size)
-    margin = margin_of(size)
+    margin = margin_of(size) if margin is None else margin
     matrix[:, 2] += margin
     side = size + 2 * margin
     crop = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
