@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gpen_live.engine.runtimes.vino import library
-from gpen_live.faces.align import GPEN_TEMPLATE
+from gpen_live.faces.align import GPEN_TEMPLATE, similarity
 from gpen_live.quality.identity import ARCFACE, MEAN, SIDE, STD
 
 
@@ -45,7 +45,10 @@ class Identity(nn.Module):
                 self._steps.append((kind, name, inputs, dict(node.get_attributes())))
             else:
                 raise ValueError(f"{path} holds the operation {kind}, which is not known here")
-        self.register_buffer("matrix", torch.tensor(_from_crop(), dtype=torch.float32))
+        # What `affine_grid` wants: from ArcFace's crop to GPEN's, both in [-1, 1].
+        self.register_buffer(
+            "matrix", torch.tensor(similarity(ARCFACE / SIDE * 2 - 1, GPEN_TEMPLATE * 2 - 1), dtype=torch.float32)
+        )
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1))
 
@@ -81,18 +84,6 @@ def _operations(path: Path) -> list[Any]:
     manager.run_passes(model)
     operations: list[Any] = model.get_ordered_ops()
     return operations
-
-
-def _from_crop() -> list[list[float]]:
-    """The transform of `affine_grid` that takes ArcFace's crop to GPEN's, both in [-1, 1]: least squares over the landmarks."""
-    source = np.asarray(ARCFACE) / SIDE * 2 - 1
-    target = np.asarray(GPEN_TEMPLATE) * 2 - 1
-    rows, values = [], []
-    for (x, y), (u, v) in zip(source, target, strict=True):
-        rows += [[x, -y, 1, 0], [y, x, 0, 1]]
-        values += [u, v]
-    a, b, tx, ty = np.linalg.lstsq(np.array(rows), np.array(values), rcond=None)[0]
-    return [[a, -b, tx], [b, a, ty]]
 
 
 def _run(kind: str, given: list[Tensor], attributes: dict[str, Any]) -> Tensor:

@@ -74,7 +74,8 @@ def as_pictures(faces: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], device: 
     return torch.from_numpy(np.ascontiguousarray(faces)).to(device).permute(0, 3, 1, 2).contiguous()
 
 
-def _centre(x: Tensor, size: int) -> Tensor:
+def centre(x: Tensor, size: int) -> Tensor:
+    """The middle of N,C,H,W, N,C,size,size."""
     top, left = (x.shape[-2] - size) // 2, (x.shape[-1] - size) // 2
     return x[..., top : top + size, left : left + size]
 
@@ -138,7 +139,7 @@ class Trainer:
             raw_share=recipe.raw_share,
         )
         self.memory = torch.zeros(recipe.films, 3, self.size, self.size, device=device)
-        self.truth = _centre(as_pictures(faces.val, device), self.size).float() / 255
+        self.truth = centre(as_pictures(faces.val, device), self.size).float() / 255
         weights = (1.0, recipe.feature_weight, recipe.identity_weight, recipe.steady_weight, recipe.critic_weight)
         self._weights = torch.tensor(weights, device=device)
         self.steps, self.seconds = 0, 0.0

@@ -28,8 +28,8 @@ from gpen_live.nets.lite import Lite
 from gpen_live.nets.quantised import BITS, Quantised, convolutions, pack_state, unpack_state
 from gpen_live.training.degrade import degrade, ladder, random_webcams
 from gpen_live.training.identity import Identity
-from gpen_live.training.lite import as_pictures, load_lite, read_faces
-from gpen_live.training.pack import Faces, margin_of
+from gpen_live.training.lite import as_pictures, centre, load_lite, read_faces
+from gpen_live.training.pack import Faces
 from gpen_live.training.validation import FRAMES, Enhance, Rung, validate
 
 _BATCH = 8
@@ -50,13 +50,8 @@ def calibration_frames(faces: Faces, count: int, seed: int = 0) -> list[Tensor]:
         webcams = random_webcams(len(part), len(bank), generator)
         for frame in frames:
             seen = degrade(part.float() / 255, webcams, bank, generator)
-            frame.append(_crops(seen, faces.size) * 2 - 1)
+            frame.append(centre(seen, faces.size) * 2 - 1)
     return [torch.cat(frame) for frame in frames]
-
-
-def _crops(x: Tensor, size: int) -> Tensor:
-    margin = margin_of(size)
-    return x[..., margin : margin + size, margin : margin + size].contiguous()
 
 
 @torch.no_grad()
@@ -162,7 +157,7 @@ def main(photos: Path, weights: Path, out: Path, count: int, judges: int, identi
     click.echo(f'{out}: {len(ranges)} convolutions in 8 bits\n    bytes={out.stat().st_size:_},\n    sha256="{sha256(out)}",')
     if judges:
         truth = as_pictures(faces.val[:: max(1, len(faces.val) // judges)][:judges], torch.device("cpu")).float() / 255
-        truth = _crops(truth, faces.size)
+        truth = centre(truth, faces.size)
         eight = in_eight_bits(rounded(network, ranges), faces.size)
         click.echo(f"\n{len(truth)} validation faces\n{_table(cost(network, eight, truth))}")
         if identity_net is not None:
