@@ -1,0 +1,87 @@
+"""How each convolution of a GPEN is cut into tiles on a card."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["same", "halve", "phases", "double"]
+_MODES: dict[Kind, int] = {"same": 0, "halve": 1, "phases": 2, "double": 3}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Positions, channels and depth of one program's matrix product; over how many programs its sum is split; its resources."""
+
+    m: int
+    n: int
+    k: int
+    split: int = 1
+    warps: int = 4
+    stages: int = 3
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One convolution.
+
+    `kind`: "same" keeps the side, "halve" halves it, "phases" is a transposed one without its filter, "double" the same with its
+    filter folded in, giving four times the outputs. `side` is that of the coarser map.
+    """
+
+    kind: Kind
+    side: int
+    inputs: int
+    outputs: int
+
+    @property
+    def mode(self) -> int:
+        return _MODES[self.kind]
+
+    @property
+    def positions(self) -> int:
+        """Rows of its matrix product for one sample, those of the padding column among them."""
+        return (self.side + 1) ** 2 if self.kind == "phases" else self.side * (self.side + 1)
+
+    @property
+    def steps(self) -> int:
+        """Depth of the product in units of the inputs."""
+        return 4 if self.kind == "phases" else 9
+
+    def tiles(self, tile: Tile) -> int:
+        """Programs for one sample, before splitting."""
+        phases = 4 if self.kind == "phases" else 1
+        return math.ceil(self.positions / tile.m) * (self.outputs // tile.n) * phases
+
+
+@dataclass
+class Plan:
+    """Tiles that were measured, and for all other layers a guess for a card with `processors` multiprocessors."""
+
+    processors: int
+    tiles: dict[tuple[Layer, int], Tile] = field(default_factory=dict)
+    doubled: set[int] = field(default_factory=lambda: {4, 8, 16, 32})
+    """Sides (of the coarser map) whose widening layers have their filter folded in."""
+
+    def doubles(self, side: int) -> bool:
+        return side in self.doubled
+
+    def tile(self, layer: Layer, samples: int) -> Tile:
+        found = self.tiles.get((layer, samples))
+        return guess(layer, samples, self.processors) if found is None else found
+
+
+def guess(layer: Layer, samples: int, processors: int) -> Tile:
+    """A tile that keeps the card busy: large ones where there is enough work, else small ones with split sums."""
+    positions = layer.positions
+    m = 128 if positions * samples >= 128 * processors else 64 if positions > 300 else 32 if positions > 20 else 16
+    channels = layer.outputs // 4 if layer.kind == "double" else layer.outputs
+    n = min(channels, 128 if m == 128 else 64)
+    k = min(layer.inputs, 64)
+    tiles = layer.tiles(Tile(m, n, k)) * samples
+    depth = layer.steps * (layer.inputs // k)
+    split = 1
+    while tiles * split * 2 <= 2 * processors and depth // (split * 2) >= 4:
+        split *= 2
+    return Tile(m, n, k, split, 8 if m * n >= 128 * 128 else 4, 3)

@@ -1,0 +1,195 @@
+"""Finds the tiles for a card: each convolution is timed by itself with those that make sense, once per card and version."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import torch
+from torch import Tensor
+
+from gpen_live.engine.runtimes.gpen_plan import Layer, Tile
+from gpen_live.engine.runtimes.triton_gpen import Scratch, TritonGpen, convolve, rows_of
+from gpen_live.engine.runtimes.triton_launch import Launch, launch, prepare, together
+
+_SLACK = 512
+_REPLAYS = 7
+_COLD_BYTES = 160e6
+"""Weights that are rotated: more than any cache holds, as between two uses of a layer in a whole network."""
+
+_LARGE = (
+    (128, 256, 64, 8, 3),
+    (128, 256, 64, 8, 4),
+    (256, 128, 64, 8, 3),
+    (256, 128, 64, 8, 4),
+    (128, 128, 64, 8, 3),
+    (128, 128, 64, 8, 5),
+    (128, 128, 64, 4, 4),
+    (256, 64, 64, 8, 4),
+    (256, 64, 64, 4, 3),
+    (128, 64, 64, 4, 3),
+    (128, 64, 64, 4, 5),
+    (64, 128, 64, 4, 5),
+    (256, 32, 64, 4, 3),
+    (256, 32, 64, 8, 4),
+    (128, 32, 64, 4, 4),
+    (256, 16, 64, 4, 4),
+    (128, 16, 64, 4, 4),
+)
+_SMALL = (
+    (128, 64, 64, 4, 5),
+    (128, 128, 64, 8, 4),
+    (64, 128, 64, 4, 5),
+    (64, 64, 64, 4, 6),
+    (64, 64, 128, 4, 3),
+    (64, 32, 128, 4, 4),
+    (32, 32, 128, 4, 5),
+    (32, 64, 128, 4, 4),
+    (16, 64, 128, 4, 5),
+    (16, 32, 128, 4, 6),
+)
+"""m, n, k, warps, stages: for layers that fill the card with large tiles, and for those that don't."""
+
+
+def candidates(layer: Layer, samples: int, processors: int) -> Iterator[Tile]:
+    """Tiles worth a try: those that give the card about as many programs as it has multiprocessors, or up to three times that."""
+    channels = layer.outputs // 4 if layer.kind == "double" else layer.outputs
+    positions = layer.positions
+    phases = 4 if layer.kind in ("phases", "double") else 1
+    large = positions * samples * phases * channels >= 96 * 64 * processors
+    for m, n, k, warps, stages in _LARGE if large else _SMALL:
+        k = min(k, layer.inputs)
+        if n > channels or (m > 16 and m >= 2 * positions):
+            continue
+        tiles = layer.tiles(Tile(m, n, k)) * samples
+        depth = layer.steps * (layer.inputs // k)
+        splits = [s for s in (1, 2, 4, 8, 16) if depth // s >= 2 and (s == 1 or tiles * s <= 3 * processors)]
+        enough = [s for s in splits if tiles * s >= 0.6 * processors]
+        for split in enough[: 1 if large else 2] or splits[-1:]:
+            yield Tile(m, n, k, split, warps, stages)
+
+
+def tune(net: TritonGpen, samples: int, say: Callable[[float], None] = lambda share: None) -> None:
+    """Times every convolution of a network with the tiles worth a try, and puts the fastest into the network's plan.
+
+    Then the low-pass filters of the widening layers are folded into their convolutions where that makes the whole faster.
+
+    Args:
+        say: told the share that is done, 0..1.
+    """
+    layers = list(dict.fromkeys(net.layers()))
+    bench = {layer: _Bench(net, layer, samples) for layer in layers}
+    with together(ignore_errors=True):  # some need more shared memory than this card has
+        for layer in layers:
+            for tile in candidates(layer, samples, net.plan.processors):
+                bench[layer].run(tile, prepare)
+    stream: torch.cuda.Stream = torch.cuda.Stream(net.device)  # type: ignore[no-untyped-call]
+    with torch.cuda.stream(stream):  # the default stream can't be captured
+        for done, layer in enumerate(layers, start=1):
+            times = [(bench[layer].measure(tile), tile) for tile in candidates(layer, samples, net.plan.processors)]
+            best, tile = min(times, key=lambda one: one[0])
+            if best < math.inf:
+                net.plan.tiles[layer, samples] = tile
+            bench.pop(layer)
+            say(done / len(layers))
+        _choose_filters(net, samples)
+
+
+def _choose_filters(net: TritonGpen, samples: int) -> None:
+    net.forget()
+    pictures = torch.rand(samples, 3, net.size, net.size, device=net.device) * 2 - 1
+    plan = net.plan
+    best = _whole(net, pictures)
+    side = 4
+    while side < net.size:
+        plan.doubled ^= {side}
+        ms = math.inf
+        with suppress(Exception):
+            ms = _whole(net, pictures)
+        if ms < best:
+            best = ms
+        else:
+            plan.doubled ^= {side}
+        side *= 2
+
+
+def _whole(net: TritonGpen, pictures: Tensor) -> float:
+    """Median milliseconds of the whole network."""
+    net(pictures)
+    return _replayed(lambda: net(pictures))
+
+
+def _replayed(work: Callable[[], object]) -> float:
+    """Median milliseconds of what `work` launches, replayed as a graph."""
+    torch.cuda.current_stream().synchronize()
+    graph = torch.cuda.CUDAGraph()
+    graph.capture_begin(capture_error_mode="thread_local")
+    try:
+        work()
+    finally:
+        graph.capture_end()
+    times = []
+    for _ in range(_REPLAYS):
+        start = torch.cuda.current_stream().record_event(torch.cuda.Event(enable_timing=True))  # type: ignore[no-untyped-call]
+        graph.replay()
+        end = torch.cuda.current_stream().record_event(torch.cuda.Event(enable_timing=True))  # type: ignore[no-untyped-call]
+        end.synchronize()
+        times.append(float(start.elapsed_time(end)))
+    return statistics.median(times[1:])
+
+
+class _Bench:
+    """One convolution on random numbers, its weights rotated so that they come from memory, not from a cache."""
+
+    def __init__(self, net: TritonGpen, layer: Layer, samples: int) -> None:
+        self.layer, self.samples, self.net = layer, samples, net
+        side = layer.side
+        self._channels = layer.outputs // 4 if layer.kind == "double" else layer.outputs
+        plane = (side + 1) ** 2
+        self._a_rows = 4 * plane if layer.kind == "halve" else rows_of(side)
+        self._out_rows = {"phases": 4 * plane, "double": rows_of(2 * side)}.get(layer.kind, rows_of(side))
+        self._plane = plane if layer.kind == "halve" else 0
+        self._ldo = self._channels if layer.kind in ("halve", "phases") else 2 * self._channels
+        self._tensors: tuple[Tensor, ...] | None = None
+
+    def measure(self, tile: Tile) -> float:
+        """Median milliseconds; infinite where the card refuses the tile."""
+        try:
+            count = self.run(tile, launch)
+            return _replayed(lambda: self.run(tile, launch)) / count
+        except Exception:  # noqa: BLE001  Triton has several kinds of its own: out of shared memory, of registers
+            return math.inf
+
+    def run(self, tile: Tile, how: Launch) -> int:
+        """Goes once through the rotated weights, and returns how many there are; with `prepare` once at all."""
+        layer, samples = self.layer, self.samples
+        source, weights, target, floats, colours, rgb = self._ready() if how is launch else self._random(1)
+        scratch = Scratch.of([(layer, tile)], samples, self.net.device)
+        same = layer.kind == "same"
+        for weight in weights:
+            convolve(
+                layer, tile, samples, source, weight, target, scratch, floats.shape[1], self.net.precision, how,
+                bias=None if layer.kind == "phases" else floats, scale=None if layer.kind == "halve" else floats,
+                following=floats if layer.kind in ("same", "double") else None, colours=colours if same else None,
+                colour_styles=floats if same else None, rgb=rgb if same else None, a_rows=self._a_rows,
+                out_rows=self._out_rows, plane_rows=self._plane, ldo=self._ldo,
+            )  # fmt: skip
+        return len(weights)
+
+    def _ready(self) -> tuple[Tensor, ...]:
+        if self._tensors is None:
+            size = 9 * self.layer.inputs * self.layer.outputs * self.net.dtype.itemsize
+            self._tensors = self._random(max(4, min(24, math.ceil(_COLD_BYTES / size))))
+        return self._tensors
+
+    def _random(self, count: int) -> tuple[Tensor, ...]:
+        layer, samples, device, dtype = self.layer, self.samples, self.net.device, self.net.dtype
+        source = torch.rand(samples * self._a_rows + _SLACK + 2 * layer.side, layer.inputs, device=device).to(dtype) - 0.5
+        weights = torch.rand(count, 9, layer.inputs, layer.outputs, device=device, dtype=dtype) - 0.5
+        target = torch.empty(samples * self._out_rows + _SLACK, self._ldo, device=device, dtype=dtype)
+        floats = torch.rand(samples, 2 * self._channels, device=device)
+        colours = torch.rand(3, self._ldo, device=device)
+        rgb = torch.empty(samples * (self._channels // 16) * 3 * layer.positions, device=device)
+        return source, weights, target, floats, colours, rgb

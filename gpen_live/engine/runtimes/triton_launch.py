@@ -1,0 +1,35 @@
+"""Launching Triton's kernels, and compiling them ahead. Imports triton: import this module late."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import triton
+
+Launch = Callable[..., None]
+"""A way to treat a kernel, its grid and its arguments: `launch` or `prepare`."""
+
+
+def launch(kernel: Any, grid: tuple[int, ...], *arguments: Any, **constants: Any) -> None:
+    """Launches a kernel on the current stream."""
+    kernel[grid](*arguments, **constants)
+
+
+def prepare(kernel: Any, grid: tuple[int, ...], *arguments: Any, **constants: Any) -> None:
+    """Compiles a kernel for arguments of this kind."""
+    kernel.warmup(*arguments, grid=grid, **constants)
+
+
+@contextmanager
+def together(*, ignore_errors: bool = False) -> Iterator[None]:
+    """Kernels that are prepared inside are compiled side by side, and are ready at the end.
+
+    Args:
+        ignore_errors: leave out what the card or the compiler refuses; else that is raised.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool, triton.AsyncCompileMode(pool, ignore_errors=ignore_errors):
+        yield
