@@ -145,7 +145,7 @@ def _ways_of_gpen(network: Gpen, notes: list[str]) -> list[Way]:
 
 
 class Contest:
-    """Measures ways one after the other and keeps the fastest network that is good enough; the others go as soon as they lose.
+    """Measures ways one after the other and finds the fastest that is good enough. Holds one network at a time: some are large.
 
     Args:
         size: of a crop in pixels.
@@ -174,13 +174,15 @@ class Contest:
         self._crop = sample_crop(size)
         self._truth: torch.Tensor | None = None
         self._candidates: list[Candidate] = []
-        self._winner: tuple[int, Network] | None = None
+        self._leader: tuple[int, Way] | None = None
+        self._made: Network | None = None
 
     def enter(self, way: Way, threads: int) -> None:
         """Measures one way. It is left out where it does not run here or gives another picture than the first one."""
         import torch
 
         torch.set_num_threads(threads)
+        self._made = None
         try:
             network = way.make(threads)
             start = time.perf_counter()
@@ -200,8 +202,9 @@ class Contest:
             self._notes.append(f"{way.runtime} in {way.precision} gives wrong pictures on this processor; it is not used.")
             return
         candidate = Candidate(way.runtime, way.precision, threads, ms)
-        if self._winner is None or self._beats(candidate, self._candidates[self._winner[0]]):
-            self._winner = (len(self._candidates), network)
+        if self._leader is None or self._beats(candidate, self._candidates[self._leader[0]]):
+            self._leader = (len(self._candidates), way)
+            self._made = network
         self._candidates.append(candidate)
 
     def _beats(self, new: Candidate, old: Candidate) -> bool:
@@ -221,15 +224,27 @@ class Contest:
             taken.append((time.perf_counter() - start) * 1e3)
         return round(statistics.median(taken[_WARM_UPS:]), 3)
 
-    def best(self) -> tuple[list[Candidate], Network]:
-        """All candidates, the chosen one marked, and its network.
+    @property
+    def leader(self) -> Candidate:
+        """The best so far.
 
         Raises:
             RuntimeError: none runs.
         """
-        if self._winner is None:
+        if self._leader is None:
             raise RuntimeError(" ".join(self._notes) or "there is no way to run it")
-        chosen, network = self._winner
+        return self._candidates[self._leader[0]]
+
+    def best(self) -> tuple[list[Candidate], Network]:
+        """All candidates, the chosen one marked, and its network: the one that was measured, or made anew.
+
+        Raises:
+            RuntimeError: none runs.
+        """
+        threads = self.leader.threads
+        assert self._leader is not None
+        chosen, way = self._leader
+        network = self._made if self._made is not None else way.make(threads)
         return [replace(one, chosen=i == chosen) for i, one in enumerate(self._candidates)], network
 
 

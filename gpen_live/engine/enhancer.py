@@ -111,7 +111,7 @@ class Enhancer:
                 for threads in (first, *more) if thorough else (first,):
                     contest.enter(way, threads)
             if not thorough:
-                ahead = next(one for one in contest.best()[0] if one.chosen)
+                ahead = contest.leader
                 for way in options:
                     for threads in more if (way.runtime, way.precision) == (ahead.runtime, ahead.precision) else ():
                         contest.enter(way, threads)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
-import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 import torch
@@ -86,28 +85,33 @@ def test_how_far_a_picture_may_be_off_depends_on_the_network() -> None:
     assert len(notes) == 1
 
 
-def test_losers_are_let_go_at_once() -> None:
+def test_one_network_at_a_time_is_held() -> None:
     class Heavy:
+        alive: ClassVar[set[int]] = set()
+        most: ClassVar[int] = 0
+
         def __init__(self, seconds: float) -> None:
             self.seconds = seconds
+            Heavy.alive.add(id(self))
+            Heavy.most = max(Heavy.most, len(Heavy.alive))
 
         def __call__(self, pictures: torch.Tensor, previous: torch.Tensor | None) -> torch.Tensor:
             time.sleep(self.seconds)
             return pictures
 
-    made: list[weakref.ref[Heavy]] = []
+        def __del__(self) -> None:
+            Heavy.alive.discard(id(self))
 
-    def heavy(precision: str, seconds: float) -> Way:
-        def make(threads: int) -> Network:
-            network = Heavy(seconds)
-            made.append(weakref.ref(network))
-            return network
-
-        return Way("OpenVINO", precision, make)
-
-    one, _ = contest(heavy("fp32", 0.01), heavy("bf16", 0.001), heavy("int8", 0.02))
-    assert [network() is not None for network in made] == [False, True, False]
-    assert one.best()[1] is made[1]()
+    ways = [Way("OpenVINO", name, lambda _, s=s: Heavy(s)) for name, s in (("fp32", 0.01), ("bf16", 0.001), ("int8", 0.02))]  # type: ignore[misc]
+    for entries, names in ((ways, "bf16"), (ways[:2], "bf16"), (ways[:1], "fp32")):
+        one, _ = contest(*entries)
+        told, network = one.best()
+        assert [c.precision for c in told if c.chosen] == [names]
+        assert isinstance(network, Heavy)
+        assert network.seconds == (0.001 if names == "bf16" else 0.01)
+        del one, network
+    assert Heavy.most == 1
+    assert not Heavy.alive
 
 
 def test_a_slow_network_is_measured_once() -> None:

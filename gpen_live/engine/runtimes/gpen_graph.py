@@ -155,9 +155,9 @@ class _Builder:
         return self.ops.group_convolution(self._lowered(x), self._kernel(self.tensors[taps][:, None]), [1, 1], pad, pad, [1, 1])
 
     def _kernel(self, weight: Tensor) -> Any:
-        """A convolution's weight. Rounded here, to the nearest: OpenVINO's conversion of constants cuts off instead."""
+        """A convolution's weight. Rounded here, to the nearest: OpenVINO cuts off instead."""
         rounded = weight if self.low == self.full else weight.bfloat16()
-        return self._lowered(self.ops.constant(self._values(rounded)))
+        return self.ops.constant(self._values(rounded), dtype=self.low)
 
     def _lowered(self, x: Any) -> Any:
         """For a convolution; what is in its type already stays as it is."""
