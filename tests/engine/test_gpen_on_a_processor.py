@@ -78,7 +78,7 @@ def test_pictures_are_the_caller_s() -> None:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(enhancer, "_HASTY_S", 0.01)
     monkeypatch.setattr(enhancer, "_PATIENT_S", 0.01)
-    monkeypatch.setattr(candidates.psutil, "cpu_count", lambda logical: 2)
+    monkeypatch.setattr("gpen_live.engine.candidates.psutil.cpu_count", lambda logical: 2)
 
 
 def enhanced_by(network: Gpen, *, thorough: bool = False) -> Enhancer:

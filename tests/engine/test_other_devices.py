@@ -21,11 +21,11 @@ DEVICE = torch.device("meta")
 """Stands for a device: its tensors have shapes and types, and no values."""
 
 
-class NoFloat64(TorchDispatchMode):
+class NoFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Refuses float64 on the device, as Metal does."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.seen = 0
 
     def __torch_dispatch__(

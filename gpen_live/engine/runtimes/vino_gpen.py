@@ -31,7 +31,7 @@ class VinoGpen:
         import torch
 
         restored = []
-        for picture in pictures.split(1):  # the weights are no burden: several at once are no faster
+        for picture in torch.split(pictures, 1):  # the weights are no burden: several at once are no faster
             self._request.infer({0: picture.contiguous().numpy()}, share_inputs=True)
             restored.append(torch.from_numpy(self._request.get_output_tensor(0).data.copy()))
         return torch.cat(restored)
