@@ -221,4 +221,17 @@ def sample(picture: torch.Tensor, matrix: Matrix, size: Size, *, padding: str) -
     )
     rows = [[float(v) for v in row] for row in full[:2]]
     grid = torch.stack([r[0] * x + r[1] * y + r[2] for r in rows], dim=-1)[None]
+    if padding == "reflection" and picture.device.type == "mps":  # which has had no such mode in some versions
+        grid, padding = reflected(grid, Size(width, height)), "zeros"
     return functional.grid_sample(picture, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+
+
+def reflected(grid: torch.Tensor, size: Size) -> torch.Tensor:
+    """Sampling positions (... x 2, grid_sample's units, align_corners=False) mirrored into a picture of `size`.
+
+    Sampling there, with whatever padding, is what grid_sample calls "reflection": mirrored at the picture's edge, half a pixel
+    beyond the centre of the last pixel, and never beyond that centre.
+    """
+    mirrored = 1 - (grid.add(1).remainder(4) - 2).abs()
+    most = grid.new_tensor([1 - 1 / size.width, 1 - 1 / size.height])
+    return mirrored.clamp(-most, most)

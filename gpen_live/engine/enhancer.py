@@ -5,7 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpen_live.engine.candidates import Candidate, Contest, most_threads, sample_crop, thread_counts, torch_network, ways
+from gpen_live.engine.candidates import (
+    LIGHT,
+    STRICT,
+    Candidate,
+    Contest,
+    most_threads,
+    sample_crop,
+    thread_counts,
+    torch_network,
+    ways,
+)
 from gpen_live.engine.device import synchronize
 from gpen_live.errors import GpenLiveError, WeightsError
 from gpen_live.models.registry import ModelSpec, get, locate
@@ -50,10 +60,10 @@ class Enhancer:
         self.threads: int | None = None
         self.candidates: list[Candidate] = []
         self.notes: list[str] = []
-        self._module = network.eval().requires_grad_(False).to(device)
+        self._module: torch.nn.Module | None = network.eval().requires_grad_(False).to(device)
         if device.type == "cpu":
-            self._module = self._module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._network: Network = torch_network(self._module, memory=self.memory)
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network: Network = torch_network(network, memory=self.memory)
         self._quantised = quantised
 
     def warm_up(self, *, thorough: bool = False) -> None:
@@ -81,25 +91,37 @@ class Enhancer:
                 synchronize(self.device)
 
     def _take_fastest(self, thorough: bool) -> None:
+        if self._module is None:
+            return
         options = ways(self._module, self.size, self._quantised, memory=self.memory, notes=self.notes)
         budget_s = _PATIENT_S if thorough or len(options) == 1 else _HASTY_S
-        contest = Contest(self.size, memory=self.memory, budget_s=budget_s, notes=self.notes)
-        wanted = "int8" if self.spec.float_model is not None else None  # who asks for 8 bits gets them, where they run
-        first, *more = thread_counts()
+        heavy = self.spec.kind == "gpen"
+        contest = Contest(
+            self.size,
+            memory=self.memory,
+            budget_s=budget_s,
+            notes=self.notes,
+            wanted="int8" if self.spec.float_model is not None else None,  # who asks for 8 bits gets them, where they run
+            tolerance=STRICT if heavy else LIGHT,
+        )
+        # One thread has no chance with a large network, and would take seconds to show it.
+        first, *more = thread_counts() if thorough or not heavy else (most_threads(),)
         try:
             for way in options:
                 for threads in (first, *more) if thorough else (first,):
                     contest.enter(way, threads)
             if not thorough:
-                ahead = next(one for one in contest.best(wanted)[0] if one.chosen)
+                ahead = contest.leader
                 for way in options:
                     for threads in more if (way.runtime, way.precision) == (ahead.runtime, ahead.precision) else ():
                         contest.enter(way, threads)
-            self.candidates, self._network = contest.best(wanted)
+            self.candidates, self._network = contest.best()
         except RuntimeError as error:
             raise NetworkError(f"The network {self.spec.name} failed ({str(error).splitlines()[0]}).") from error
         chosen = next(one for one in self.candidates if one.chosen)
         self.runtime, self.precision, self.threads = chosen.runtime, chosen.precision, chosen.threads
+        if self.runtime != "PyTorch":
+            self._module = None  # its weights were copied
         self.use_threads()
 
     def use_threads(self, *, whole_frame: bool = False) -> None:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpen_live.engine.canvas import Canvas, CpuCanvas, DeviceCanvas, covered
+from gpen_live.engine.canvas import Canvas, CpuCanvas, DeviceCanvas, covered, reflected
 from gpen_live.engine.mask import face_mask
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, invert, to_template
 from gpen_live.frame import Array, Image, Size
@@ -159,3 +159,16 @@ def test_the_mask_ends_before_the_crop_does(size: int) -> None:
 
 def test_a_crop_outside_the_frame_covers_nothing() -> None:
     assert covered(matrix_for(-900, -900, 100), SIZE, Size(100, 100)) is None
+
+
+@given(width=st.integers(1, 9), height=st.integers(1, 9), seed=st.integers(0, 999))
+@settings(max_examples=40, deadline=None)
+def test_mirrored_positions_are_grid_sample_s_reflection(width: int, height: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.rand(1, 2, height, width, generator=generator)
+    grid = torch.rand(1, 5, 7, 2, generator=generator) * 12 - 6
+    expected = torch.nn.functional.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
+    mirrored = reflected(grid, Size(width, height))
+    for padding in ("zeros", "border"):
+        found = torch.nn.functional.grid_sample(pixels, mirrored, padding_mode=padding, align_corners=False)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)

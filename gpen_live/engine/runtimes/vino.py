@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["fp32", "bf16", "int8"]
-_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # int8: what is not in 8 bits
+_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32", "as built": "dynamic"}  # int8: what is not in 8 bits
 _SHAPES = 2  # compiled ones that are kept beside the crop's
 
 
@@ -104,14 +104,23 @@ class VinoNetwork:
     def _compile(self, shape: tuple[int, ...], threads: int) -> Any:
         model = self._model.clone()
         model.reshape({each: self._openvino.PartialShape(list(shape)) for each in model.inputs})
-        settings = {
-            "ENABLE_CPU_PINNING": False,  # the streamer's game needs the cores too
-            "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": _HINTS[self._precision],
-            "NUM_STREAMS": 1,
-            "PERFORMANCE_HINT": "LATENCY",
-        }
-        return self._core.compile_model(model, "CPU", settings).create_infer_request()
+        return compiled(self._core, model, self._precision, threads)
+
+
+def compiled(core: Any, model: Any, precision: Precision | Literal["as built"], threads: int) -> Any:
+    """A request for inference of a graph on the processor, in one precision or in those that the graph itself says.
+
+    Raises:
+        RuntimeError: OpenVINO refuses the graph.
+    """
+    settings = {
+        "ENABLE_CPU_PINNING": False,  # the streamer's game needs the cores too
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": _HINTS[precision],
+        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    return core.compile_model(model, "CPU", settings).create_infer_request()
 
 
 def _build(openvino: Any, network: Lite, ranges: Mapping[str, tuple[float, float]] | None) -> Any:

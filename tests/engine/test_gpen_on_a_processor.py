@@ -1,0 +1,132 @@
+"""GPEN's ways to run on a processor, against PyTorch in float32."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import gc
+import sys
+import weakref
+
+import pytest
+import torch
+
+from gpen_live.engine import candidates, enhancer
+from gpen_live.engine.candidates import sample_crop
+from gpen_live.engine.enhancer import Enhancer
+from gpen_live.engine.runtimes.vino_gpen import VinoGpen
+from gpen_live.models.registry import get
+from gpen_live.nets.gpen import Gpen
+
+CPU = torch.device("cpu")
+
+
+def random_gpen(size: int, narrow: float) -> Gpen:
+    """A network with all of GPEN's parts and none of its weight, styles and injections included."""
+    torch.manual_seed(size)
+    network = Gpen(size=size, channel_multiplier=1, narrow=narrow).eval().requires_grad_(False)
+    for name, parameter in network.named_parameters():
+        if name.endswith(("noise.weight", "bias")):
+            parameter.add_(0.3 * torch.randn_like(parameter))
+        elif name.endswith("modulation.weight"):
+            parameter.mul_(3)
+    return network
+
+
+def levels(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return (a - b).abs() * 127.5
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(("size", "narrow"), [(8, 0.0625), (16, 0.0625), (64, 0.125)])
+def test_in_fp32_it_is_the_same_picture(size: int, narrow: float) -> None:
+    network = random_gpen(size, narrow)
+    faces = torch.cat([sample_crop(size), -sample_crop(size)])
+    expected = network(faces)
+    assert levels(expected[0], expected[1]).mean() > 1
+    restored = VinoGpen(network, "fp32", threads=1)(faces)
+    assert levels(restored, expected).max() < 0.01
+    assert levels(VinoGpen(network.to(memory_format=torch.channels_last), "fp32", threads=2)(faces), expected).max() < 0.01  # type: ignore[call-overload]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(("size", "narrow"), [(16, 0.125), (64, 0.25)])
+def test_bf16_is_near(size: int, narrow: float) -> None:
+    network, face = random_gpen(size, narrow), sample_crop(size)
+    exact = network(face)
+    error = levels(VinoGpen(network, "bf16", threads=1)(face), exact)
+    assert error.max() > 0.01, "it is not bf16 at all"
+    assert error.mean() < 0.012 * 127.5 * exact.std()
+    assert error.mean() < 1.1 * levels(copy.deepcopy(network).to(torch.bfloat16)(face), exact).mean()
+
+
+@torch.inference_mode()
+def test_pictures_are_the_caller_s() -> None:
+    """The runtime's memory must not show through: neither into the last picture nor out of the input."""
+    network = VinoGpen(random_gpen(16, 0.0625), "fp32", threads=1)
+    face = sample_crop(16)
+    first = network(face)
+    kept = first.clone()
+    network(-face)
+    assert torch.equal(first, kept)
+    assert torch.equal(face, sample_crop(16))
+    first.zero_()
+    assert torch.equal(network(face), kept)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enhancer, "_HASTY_S", 0.01)
+    monkeypatch.setattr(enhancer, "_PATIENT_S", 0.01)
+    monkeypatch.setattr("gpen_live.engine.candidates.psutil.cpu_count", lambda logical: 2)
+
+
+def enhanced_by(network: Gpen, *, thorough: bool = False) -> Enhancer:
+    one = Enhancer(network, dataclasses.replace(get("gpen-256"), size=network.size), CPU)
+    one.warm_up(thorough=thorough)
+    return one
+
+
+@pytest.mark.usefixtures("small")
+def test_all_ways_are_measured_and_told() -> None:
+    one = enhanced_by(random_gpen(16, 0.0625))
+    told = {(c.runtime, c.precision) for c in one.candidates}
+    assert told >= {("PyTorch", "fp32"), ("OpenVINO", "fp32")}
+    assert {c.threads for c in one.candidates} == {2}
+    (winner,) = (c for c in one.candidates if c.chosen)
+    assert (one.runtime, one.precision, one.threads) == (winner.runtime, winner.precision, winner.threads)
+    assert {c.threads for c in enhanced_by(random_gpen(16, 0.0625), thorough=True).candidates} == {1, 2}
+
+
+@pytest.mark.usefixtures("small")
+def test_the_picture_is_the_same_whichever_way_won() -> None:
+    network = random_gpen(32, 0.0625)
+    exact = network(sample_crop(32)).clamp(-1, 1)
+    one = enhanced_by(network)
+    with torch.inference_mode():
+        assert levels(one(sample_crop(32)), exact).mean() < candidates.STRICT.mean
+
+
+@pytest.mark.usefixtures("small")
+def test_pytorch_s_weights_go_when_openvino_won(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = random_gpen(16, 0.0625)
+    monkeypatch.setattr(candidates.Contest, "_time", lambda contest, run: 1.0 if isinstance(run, VinoGpen) else 100.0)
+    one = enhanced_by(network)
+    assert one.runtime == "OpenVINO"
+    gone = weakref.ref(network)
+    del network
+    gc.collect()
+    assert gone() is None
+    one.warm_up()
+    assert one(sample_crop(16)).shape == (1, 3, 16, 16)
+
+
+@pytest.mark.usefixtures("small")
+def test_without_openvino_pytorch_remains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr(candidates, "_cpu_has_bf16", lambda: True)
+    one = enhanced_by(random_gpen(16, 0.0625))
+    assert [c.runtime for c in one.candidates] in (["PyTorch"], ["PyTorch", "PyTorch"])
+    assert one.runtime == "PyTorch"
+    assert "OpenVINO does not load" in one.notes[0]
+    assert one(sample_crop(16)).shape == (1, 3, 16, 16)
