@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from gpen_live.nets.lite import Block, Fuse, Lite
 
-_OLDEST = {"float16": (7, 5), "bfloat16": (8, 0), "float32": (7, 5)}
-"""Compute capability of the first NVIDIA cards that Triton compiles for and whose matrix units take the dtype."""
+_DTYPES = ("float16", "bfloat16", "float32")
+_OLDEST = (8, 0)
+"""Compute capability of the first NVIDIA cards whose matrix units Triton uses (Ampere)."""
 _EARLY = (9, 0)
-"""Of the first ones that start a kernel before the one ahead of it is through."""
+"""Of the first ones that start a kernel before the one ahead of it is through (Hopper)."""
 _MOST_NUMBERS = 2**31
 """In a tensor: kernels count in 32 bits."""
 
@@ -136,7 +137,7 @@ class _Shop:
         return values.to(self.device, self.dtype).contiguous()
 
     def matrix(self, weight: Tensor, rows: int, columns: int) -> Tensor:
-        """outputs x inputs as inputs x outputs in rows x columns, zeros elsewhere."""
+        """The weight (outputs x inputs) as inputs x outputs in rows x columns, zeros elsewhere."""
         outputs, inputs = weight.shape
         padded = weight.new_zeros(rows, columns)
         padded[:inputs, :outputs] = weight.T
@@ -168,9 +169,7 @@ class _Part:
 
     def _launch(self, kernel: Any, grid: tuple[int, ...], tile: Tile, *arguments: Any, **sizes: int | bool) -> None:
         options = {"launch_pdl": True} if self._shop.early else {}
-        kernel[grid](
-            *arguments, **sizes, EARLY=self._shop.early, num_warps=tile.warps, num_stages=tile.stages, **options
-        )
+        kernel[grid](*arguments, **sizes, EARLY=self._shop.early, num_warps=tile.warps, num_stages=tile.stages, **options)
 
 
 class _Entry(_Part):
@@ -438,14 +437,14 @@ def _check(dtype: torch.dtype, device: torch.device) -> bool:
     import torch
 
     name = str(dtype).removeprefix("torch.")
-    if name not in _OLDEST:
+    if name not in _DTYPES:
         raise RuntimeError(f"Triton's kernels don't compute the network in {name}")
     if device.type == "cuda":
         if torch.version.hip is not None:
             return False
         capability = torch.cuda.get_device_capability(device)
-        if capability < _OLDEST[name]:
-            raise RuntimeError(f"the graphics card is too old for Triton's kernels in {name}")
+        if capability < _OLDEST:
+            raise RuntimeError("the graphics card is too old for Triton's kernels")
         return capability >= _EARLY
     if device.type != "cpu" or not importlib.import_module("triton").knobs.runtime.interpret:
         raise RuntimeError("Triton's kernels need a graphics card")

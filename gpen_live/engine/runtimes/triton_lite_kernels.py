@@ -1,13 +1,16 @@
 """The light network's layers as fused Triton kernels. Imports Triton: import it late, and only where Triton is there.
 
-Features lie as pixels x channels (N, H, W, C), C padded with zeros to a `LINE`, a multiple of 16; blocks of channels are powers of
-two (`*_BLOCK`), as Triton wants them. Weights are padded with zeros to whole blocks, so that only features need masks, and lie as
-inputs x outputs; biases and depthwise taps are float32. Products are of the features' dtype and are summed in float32. Every output
-has one writer, so that the same input gives the same bits.
+Features lie as pixels x channels (N, H, W, C), C padded with zeros to a `LINE`, a multiple of 16; blocks of channels are powers
+of two (`*_BLOCK`), as Triton wants them. Weights are padded with zeros to whole blocks, so that only features need masks, and lie
+as inputs x outputs; biases and depthwise taps are float32. Products are of the features' dtype and are summed in float32. Every
+output has one writer, so that the same input gives the same bits.
 
 Axis 0 of a launch is tiles of pixels. Where no neighbours are read, the pixels of all pictures are counted through, `PIXELS` to a
 tile, and axis 1 is blocks of outputs. Where neighbours are read, tiles are rectangles of `ROWS` x `COLUMNS`, whose neighbourhoods
 overlap and stay in the multiprocessor's cache, and axis 1 is pictures.
+
+Sums over a pixel's neighbours are loops, not unrolled: Triton would turn every single load into the layout of the matrix product
+that follows, in which each warp holds all pixels and repeats the work of the others.
 
 `EARLY`: the kernel may start before the one ahead of it is through (programmatic dependent launch, NVIDIA's Hopper and later); it
 waits for it before it touches features, and never before it is launched itself. This hides most of the time between two kernels.
@@ -15,14 +18,12 @@ waits for it before it touches features, and never before it is launched itself.
 
 from __future__ import annotations
 
-from typing import Any
-
 import triton
 import triton.language as tl
 
 
 @triton.jit
-def _begin(EARLY: tl.constexpr) -> Any:
+def _begin(EARLY: tl.constexpr) -> tl.tensor:
     """Lets the next kernel come up, and waits for the one ahead: what it wrote may be read, what it reads overwritten."""
     if EARLY:
         tl.extra.cuda.gdc_launch_dependents()
@@ -30,25 +31,25 @@ def _begin(EARLY: tl.constexpr) -> Any:
 
 
 @triton.jit
-def _product(a: Any, b: Any, total: Any) -> Any:
-    """total + a b. Float32 stays float32: tf32 would cost accuracy that was asked for."""
+def _product(a: tl.tensor, b: tl.tensor, total: tl.tensor) -> tl.tensor:
+    """The sum of total and a b. Float32 stays float32: tf32 would cost accuracy that was asked for."""
     return tl.dot(a, b, total, input_precision="ieee")
 
 
 @triton.jit
-def _outputs(BLOCK: tl.constexpr) -> Any:
+def _outputs(BLOCK: tl.constexpr) -> tl.tensor:
     """The output channels of this program."""
     return tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
 
 
 @triton.jit
-def _counted(PIXELS: tl.constexpr) -> Any:
+def _counted(PIXELS: tl.constexpr) -> tl.tensor:
     """The pixels of this program, counted through all pictures."""
     return tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
 
 
 @triton.jit
-def _rectangle(height: Any, width: Any, ROWS: tl.constexpr, COLUMNS: tl.constexpr) -> Any:
+def _rectangle(height: tl.tensor, width: tl.tensor, ROWS: tl.constexpr, COLUMNS: tl.constexpr) -> tl.tensor:
     """Rows and columns of the pixels of rectangle number `program_id(0)` of a picture."""
     across = tl.cdiv(width, COLUMNS)
     tile = tl.program_id(0)
@@ -57,22 +58,35 @@ def _rectangle(height: Any, width: Any, ROWS: tl.constexpr, COLUMNS: tl.constexp
 
 
 @triton.jit
-def _read(features: Any, image: Any, y: Any, x: Any, channel: Any, height: Any, width: Any, LINE: tl.constexpr) -> Any:
-    """Features of the pixels (y, x) of pictures `image`: pixels x channels; zero outside of the picture, as a convolution pads."""
+def _read(
+    features: tl.tensor,
+    image: tl.tensor,
+    y: tl.tensor,
+    x: tl.tensor,
+    channel: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
+    LINE: tl.constexpr,
+) -> tl.tensor:
+    """Features of the pixels (y, x) of pictures `image`: pixels x channels; zero outside, as a convolution pads."""
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
     at = ((image * height + y) * width + x) * LINE
     return tl.load(features + at[:, None] + channel[None, :], mask=inside[:, None] & (channel < LINE)[None, :], other=0.0)
 
 
 @triton.jit
-def _write(out: Any, pixel: Any, inside: Any, channel: Any, values: Any, LINE: tl.constexpr) -> Any:
+def _write(
+    out: tl.tensor, pixel: tl.tensor, inside: tl.tensor, channel: tl.tensor, values: tl.tensor, LINE: tl.constexpr
+) -> tl.tensor:
     """Stores values (pixels x channels, float32) in the dtype of `out`; `pixel` counts through all pictures."""
     mask = inside[:, None] & (channel < LINE)[None, :]
     tl.store(out + pixel[:, None] * LINE + channel[None, :], values.to(out.dtype.element_ty), mask=mask)
 
 
 @triton.jit
-def _shuffled(image: Any, y: Any, x: Any, channel: Any, height: Any, width: Any, SHUFFLE: tl.constexpr) -> Any:
+def _shuffled(
+    image: tl.tensor, y: tl.tensor, x: tl.tensor, channel: tl.tensor, height: tl.tensor, width: tl.tensor, SHUFFLE: tl.constexpr
+) -> tl.tensor:
     """Where, in pictures N x 3 x H x W, the channels of the features' pixels lie that `pixel_unshuffle` would make of them.
 
     height, width: of the features.
@@ -85,23 +99,23 @@ def _shuffled(image: Any, y: Any, x: Any, channel: Any, height: Any, width: Any,
 
 @triton.jit
 def _depthwise(
-    features: Any,
-    taps: Any,
-    bias: Any,
-    image: Any,
-    y: Any,
-    x: Any,
-    channel: Any,
-    height: Any,
-    width: Any,
+    features: tl.tensor,
+    taps: tl.tensor,
+    bias: tl.tensor,
+    image: tl.tensor,
+    y: tl.tensor,
+    x: tl.tensor,
+    channel: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
     LINE: tl.constexpr,
     BLOCK: tl.constexpr,
     KERNEL: tl.constexpr,
     PIXELS: tl.constexpr,
-) -> Any:
+) -> tl.tensor:
     """The depthwise convolution at pixels (y, x): pixels x channels, float32. taps: KERNEL * KERNEL x BLOCK."""
     total = tl.zeros((PIXELS, BLOCK), tl.float32) + tl.load(bias + channel)[None, :]
-    for row in tl.static_range(KERNEL):
+    for row in range(KERNEL):
         for column in tl.static_range(KERNEL):
             there = _read(features, image, y + (row - KERNEL // 2), x + (column - KERNEL // 2), channel, height, width, LINE)
             total += there.to(tl.float32) * tl.load(taps + (row * KERNEL + column) * BLOCK + channel)[None, :]
@@ -110,14 +124,14 @@ def _depthwise(
 
 @triton.jit(do_not_specialize=["pixels", "height", "width"])
 def entry(
-    pictures: Any,
-    previous: Any,
-    weight: Any,
-    bias: Any,
-    out: Any,
-    pixels: Any,
-    height: Any,
-    width: Any,
+    pictures: tl.tensor,
+    previous: tl.tensor,
+    weight: tl.tensor,
+    bias: tl.tensor,
+    out: tl.tensor,
+    pixels: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
     SHUFFLE: tl.constexpr,
     MEMORY: tl.constexpr,
     IN_BLOCK: tl.constexpr,
@@ -126,7 +140,7 @@ def entry(
     OUT_BLOCK: tl.constexpr,
     PIXELS: tl.constexpr,
     EARLY: tl.constexpr,
-) -> Any:
+) -> None:
     """`pixel_unshuffle`, concatenation with the picture before, 1x1 convolution: float32 pictures to features.
 
     pixels, height, width: of the features. weight: IN_BLOCK (picture) and, with MEMORY, IN_BLOCK more (previous) x OUT_WIDTH.
@@ -152,16 +166,16 @@ def entry(
 
 @triton.jit(do_not_specialize=["height", "width"])
 def block(
-    features: Any,
-    taps: Any,
-    taps_bias: Any,
-    widen: Any,
-    widen_bias: Any,
-    narrow: Any,
-    narrow_bias: Any,
-    out: Any,
-    height: Any,
-    width: Any,
+    features: tl.tensor,
+    taps: tl.tensor,
+    taps_bias: tl.tensor,
+    widen: tl.tensor,
+    widen_bias: tl.tensor,
+    narrow: tl.tensor,
+    narrow_bias: tl.tensor,
+    out: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
     KERNEL: tl.constexpr,
     LINE: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -171,17 +185,20 @@ def block(
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
     EARLY: tl.constexpr,
-) -> Any:
-    """A whole residual block; its inner features never leave the multiprocessor. widen: BLOCK x HIDDEN_WIDTH, narrow: the reverse."""
+) -> None:
+    """A whole residual block, whose inner features never leave the multiprocessor.
+
+    widen: BLOCK x HIDDEN_WIDTH; narrow: HIDDEN_WIDTH x BLOCK.
+    """
     _begin(EARLY)
     dtype: tl.constexpr = out.dtype.element_ty
     y, x = _rectangle(height, width, ROWS, COLUMNS)
     image = tl.program_id(1)
     channel = tl.arange(0, BLOCK)
     inner = tl.arange(0, HIDDEN_BLOCK)
-    mixed = _depthwise(
-        features, taps, taps_bias, image, y, x, channel, height, width, LINE, BLOCK, KERNEL, ROWS * COLUMNS
-    ).to(dtype)
+    mixed = _depthwise(features, taps, taps_bias, image, y, x, channel, height, width, LINE, BLOCK, KERNEL, ROWS * COLUMNS).to(
+        dtype
+    )
     total = tl.zeros((ROWS * COLUMNS, BLOCK), tl.float32) + tl.load(narrow_bias + channel)[None, :]
     for start in range(0, HIDDEN, HIDDEN_BLOCK):
         hidden = tl.zeros((ROWS * COLUMNS, HIDDEN_BLOCK), tl.float32) + tl.load(widen_bias + start + inner)[None, :]
@@ -194,14 +211,14 @@ def block(
 
 @triton.jit(do_not_specialize=["height", "width"])
 def block_widen(
-    features: Any,
-    taps: Any,
-    taps_bias: Any,
-    widen: Any,
-    widen_bias: Any,
-    out: Any,
-    height: Any,
-    width: Any,
+    features: tl.tensor,
+    taps: tl.tensor,
+    taps_bias: tl.tensor,
+    widen: tl.tensor,
+    widen_bias: tl.tensor,
+    out: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
     KERNEL: tl.constexpr,
     LINE: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -211,7 +228,7 @@ def block_widen(
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
     EARLY: tl.constexpr,
-) -> Any:
+) -> None:
     """A block's first half, for small maps with many channels: axis 2 is blocks of its inner features, which go to `out`.
 
     Each repeats the depthwise convolution, which costs less than to leave most multiprocessors without work.
@@ -223,9 +240,9 @@ def block_widen(
     channel = tl.arange(0, BLOCK)
     inner = tl.program_id(2) * HIDDEN_BLOCK + tl.arange(0, HIDDEN_BLOCK)
     matrix = tl.load(widen + channel[:, None] * HIDDEN_WIDTH + inner[None, :])
-    mixed = _depthwise(
-        features, taps, taps_bias, image, y, x, channel, height, width, LINE, BLOCK, KERNEL, ROWS * COLUMNS
-    ).to(dtype)
+    mixed = _depthwise(features, taps, taps_bias, image, y, x, channel, height, width, LINE, BLOCK, KERNEL, ROWS * COLUMNS).to(
+        dtype
+    )
     hidden = tl.zeros((ROWS * COLUMNS, HIDDEN_BLOCK), tl.float32) + tl.load(widen_bias + inner)[None, :]
     hidden = tl.maximum(_product(mixed, matrix, hidden), 0.0)
     _write(out, (image * height + y) * width + x, (y < height) & (x < width), inner, hidden, HIDDEN_LINE)
@@ -233,12 +250,12 @@ def block_widen(
 
 @triton.jit(do_not_specialize=["pixels"])
 def block_narrow(
-    hidden: Any,
-    features: Any,
-    narrow: Any,
-    narrow_bias: Any,
-    out: Any,
-    pixels: Any,
+    hidden: tl.tensor,
+    features: tl.tensor,
+    narrow: tl.tensor,
+    narrow_bias: tl.tensor,
+    out: tl.tensor,
+    pixels: tl.tensor,
     LINE: tl.constexpr,
     BLOCK: tl.constexpr,
     HIDDEN_LINE: tl.constexpr,
@@ -246,7 +263,7 @@ def block_narrow(
     OUT_BLOCK: tl.constexpr,
     PIXELS: tl.constexpr,
     EARLY: tl.constexpr,
-) -> Any:
+) -> None:
     """A block's second half: `hidden` of `block_widen` through the last 1x1 convolution, added to `features`."""
     _begin(EARLY)
     pixel = _counted(PIXELS)
@@ -265,13 +282,13 @@ def block_narrow(
 
 @triton.jit(do_not_specialize=["pixels", "height", "width"])
 def down(
-    features: Any,
-    weight: Any,
-    bias: Any,
-    out: Any,
-    pixels: Any,
-    height: Any,
-    width: Any,
+    features: tl.tensor,
+    weight: tl.tensor,
+    bias: tl.tensor,
+    out: tl.tensor,
+    pixels: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
     IN_LINE: tl.constexpr,
     IN_BLOCK: tl.constexpr,
     OUT_LINE: tl.constexpr,
@@ -279,7 +296,7 @@ def down(
     OUT_BLOCK: tl.constexpr,
     PIXELS: tl.constexpr,
     EARLY: tl.constexpr,
-) -> Any:
+) -> None:
     """The 2x2 convolution with stride 2. pixels, height, width: of its output. weight: 4 (row, column) x IN_BLOCK x OUT_WIDTH."""
     _begin(EARLY)
     pixel = _counted(PIXELS)
@@ -299,15 +316,15 @@ def down(
 
 @triton.jit(do_not_specialize=["pixels", "height", "width"])
 def fuse(
-    coarse: Any,
-    skip: Any,
-    coarse_weight: Any,
-    skip_weight: Any,
-    bias: Any,
-    out: Any,
-    pixels: Any,
-    height: Any,
-    width: Any,
+    coarse: tl.tensor,
+    skip: tl.tensor,
+    coarse_weight: tl.tensor,
+    skip_weight: tl.tensor,
+    bias: tl.tensor,
+    out: tl.tensor,
+    pixels: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
     COARSE_LINE: tl.constexpr,
     COARSE_BLOCK: tl.constexpr,
     SKIP_LINE: tl.constexpr,
@@ -315,7 +332,7 @@ def fuse(
     OUT_BLOCK: tl.constexpr,
     PIXELS: tl.constexpr,
     EARLY: tl.constexpr,
-) -> Any:
+) -> None:
     """Bilinear upsampling by 2 (not `align_corners`), and the 1x1 convolutions on both sides of it and of the concatenation.
 
     pixels, height, width: of `skip` and of the output. Each output pixel lies a quarter of a coarse one off the nearest, towards
@@ -329,16 +346,16 @@ def fuse(
     line = pixel // width
     y = line % height
     x = pixel % width
-    far_y = tl.minimum(tl.maximum(y // 2 + (y % 2) * 2 - 1, 0), height // 2 - 1)
-    far_x = tl.minimum(tl.maximum(x // 2 + (x % 2) * 2 - 1, 0), width // 2 - 1)
-    near_line = (line // height * (height // 2) + y // 2) * (width // 2)
-    far_line = (line // height * (height // 2) + far_y) * (width // 2)
     source = tl.arange(0, COARSE_BLOCK)
     mask = inside[:, None] & (source < COARSE_LINE)[None, :]
-    up = 0.5625 * tl.load(coarse + ((near_line + x // 2) * COARSE_LINE)[:, None] + source[None, :], mask=mask, other=0.0).to(tl.float32)
-    up += 0.1875 * tl.load(coarse + ((near_line + far_x) * COARSE_LINE)[:, None] + source[None, :], mask=mask, other=0.0).to(tl.float32)
-    up += 0.1875 * tl.load(coarse + ((far_line + x // 2) * COARSE_LINE)[:, None] + source[None, :], mask=mask, other=0.0).to(tl.float32)
-    up += 0.0625 * tl.load(coarse + ((far_line + far_x) * COARSE_LINE)[:, None] + source[None, :], mask=mask, other=0.0).to(tl.float32)
+    up = tl.zeros((PIXELS, COARSE_BLOCK), tl.float32)
+    for corner in range(4):
+        far_y, far_x = corner // 2, corner % 2
+        at_y = tl.minimum(tl.maximum(y // 2 + far_y * (y % 2 * 2 - 1), 0), height // 2 - 1)
+        at_x = tl.minimum(tl.maximum(x // 2 + far_x * (x % 2 * 2 - 1), 0), width // 2 - 1)
+        at = ((line // height * (height // 2) + at_y) * (width // 2) + at_x) * COARSE_LINE
+        share = (0.75 - 0.5 * far_y) * (0.75 - 0.5 * far_x)
+        up += share * tl.load(coarse + at[:, None] + source[None, :], mask=mask, other=0.0).to(tl.float32)
     total = tl.zeros((PIXELS, OUT_BLOCK), tl.float32) + tl.load(bias + output)[None, :]
     total = _product(up.to(dtype), tl.load(coarse_weight + source[:, None] * SKIP_BLOCK + output[None, :]), total)
     channel = tl.arange(0, SKIP_BLOCK)
@@ -350,13 +367,13 @@ def fuse(
 
 @triton.jit(do_not_specialize=["height", "width"])
 def leave(
-    features: Any,
-    weight: Any,
-    bias: Any,
-    pictures: Any,
-    out: Any,
-    height: Any,
-    width: Any,
+    features: tl.tensor,
+    weight: tl.tensor,
+    bias: tl.tensor,
+    pictures: tl.tensor,
+    out: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
     KERNEL: tl.constexpr,
     SHUFFLE: tl.constexpr,
     LINE: tl.constexpr,
@@ -365,7 +382,7 @@ def leave(
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
     EARLY: tl.constexpr,
-) -> Any:
+) -> None:
     """The last convolution, `pixel_shuffle`, and the sum with the float32 pictures, in float32.
 
     height, width: of the features. weight: KERNEL * KERNEL x BLOCK x OUT_BLOCK.

@@ -66,7 +66,7 @@ def power_of_two(count: int) -> int:
 
 
 def usual_tile(layer: Layer, pixels: int) -> Tile:
-    """A tile that suits cards of about a hundred multiprocessors: first work for all of them, then as much as possible at once."""
+    """A tile that suits cards of about a hundred multiprocessors: work for all of them first."""
     channels = power_of_two(max(layer.inputs, layer.outputs))
     wide = 16 if pixels <= 2048 else 32 if pixels <= 8192 else 64
     if channels > 256:
