@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import math
 import subprocess
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -69,6 +72,9 @@ class TritonLite:
         shop = _Shop(kernels(), dtype, device, choose, _check(dtype, device) and early)
         self._stride = network.stride
         self._device = device
+        channels, expansion = cast("list[int]", network.settings["channels"]), cast("int", network.settings["expansion"])
+        self._most_numbers = max(1, _line(max(channels)) * expansion / (3 * network.shuffle**2))
+        """In any layer's output, for each number of the pictures; at most."""
         self._entry = _Entry(shop, network)
         self._encoder = [_blocks(shop, f"encoder.{i}", stage) for i, stage in enumerate(network.encoder)]
         self._down = [_Down(shop, f"down.{i}", cast("torch.nn.Conv2d", each)) for i, each in enumerate(network.down)]
@@ -82,44 +88,71 @@ class TritonLite:
         Raises:
             RuntimeError: pictures of another kind or too large, or the card refuses a kernel.
         """
+        return self._guarded(self._run, *self._checked(pictures, previous), _launched)
+
+    def steps(self, pictures: Tensor, previous: Tensor | None = None) -> list[Step]:
+        """Every layer by itself, on what it gets for these pictures; for measurements. Raises RuntimeError as a call does."""
+        found: list[Step] = []
+
+        def noted(part: Any, *tensors: Tensor) -> Tensor:
+            out = _launched(part, *tensors)
+            features = tensors[0] if part is self._exit else out
+            found.append(Step(part.layer, math.prod(features.shape[:3]), partial(self._guarded, part, *tensors)))
+            return out
+
+        self._guarded(self._run, *self._checked(pictures, previous), noted)
+        return found
+
+    def _guarded(self, launch: Callable[..., Tensor], *arguments: Any) -> Tensor:
+        """Launches on the network's device. What Triton, and the compiler that it calls, raise becomes RuntimeError."""
+        import torch
+
+        refusal: type[Exception] = importlib.import_module("triton.errors").TritonError
+        try:
+            with torch.cuda.device(self._device) if self._device.type == "cuda" else nullcontext():
+                return launch(*arguments)
+        except (refusal, subprocess.SubprocessError, OSError) as error:
+            last = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+            raise RuntimeError(f"Triton can't run the network here: {last}") from error
+
+    def _run(self, pictures: Tensor, before: Tensor, do: Callable[..., Tensor]) -> Tensor:
+        features = do(self._entry, pictures, before)
+        skips: list[Tensor] = []
+        for index, stage in enumerate(self._encoder):
+            features = features if index == 0 else do(self._down[index - 1], features)
+            for block in stage:
+                features = do(block, features)
+            skips.append(features)
+        skips.pop()
+        for index in reversed(range(len(self._decoder))):
+            features = do(self._fuse[index], features, skips.pop())
+            for block in self._decoder[index]:
+                features = do(block, features)
+        return do(self._exit, features, pictures)
+
+    def _checked(self, pictures: Tensor, previous: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The pictures and the ones before, as they lie in the kernels' order."""
         import torch
 
         before = pictures if previous is None else previous
-        self._check_pictures(pictures, before)
-        pictures, before = pictures.contiguous(), before.contiguous()
-        try:
-            with torch.cuda.device_of(pictures):
-                return self._run(pictures, before)
-        except (_triton_error(), subprocess.SubprocessError, OSError) as error:  # the latter: of the compiler that Triton calls
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            raise RuntimeError(f"Triton can't run the network here: {reason}") from error
-
-    def _run(self, pictures: Tensor, before: Tensor) -> Tensor:
-        features = self._entry(pictures, before)
-        skips: list[Tensor] = []
-        for index, stage in enumerate(self._encoder):
-            features = features if index == 0 else self._down[index - 1](features)
-            for block in stage:
-                features = block(features)
-            skips.append(features)
-        for index in reversed(range(len(self._decoder))):
-            features = self._fuse[index](features, skips.pop(index))
-            for block in self._decoder[index]:
-                features = block(features)
-        return self._exit(features, pictures)
-
-    def _check_pictures(self, pictures: Tensor, before: Tensor) -> None:
-        import torch
-
         for each in (pictures, before):
             if each.dtype != torch.float32 or each.device.type != self._device.type or each.shape != pictures.shape:
                 raise RuntimeError("the network's pictures must be float32, on its device, and all of one shape")
         _, colours, height, width = pictures.shape
         if colours != 3 or height % self._stride or width % self._stride or not pictures.numel():
             raise RuntimeError(f"the network's pictures must be N x 3 x H x W, H and W multiples of {self._stride}")
-        most = max(part.layer.outputs for part in (self._entry, self._exit))
-        if pictures.numel() * max(1, _line(most)) >= _MOST_NUMBERS:
+        if pictures.numel() * self._most_numbers >= _MOST_NUMBERS:
             raise RuntimeError("the network's pictures are too large")
+        return pictures.contiguous(), before.contiguous()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer of a run: `launch` computes it once more, with the tile that `choose` gives for it now."""
+
+    layer: Layer
+    pixels: int
+    launch: Callable[[], Tensor]
 
 
 @dataclass(frozen=True)
@@ -147,7 +180,7 @@ class _Shop:
         """A bias with zeros behind it, float32."""
         assert bias is not None
         padded = bias.new_zeros(length)
-        padded[: len(bias)] = bias
+        padded[: len(bias)] = bias.detach()
         return padded.float().to(self.device)
 
 
@@ -158,9 +191,8 @@ class _Part:
         self.layer = Layer(name, kind, inputs, outputs)
         self._shop = shop
 
-    def _tile(self, like: Tensor) -> Tile:
-        """For an output of N x H x W x C."""
-        return self._shop.choose(self.layer, like.shape[0] * like.shape[1] * like.shape[2])
+    def _tile(self, features: Tensor) -> Tile:
+        return self._shop.choose(self.layer, math.prod(features.shape[:3]))
 
     def _features(self, count: int, height: int, width: int, channels: int) -> Tensor:
         import torch
@@ -176,14 +208,16 @@ class _Entry(_Part):
     """N x 3 x H x W pictures to features."""
 
     def __init__(self, shop: _Shop, network: Lite) -> None:
+        import torch
+
         weight = network.entry.weight.detach().flatten(1)
         pixels = 3 * network.shuffle**2
         super().__init__(shop, "entry", "entry", pixels, len(weight))
         self._shuffle, self._memory = network.shuffle, network.memory
         rows, columns = power_of_two(pixels), power_of_two(len(weight))
-        halves = [shop.matrix(half, rows, columns) for half in weight.split(pixels, 1)]
-        self._weight = _stacked(halves)
-        self._bias = shop.vector(network.entry.bias, columns).detach()
+        halves = [weight[:, :pixels], weight[:, pixels:]] if network.memory else [weight]
+        self._weight = torch.cat([shop.matrix(half, rows, columns) for half in halves])
+        self._bias = shop.vector(network.entry.bias, columns)
 
     def __call__(self, pictures: Tensor, before: Tensor) -> Tensor:
         count, _, height, width = pictures.shape
@@ -220,11 +254,11 @@ class _Block(_Part):
         self._width = -(-hidden // WIDEST) * WIDEST
         taps = block.depthwise.weight.detach().flatten(1)
         self._taps = _padded(taps.T, self._columns).float().to(shop.device).contiguous()
-        self._taps_bias = shop.vector(block.depthwise.bias, self._columns).detach()
+        self._taps_bias = shop.vector(block.depthwise.bias, self._columns)
         self._widen = shop.matrix(block.widen.weight.detach().flatten(1), self._columns, self._width)
-        self._widen_bias = shop.vector(block.widen.bias, self._width).detach()
+        self._widen_bias = shop.vector(block.widen.bias, self._width)
         self._narrow = shop.matrix(block.narrow.weight.detach().flatten(1), self._width, self._columns)
-        self._narrow_bias = shop.vector(block.narrow.bias, self._columns).detach()
+        self._narrow_bias = shop.vector(block.narrow.bias, self._columns)
 
     def __call__(self, features: Tensor) -> Tensor:
         import torch
@@ -290,11 +324,13 @@ class _Down(_Part):
     """N x 2H x 2W x C to N x H x W x D."""
 
     def __init__(self, shop: _Shop, name: str, module: torch.nn.Conv2d) -> None:
+        import torch
+
         weight = module.weight.detach()
         super().__init__(shop, name, "down", weight.shape[1], weight.shape[0])
         rows, columns = power_of_two(weight.shape[1]), power_of_two(weight.shape[0])
-        self._weight = _stacked([shop.matrix(tap, rows, columns) for tap in weight.flatten(2).unbind(2)])
-        self._bias = shop.vector(module.bias, columns).detach()
+        self._weight = torch.cat([shop.matrix(tap, rows, columns) for tap in weight.flatten(2).unbind(2)])
+        self._bias = shop.vector(module.bias, columns)
 
     def __call__(self, features: Tensor) -> Tensor:
         count, height, width, line = features.shape
@@ -364,13 +400,15 @@ class _Exit(_Part):
     """Features and N x 3 x H x W pictures to pictures."""
 
     def __init__(self, shop: _Shop, network: Lite) -> None:
+        import torch
+
         weight = network.exit.weight.detach()
         super().__init__(shop, "exit", "exit", weight.shape[1], weight.shape[0])
         self._kernel, self._shuffle = weight.shape[2], network.shuffle
         self._columns = power_of_two(weight.shape[0])
         rows = power_of_two(weight.shape[1])
-        self._weight = _stacked([shop.matrix(tap, rows, self._columns) for tap in weight.flatten(2).unbind(2)])
-        self._bias = shop.vector(network.exit.bias, self._columns).detach()
+        self._weight = torch.cat([shop.matrix(tap, rows, self._columns) for tap in weight.flatten(2).unbind(2)])
+        self._bias = shop.vector(network.exit.bias, self._columns)
 
     def __call__(self, features: Tensor, pictures: Tensor) -> Tensor:
         import torch
@@ -398,12 +436,6 @@ def _blocks(shop: _Shop, name: str, stage: torch.nn.Module) -> list[_Block]:
     return [_Block(shop, f"{name}.{i}", cast("Block", each)) for i, each in enumerate(stage.children())]
 
 
-def _stacked(matrices: list[Tensor]) -> Tensor:
-    import torch
-
-    return torch.cat(matrices)
-
-
 def _padded(rows: Tensor, columns: int) -> Tensor:
     out = rows.new_zeros(len(rows), columns)
     out[:, : rows.shape[1]] = rows
@@ -423,9 +455,9 @@ def _rectangles(height: int, width: int, tile: Tile) -> int:
     return _parts(height, tile.rows) * _parts(width, tile.columns)
 
 
-def _triton_error() -> type[Exception]:
-    error: type[Exception] = importlib.import_module("triton.errors").TritonError
-    return error
+def _launched(part: Any, *tensors: Tensor) -> Tensor:
+    out: Tensor = part(*tensors)
+    return out
 
 
 def _check(dtype: torch.dtype, device: torch.device) -> bool:

@@ -23,7 +23,7 @@ import triton.language as tl
 
 
 @triton.jit
-def _begin(EARLY: tl.constexpr) -> tl.tensor:
+def _begin(EARLY: tl.constexpr) -> None:
     """Lets the next kernel come up, and waits for the one ahead: what it wrote may be read, what it reads overwritten."""
     if EARLY:
         tl.extra.cuda.gdc_launch_dependents()
@@ -77,7 +77,7 @@ def _read(
 @triton.jit
 def _write(
     out: tl.tensor, pixel: tl.tensor, inside: tl.tensor, channel: tl.tensor, values: tl.tensor, LINE: tl.constexpr
-) -> tl.tensor:
+) -> None:
     """Stores values (pixels x channels, float32) in the dtype of `out`; `pixel` counts through all pictures."""
     mask = inside[:, None] & (channel < LINE)[None, :]
     tl.store(out + pixel[:, None] * LINE + channel[None, :], values.to(out.dtype.element_ty), mask=mask)

@@ -56,6 +56,11 @@ class Tile:
         return self.pixels // self.rows
 
 
+def shape_key(layer: Layer, pixels: int) -> str:
+    """What a layer's best tile depends on, beside the card: layers of one shape share a measurement."""
+    return f"{layer.kind} {layer.inputs} {layer.outputs} {pixels}"
+
+
 Choose = Callable[[Layer, int], Tile]
 """The tile of a layer whose output has so many pixels, those of all pictures together."""
 
