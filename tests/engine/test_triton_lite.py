@@ -42,9 +42,9 @@ def test_the_interpreted_kernels_give_pytorch_s_pictures() -> None:
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     results = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(results) == 28
-    for name, before, dtype, difference, changed, out_dtype in results:
-        what = (name, before, dtype, difference)
+    assert len(results) == 9
+    for name, dtype, difference, changed, out_dtype in results:
+        what = (name, dtype, difference)
         assert out_dtype == "torch.float32", what
         assert changed > 5, what
         assert difference < (0.002 if dtype == "torch.float32" else 1), what
@@ -84,8 +84,7 @@ def test_a_layer_is_a_kernel(launches: Calls) -> None:
 
 @needs_triton
 @needs_compiler
-@pytest.mark.parametrize(("capability", "shared"), [(80, 99 * 1024), (90, 227 * 1024)])
-@pytest.mark.parametrize("size", [256, 1024])
+@pytest.mark.parametrize(("capability", "shared", "size"), [(80, 99 * 1024, 1024), (90, 227 * 1024, 256)])
 def test_every_kernel_compiles_for_cards(
     capability: int, shared: int, size: int, launches: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +146,15 @@ def test_pictures_that_do_not_fit_are_refused(launches: Calls) -> None:
     with pytest.raises(RuntimeError, match="too large"):
         network(good.expand(200_000, 3, 32, 32))
     assert launches == []
+
+
+@needs_triton
+def test_the_widest_network_runs_in_16_bits_alone(launches: Calls) -> None:
+    widest = Lite(shuffle=4, channels=[16, 512], encoder=[0, 1], decoder=[0])
+    TritonLite(widest, torch.bfloat16, CPU)(torch.zeros(1, 3, 8, 8))
+    assert launches
+    with pytest.raises(RuntimeError, match="no more than 256 channels in float32"):
+        TritonLite(widest, torch.float32, CPU)
 
 
 def test_without_triton_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,8 @@ _OLDEST = (8, 0)
 """Compute capability of the first NVIDIA cards whose matrix units Triton uses (Ampere)."""
 _EARLY = (9, 0)
 """Of the first ones that start a kernel before the one ahead of it is through (Hopper)."""
+_MOST_CHANNELS_IN_FLOAT32 = 256
+"""More would not fit in a multiprocessor's memory; in 16 bits all that a light network may have do."""
 _MOST_NUMBERS = 2**31
 """In a tensor: kernels count in 32 bits."""
 
@@ -73,7 +75,9 @@ class TritonLite:
         self._stride = network.stride
         self._device = device
         channels, expansion = cast("list[int]", network.settings["channels"]), cast("int", network.settings["expansion"])
-        self._most_numbers = max(1, _line(max(channels)) * expansion / (3 * network.shuffle**2))
+        if dtype.itemsize > 2 and max(channels) > _MOST_CHANNELS_IN_FLOAT32:
+            raise RuntimeError(f"Triton's kernels take no more than {_MOST_CHANNELS_IN_FLOAT32} channels in float32")
+        self._growth = max(1, _line(max(channels)) * expansion / (3 * network.shuffle**2))
         """In any layer's output, for each number of the pictures; at most."""
         self._entry = _Entry(shop, network)
         self._encoder = [_blocks(shop, f"encoder.{i}", stage) for i, stage in enumerate(network.encoder)]
@@ -141,7 +145,7 @@ class TritonLite:
         _, colours, height, width = pictures.shape
         if colours != 3 or height % self._stride or width % self._stride or not pictures.numel():
             raise RuntimeError(f"the network's pictures must be N x 3 x H x W, H and W multiples of {self._stride}")
-        if pictures.numel() * self._most_numbers >= _MOST_NUMBERS:
+        if pictures.numel() * self._growth >= _MOST_NUMBERS:
             raise RuntimeError("the network's pictures are too large")
         return pictures.contiguous(), before.contiguous()
 

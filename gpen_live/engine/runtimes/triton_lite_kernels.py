@@ -233,13 +233,13 @@ def block_widen(
 
     Each repeats the depthwise convolution, which costs less than to leave most multiprocessors without work.
     """
-    _begin(EARLY)
     dtype: tl.constexpr = out.dtype.element_ty
     y, x = _rectangle(height, width, ROWS, COLUMNS)
     image = tl.program_id(1)
     channel = tl.arange(0, BLOCK)
     inner = tl.program_id(2) * HIDDEN_BLOCK + tl.arange(0, HIDDEN_BLOCK)
-    matrix = tl.load(widen + channel[:, None] * HIDDEN_WIDTH + inner[None, :])
+    matrix = tl.load(widen + channel[:, None] * HIDDEN_WIDTH + inner[None, :])  # needs no other kernel: may come early
+    _begin(EARLY)
     mixed = _depthwise(features, taps, taps_bias, image, y, x, channel, height, width, LINE, BLOCK, KERNEL, ROWS * COLUMNS).to(
         dtype
     )

@@ -75,7 +75,7 @@ def usual_tile(layer: Layer, pixels: int) -> Tile:
     channels = power_of_two(max(layer.inputs, layer.outputs))
     wide = 16 if pixels <= 2048 else 32 if pixels <= 8192 else 64
     if channels > 256:
-        wide = min(wide, 32)  # registers
+        wide = 16  # registers
     if layer.kind == "block":
         divided = channels >= 256 and pixels <= 4096
         warps = 8 if wide * channels >= 4096 else 4
