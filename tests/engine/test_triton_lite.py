@@ -1,0 +1,247 @@
+"""The light network's Triton kernels: against plain PyTorch in Triton's interpreter and on a card, and through its compiler."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from gpen_live.engine.runtimes import triton_lite
+from gpen_live.engine.runtimes.triton_lite import TritonLite, kernels
+from gpen_live.engine.runtimes.triton_lite_tiles import Layer, Tile, possible_tiles, shape_key, usual_tile
+from gpen_live.engine.runtimes.triton_lite_tune import measured_tiles, tune
+from gpen_live.engine.runtimes.vino import RuntimeMissingError
+from gpen_live.models.files import load_network
+from gpen_live.models.registry import get, locate
+from gpen_live.nets.lite import Lite, lite_256
+
+CPU = torch.device("cpu")
+ROOT = Path(__file__).parents[2]
+HAS_TRITON = importlib.util.find_spec("triton") is not None
+needs_triton = pytest.mark.skipif(not HAS_TRITON, reason="Triton is not installed: there is none for this system")
+needs_card = pytest.mark.skipif(
+    not (HAS_TRITON and torch.cuda.is_available()), reason="no NVIDIA card: the kernels run in Triton's interpreter alone"
+)
+needs_compiler = pytest.mark.skipif("TRITON_INTERPRET" in os.environ, reason="Triton's interpreter is on")
+
+
+@needs_triton
+def test_the_interpreted_kernels_give_pytorch_s_pictures() -> None:
+    script = ROOT / "tests" / "engine" / "triton_lite_interpreted.py"
+    done = subprocess.run([sys.executable, str(script)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(results) == 9
+    for name, dtype, difference, changed, out_dtype in results:
+        what = (name, dtype, difference)
+        assert out_dtype == "torch.float32", what
+        assert changed > 5, what
+        assert difference < (0.002 if dtype == "torch.float32" else 1), what
+
+
+class Launch:
+    """A kernel that only notes its launches."""
+
+    def __init__(self, name: str, calls: list[tuple[str, tuple[int, ...], tuple[Any, ...], dict[str, Any]]]) -> None:
+        self.name, self.calls = name, calls
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
+        return lambda *arguments, **sizes: self.calls.append((self.name, grid, arguments, sizes))
+
+
+NAMES = ("entry", "block", "block_widen", "block_narrow", "down", "fuse", "leave")
+Calls = list[tuple[str, tuple[int, ...], tuple[Any, ...], dict[str, Any]]]
+
+
+@pytest.fixture
+def launches(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """Networks of the test launch nothing; what they would have launched is in here."""
+    calls: Calls = []
+    noting = SimpleNamespace(**{name: Launch(name, calls) for name in NAMES})
+    monkeypatch.setattr(triton_lite, "kernels", lambda: noting)
+    monkeypatch.setattr(triton_lite, "_check", lambda dtype, device: True)
+    return calls
+
+
+@needs_triton
+def test_a_layer_is_a_kernel(launches: Calls) -> None:
+    TritonLite(lite_256(), torch.float16, CPU, choose=lambda layer, _: Tile(32, 64))(torch.zeros(1, 3, 256, 256))
+    assert len(launches) == 17
+    TritonLite(lite_256(), torch.float16, CPU)(torch.zeros(1, 3, 256, 256))
+    assert len(launches) - 17 <= 22
+
+
+@needs_triton
+@needs_compiler
+@pytest.mark.parametrize(("capability", "shared", "size"), [(80, 99 * 1024, 1024), (90, 227 * 1024, 256)])
+def test_every_kernel_compiles_for_cards(
+    capability: int, shared: int, size: int, launches: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the shared memory of desktop cards, with the matrix units, and without variables that spill to slow memory."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    early = capability >= 90
+    TritonLite(lite_256(), torch.float16, CPU, early=early)(torch.zeros(1, 3, size, size))
+    seen: set[str] = set()
+    for name, _, arguments, sizes in launches:
+        if f"{name} {sizes}" in seen:
+            continue
+        seen.add(f"{name} {sizes}")
+        made = compiled(name, arguments, sizes, capability)
+        assert made.metadata.shared <= shared, (name, sizes)
+        assert re.search("wgmma|mma.sync", made.asm["ptx"]), (name, sizes)
+        assert ("griddepcontrol.wait" in made.asm["ptx"]) == early, (name, sizes)
+        assert stack_bytes(made.asm["cubin"], tmp_path) <= 64, (name, sizes)
+    assert len(seen) > 8
+
+
+def compiled(name: str, arguments: tuple[Any, ...], sizes: dict[str, Any], capability: int) -> Any:
+    triton = importlib.import_module("triton")
+    compiler = importlib.import_module("triton.compiler")
+    target = importlib.import_module("triton.backends.compiler").GPUTarget("cuda", capability, 32)
+    types = {torch.float16: "*fp16", torch.float32: "*fp32"}
+    kernel = getattr(kernels(), name)
+    options = {key: sizes[key] for key in ("num_warps", "num_stages", "launch_pdl") if key in sizes}
+    constants = {key: value for key, value in sizes.items() if key not in options}
+    given = dict(zip(kernel.arg_names, arguments, strict=False))
+    signature = {key: types[value.dtype] if isinstance(value, torch.Tensor) else "i32" for key, value in given.items()}
+    tensors = [index for index, value in enumerate(given.values()) if isinstance(value, torch.Tensor)]
+    source = compiler.ASTSource(
+        fn=kernel,
+        signature={**signature, **dict.fromkeys(constants, "constexpr")},
+        constexprs={(kernel.arg_names.index(key),): value for key, value in constants.items()},
+        attrs={(index,): [["tt.divisibility", 16]] for index in tensors},
+    )
+    return triton.compile(source, target=target, options=options)
+
+
+def stack_bytes(cubin: bytes, folder: Path) -> int:
+    tool = importlib.import_module("triton").knobs.nvidia.cuobjdump.path
+    (folder / "kernel.cubin").write_bytes(cubin)
+    told = subprocess.run([tool, "-res-usage", str(folder / "kernel.cubin")], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"STACK:(\d+)", told)
+    assert found, told
+    return int(found[1])
+
+
+@needs_triton
+def test_pictures_that_do_not_fit_are_refused(launches: Calls) -> None:
+    network = TritonLite(lite_256(), torch.float16, CPU)
+    good = torch.zeros(1, 3, 32, 32)
+    for bad in (good.half(), good[..., :31], good[:, :2], good[:0]):
+        with pytest.raises(RuntimeError, match="the network's pictures must be"):
+            network(bad)
+    with pytest.raises(RuntimeError, match="all of one shape"):
+        network(good, good.repeat(2, 1, 1, 1))
+    with pytest.raises(RuntimeError, match="too large"):
+        network(good.expand(200_000, 3, 32, 32))
+    assert launches == []
+
+
+@needs_triton
+def test_the_widest_network_runs_in_16_bits_alone(launches: Calls) -> None:
+    widest = Lite(shuffle=4, channels=[16, 512], encoder=[0, 1], decoder=[0])
+    TritonLite(widest, torch.bfloat16, CPU)(torch.zeros(1, 3, 8, 8))
+    assert launches
+    with pytest.raises(RuntimeError, match="no more than 256 channels in float32"):
+        TritonLite(widest, torch.float32, CPU)
+
+
+def test_without_triton_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernels.cache_clear()
+    monkeypatch.setitem(sys.modules, "triton", None)
+    monkeypatch.delitem(sys.modules, "gpen_live.engine.runtimes.triton_lite_kernels", raising=False)
+    with pytest.raises(RuntimeMissingError, match="Triton does not load"):
+        TritonLite(lite_256(), torch.float16, CPU)
+
+
+@needs_triton
+@needs_compiler
+def test_what_can_not_run_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RuntimeError, match="need a graphics card"):
+        TritonLite(lite_256(), torch.float16, CPU)
+    with pytest.raises(RuntimeError, match="in float64"):
+        TritonLite(lite_256(), torch.float64, CPU)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    with pytest.raises(RuntimeError, match="too old"):
+        TritonLite(lite_256(), torch.float16, torch.device("cuda"))
+
+
+@pytest.mark.parametrize("kind", ["entry", "block", "down", "fuse", "exit"])
+@pytest.mark.parametrize("channels", [3, 48, 160, 512])
+@pytest.mark.parametrize("pixels", [1, 64, 4096, 58880])
+def test_tiles_are_what_kernels_can_take(kind: Any, channels: int, pixels: int) -> None:
+    layer = Layer("x", kind, channels, channels)
+    tiles = possible_tiles(layer, pixels)
+    assert tiles[0] == usual_tile(layer, pixels)
+    assert len(set(tiles)) == len(tiles)
+    for tile in tiles:
+        assert tile.rows * tile.columns == tile.pixels
+        assert tile.rows <= tile.columns <= 2 * tile.rows
+        assert tile.pixels in (16, 32, 64, 128)
+        assert tile.outputs in (16, 32, 64, 128)
+        assert tile.warps in (4, 8)
+
+
+@needs_triton
+def test_the_fastest_tile_of_each_shape_is_kept(launches: Calls) -> None:
+    asked: list[int] = []
+
+    def measure(launch: Callable[[], torch.Tensor]) -> float:
+        launches.clear()
+        launch()
+        asked.append(len(launches))
+        sizes = launches[-1][3]
+        if sizes["num_warps"] == 4:
+            raise RuntimeError("refused")
+        return float(abs(sizes.get("PIXELS", sizes.get("ROWS", 0) * sizes.get("COLUMNS", 0)) - 32)) + len(launches)
+
+    pictures = torch.zeros(1, 3, 256, 256)
+    said: list[str] = []
+    tiles = tune(lite_256(), pictures, torch.float16, measure=measure, say=said.append)
+    assert len(tiles) == 12
+    assert any("refused" in line for line in said)
+    assert {tile.warps for tile in tiles.values()} == {8}
+    assert {tile.pixels for tile in tiles.values()} == {16, 32}
+    assert not any(tile.divided for tile in tiles.values())
+    assert 1 in asked
+    assert 2 in asked
+    layer = Layer("encoder.0.0", "block", 48, 48)
+    choose = measured_tiles(tiles)
+    assert choose(layer, 4096) == tiles[shape_key(layer, 4096)]
+    assert choose(layer, 4096 * 3) == usual_tile(layer, 4096 * 3)
+
+
+@needs_card
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize(("count", "height", "width"), [(1, 256, 256), (4, 256, 256), (1, 96, 160)])
+@torch.inference_mode()
+def test_on_a_card_it_is_the_same_picture_and_can_be_captured(count: int, height: int, width: int, early: bool) -> None:
+    plain = load_network(get("lite-256"), locate(get("lite-256")))
+    assert isinstance(plain, Lite)
+    card = torch.device("cuda")
+    generator = torch.Generator().manual_seed(0)
+    x, before = (torch.rand(count, 3, height, width, generator=generator) * 2 - 1 for _ in range(2))
+    fast = TritonLite(plain, torch.float16, card, early=early)
+    on_card = (x.to(card), before.to(card))
+    out = fast(*on_card)
+    difference = (out.cpu() - plain(x, before)).abs() * 127.5
+    assert difference.mean() < 0.5
+    assert difference.max() < 8
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        captured = fast(*on_card)
+    captured.fill_(torch.nan)
+    graph.replay()
+    torch.cuda.synchronize()
+    assert torch.equal(captured, out)
