@@ -1,6 +1,6 @@
-"""Where the app keeps its settings and its models.
+"""Where the app keeps its settings, its models and what it has measured.
 
-`GPEN_LIVE_HOME` names one folder for both, for portable installations and for tests; without it, the system's usual places.
+`GPEN_LIVE_HOME` names one folder for all, for portable installations and for tests; without it, the system's usual places.
 """
 
 from __future__ import annotations
@@ -24,3 +24,9 @@ def data_dir() -> Path:
     """The folder of downloaded models; it may not exist yet."""
     home = os.environ.get(HOME_VARIABLE)
     return Path(home).expanduser() if home else Path(platformdirs.user_data_dir(_APP, appauthor=False, roaming=False))
+
+
+def cache_dir() -> Path:
+    """The folder of what can be measured again; it may not exist yet."""
+    home = os.environ.get(HOME_VARIABLE)
+    return Path(home).expanduser() if home else Path(platformdirs.user_cache_dir(_APP, appauthor=False))

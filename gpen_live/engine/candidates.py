@@ -32,13 +32,18 @@ _SLOW_S = 0.5
 
 @dataclass(frozen=True)
 class Candidate:
-    """One way to run a network, and the median milliseconds of one crop."""
+    """One way to run a network, and the median milliseconds of one crop.
 
-    runtime: Literal["PyTorch", "OpenVINO"]
+    `threads`: of the processor; None on other devices. Errors are the picture's distance from float32's, in levels of 0..255.
+    """
+
+    runtime: str
     precision: str
-    threads: int
+    threads: int | None
     ms: float
     chosen: bool = False
+    error_mean: float = 0.0
+    error_max: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -184,7 +189,7 @@ class Contest:
         torch.set_num_threads(threads)
         self._made = None
         try:
-            network = way.make(threads)
+            network = way.make(threads or 1)
             start = time.perf_counter()
             picture = network(self._crop, self._crop if self._memory else None).float().clamp(-1, 1)
             first_s = time.perf_counter() - start
@@ -201,7 +206,8 @@ class Contest:
         if not near:
             self._notes.append(f"{way.runtime} in {way.precision} gives wrong pictures on this processor; it is not used.")
             return
-        candidate = Candidate(way.runtime, way.precision, threads, ms)
+        errors = round(float(error.mean()), 4), round(float(error.max()), 3)
+        candidate = Candidate(way.runtime, way.precision, threads, ms, error_mean=errors[0], error_max=errors[1])
         if self._leader is None or self._beats(candidate, self._candidates[self._leader[0]]):
             self._leader = (len(self._candidates), way)
             self._made = network
@@ -244,7 +250,7 @@ class Contest:
         threads = self.leader.threads
         assert self._leader is not None
         chosen, way = self._leader
-        network = self._made if self._made is not None else way.make(threads)
+        network = self._made if self._made is not None else way.make(threads or 1)
         return [replace(one, chosen=i == chosen) for i, one in enumerate(self._candidates)], network
 
 

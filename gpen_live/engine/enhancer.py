@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,8 +41,8 @@ class Enhancer:
 
     One thread calls it. `size` is the side of its crops in pixels, `stride` what the sides of a whole frame must be multiples
     of (None: it takes squares of `size` alone), `memory` whether it also looks at its last pictures. `runtime` is what it runs in
-    ("PyTorch", "OpenVINO"), `precision` the arithmetic ("fp32", "bf16", "int8"), `candidates` what was measured to choose them,
-    and `notes` are sentences for the user about what could not be used.
+    ("PyTorch", "OpenVINO", "Triton"), `precision` the arithmetic ("fp32", "tf32", "bf16", "fp16", "int8"), `candidates` what was
+    measured to choose them, and `notes` are sentences for the user about what could not be used.
     """
 
     def __init__(
@@ -60,22 +61,28 @@ class Enhancer:
         self.threads: int | None = None
         self.candidates: list[Candidate] = []
         self.notes: list[str] = []
-        self._module: torch.nn.Module | None = network.eval().requires_grad_(False).to(device)
+        self._module: torch.nn.Module | None = network.eval().requires_grad_(False)
+        if device.type != "cuda":  # there the network that is chosen moves, in its own precision
+            network.to(device)
         if device.type == "cpu":
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network: Network = torch_network(network, memory=self.memory)
+        self._replayed: Network | None = None
         self._quantised = quantised
 
-    def warm_up(self, *, thorough: bool = False) -> None:
-        """Runs the network until it is at speed; on a CPU takes the fastest of what is good enough on this very machine.
+    def warm_up(self, *, thorough: bool = False, identity: str = "", fit: Callable[[float], None] | None = None) -> None:
+        """Runs the network until it is at speed, in the fastest way that is good enough on this very machine.
 
-        Candidates are the runtime, the precision (for light networks bf16 and 8 bits too) and the number of threads: having the
+        On a CPU candidates are the runtime, the precision (for light networks 8 bits too) and the number of threads: having the
         instructions or the cores is no proof that they are faster. Small networks are often fastest on one thread, which also
         leaves the others to the streamer's game. What was measured is in `candidates`.
 
         Args:
             thorough: measure every candidate with every number of threads, for as long as it takes; else only the fastest of
                 one thread is tried with more of them, so that a light network is ready in about a second.
+            identity: tells the weights from others', so that on a CUDA device what was measured of them is remembered.
+            fit: on a CUDA device, told the share done while the network is fitted to the card, which happens once and takes up
+                to a minute; None: it is not fitted, and a little slower.
         """
         import torch
 
@@ -83,12 +90,33 @@ class Enhancer:
             if self.device.type == "cpu":
                 self._take_fastest(thorough)
                 return
+            if self.device.type == "cuda":
+                self._take_card(thorough, identity, fit)
             if self.spec.float_model is not None:
-                self.notes.append(f"8 bits are for processors: on {self.device} {self.spec.name} computes in fp32.")
+                self.notes.append(f"8 bits are for processors: on {self.device} {self.spec.name} computes in {self.precision}.")
             crop = sample_crop(self.size).to(self.device)
             for _ in range(_WARM_UPS):
                 self(crop)
                 synchronize(self.device)
+
+    def _take_card(self, thorough: bool, identity: str, fit: Callable[[float], None] | None) -> None:
+        import torch
+
+        from gpen_live.engine.cards import Card
+        from gpen_live.engine.runtimes.replay import Replayed
+
+        if self._module is None:
+            return
+        card = Card(self._module, self.size, self.device, memory=self.memory, identity=identity, notes=self.notes, fit=fit)
+        try:
+            self.candidates, self._network = card.choose(thorough=thorough)
+        except RuntimeError as error:
+            raise NetworkError(f"The network {self.spec.name} failed ({str(error).splitlines()[0]}).") from error
+        chosen = next(one for one in self.candidates if one.chosen)
+        self.runtime, self.precision = chosen.runtime, chosen.precision
+        self._module = None  # its weights were copied
+        self._replayed = Replayed(self._network, self.device)
+        torch.cuda.empty_cache()  # what the others took
 
     def _take_fastest(self, thorough: bool) -> None:
         if self._module is None:
@@ -133,6 +161,14 @@ class Enhancer:
             crop = self.threads if self.runtime == "PyTorch" else 1
             torch.set_num_threads(most_threads() if whole_frame else crop)
 
+    def launch(self, pictures: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
+        """As calling it, but only gives the device its work: no check, no wait, and a CUDA graph can record it.
+
+        The pictures may be of any float type, are not clamped, and may hold values that are not numbers.
+        """
+        out: torch.Tensor = self._network(pictures, previous if self.memory else None)
+        return out
+
     def __call__(self, pictures: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
         """The enhanced pictures: N x 3 x H x W, float32 RGB, about [-1, 1], as `pictures` (float32, on the device).
 
@@ -144,7 +180,8 @@ class Enhancer:
         import torch
 
         try:
-            out: torch.Tensor = self._network(pictures, previous if self.memory else None)
+            run = self._network if self._replayed is None else self._replayed
+            out: torch.Tensor = run(pictures, previous if self.memory else None)
         except RuntimeError as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise NetworkError(f"The network {self.spec.name} failed ({reason}).") from error
@@ -156,13 +193,20 @@ class Enhancer:
         return out.clamp_(-1, 1)
 
 
-def load_enhancer(name: str, weights: Path | None, device: torch.device, *, thorough: bool = False) -> Enhancer:
+def load_enhancer(
+    name: str,
+    weights: Path | None,
+    device: torch.device,
+    *,
+    thorough: bool = False,
+    fit: Callable[[float], None] | None = None,
+) -> Enhancer:
     """The model `name` on `device`, from its own weights or the file `weights`, ready to run.
 
     On a CPU the shipped 8-bit version of the same weights is a candidate too.
 
     Args:
-        thorough: see `Enhancer.warm_up`.
+        thorough, fit: see `Enhancer.warm_up`.
 
     Raises:
         UsageError: no such model. WeightsError: its weights are missing, damaged or of another network.
@@ -182,5 +226,6 @@ def load_enhancer(name: str, weights: Path | None, device: torch.device, *, thor
     network = quantised.network if quantised is not None and spec.float_model is not None else load_network(spec, path)
     enhancer = Enhancer(network, spec, device, quantised)
     enhancer.notes += notes
-    enhancer.warm_up(thorough=thorough)
+    about = path.stat()
+    enhancer.warm_up(thorough=thorough, identity=f"{name} {about.st_size} {about.st_mtime_ns}", fit=fit)
     return enhancer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, fields, replace
 from typing import Literal
 
 Kind = Literal["same", "halve", "phases", "double"]
@@ -60,28 +60,58 @@ class Plan:
     """Tiles that were measured, and for all other layers a guess for a card with `processors` multiprocessors."""
 
     processors: int
+    depth: int = 64
+    """Inputs of a step where it is guessed: fewer in 32 bits, which take twice the room."""
+
     tiles: dict[tuple[Layer, int], Tile] = field(default_factory=dict)
-    doubled: set[int] = field(default_factory=lambda: {4, 8, 16, 32})
+    """By layer and number of faces."""
+
+    doubled: set[int] = field(default_factory=lambda: {4, 8})
     """Sides (of the coarser map) whose widening layers have their filter folded in."""
 
     def doubles(self, side: int) -> bool:
         return side in self.doubled
 
     def tile(self, layer: Layer, samples: int) -> Tile:
+        """The tile that was measured for so many faces; else the one for a single face, its sum split less; else a guess."""
         found = self.tiles.get((layer, samples))
-        return guess(layer, samples, self.processors) if found is None else found
+        if found is None and (single := self.tiles.get((layer, 1))) is not None:
+            found = replace(single, split=max(1, single.split // samples))
+        return guess(layer, samples, self.processors, self.depth) if found is None else found
+
+    def pack(self) -> dict[str, object]:
+        """All that was measured, for JSON."""
+        tiles = [[*astuple(layer), samples, *astuple(tile)] for (layer, samples), tile in self.tiles.items()]
+        return {"tiles": tiles, "doubled": sorted(self.doubled)}
+
+    @staticmethod
+    def unpack(processors: int, packed: object) -> Plan | None:
+        """The inverse of `pack`; None for anything else than its result."""
+        try:
+            tiles, doubled = packed["tiles"], packed["doubled"]  # type: ignore[index]
+            plan = Plan(processors, doubled={int(side) for side in doubled})
+            for kind, side, inputs, outputs, samples, *sizes in tiles:
+                if kind not in _MODES or len(sizes) != len(fields(Tile)):
+                    return None
+                numbers = [int(value) for value in (side, inputs, outputs, samples, *sizes)]
+                if min(numbers) < 1:
+                    return None
+                plan.tiles[Layer(kind, *numbers[:3]), numbers[3]] = Tile(*numbers[4:])
+        except (KeyError, TypeError, ValueError):
+            return None
+        return plan
 
 
-def guess(layer: Layer, samples: int, processors: int) -> Tile:
+def guess(layer: Layer, samples: int, processors: int, depth: int = 64) -> Tile:
     """A tile that keeps the card busy: large ones where there is enough work, else small ones with split sums."""
     positions = layer.positions
     m = 128 if positions * samples >= 128 * processors else 64 if positions > 300 else 32 if positions > 20 else 16
     channels = layer.outputs // 4 if layer.kind == "double" else layer.outputs
     n = min(channels, 128 if m == 128 else 64)
-    k = min(layer.inputs, 64)
+    k = min(layer.inputs, depth)
     tiles = layer.tiles(Tile(m, n, k)) * samples
-    depth = layer.steps * (layer.inputs // k)
+    steps = layer.steps * (layer.inputs // k)
     split = 1
-    while tiles * split * 2 <= 2 * processors and depth // (split * 2) >= 4:
+    while tiles * split * 2 <= 2 * processors and steps // (split * 2) >= 4:
         split *= 2
     return Tile(m, n, k, split, 8 if m * n >= 128 * 128 else 4, 3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -11,11 +10,11 @@ import torch
 from torch import Tensor
 
 from gpen_live.engine.runtimes.gpen_plan import Layer, Tile
+from gpen_live.engine.runtimes.replay import graph_ms
 from gpen_live.engine.runtimes.triton_gpen import Scratch, TritonGpen, convolve, rows_of
-from gpen_live.engine.runtimes.triton_launch import Launch, launch, prepare, together
+from gpen_live.engine.runtimes.triton_launch import Launch, guarded, launch, prepare, together
 
 _SLACK = 512
-_REPLAYS = 7
 _COLD_BYTES = 160e6
 """Weights that are rotated: more than any cache holds, as between two uses of a layer in a whole network."""
 
@@ -81,20 +80,18 @@ def tune(net: TritonGpen, samples: int, say: Callable[[float], None] = lambda sh
     """
     layers = list(dict.fromkeys(net.layers()))
     bench = {layer: _Bench(net, layer, samples) for layer in layers}
-    with together(ignore_errors=True):  # some need more shared memory than this card has
+    with guarded(net.device), together(ignore_errors=True):  # some need more shared memory than this card has
         for layer in layers:
             for tile in candidates(layer, samples, net.plan.processors):
                 bench[layer].run(tile, prepare)
-    stream: torch.cuda.Stream = torch.cuda.Stream(net.device)  # type: ignore[no-untyped-call]
-    with torch.cuda.stream(stream):  # the default stream can't be captured
-        for done, layer in enumerate(layers, start=1):
-            times = [(bench[layer].measure(tile), tile) for tile in candidates(layer, samples, net.plan.processors)]
-            best, tile = min(times, key=lambda one: one[0])
-            if best < math.inf:
-                net.plan.tiles[layer, samples] = tile
-            bench.pop(layer)
-            say(done / len(layers))
-        _choose_filters(net, samples)
+    for done, layer in enumerate(layers, start=1):
+        times = [(bench[layer].measure(tile), tile) for tile in candidates(layer, samples, net.plan.processors)]
+        best, tile = min(times, key=lambda one: one[0])
+        if best < math.inf:
+            net.plan.tiles[layer, samples] = tile
+        bench.pop(layer)
+        say(done / len(layers))
+    _choose_filters(net, samples)
 
 
 def _choose_filters(net: TritonGpen, samples: int) -> None:
@@ -117,27 +114,7 @@ def _choose_filters(net: TritonGpen, samples: int) -> None:
 
 def _whole(net: TritonGpen, pictures: Tensor) -> float:
     """Median milliseconds of the whole network."""
-    net(pictures)
-    return _replayed(lambda: net(pictures))
-
-
-def _replayed(work: Callable[[], object]) -> float:
-    """Median milliseconds of what `work` launches, replayed as a graph."""
-    torch.cuda.current_stream().synchronize()
-    graph = torch.cuda.CUDAGraph()
-    graph.capture_begin(capture_error_mode="thread_local")
-    try:
-        work()
-    finally:
-        graph.capture_end()
-    times = []
-    for _ in range(_REPLAYS):
-        start = torch.cuda.current_stream().record_event(torch.cuda.Event(enable_timing=True))  # type: ignore[no-untyped-call]
-        graph.replay()
-        end = torch.cuda.current_stream().record_event(torch.cuda.Event(enable_timing=True))  # type: ignore[no-untyped-call]
-        end.synchronize()
-        times.append(float(start.elapsed_time(end)))
-    return statistics.median(times[1:])
+    return graph_ms(lambda: net(pictures), net.device)
 
 
 class _Bench:
@@ -152,18 +129,18 @@ class _Bench:
         self._out_rows = {"phases": 4 * plane, "double": rows_of(2 * side)}.get(layer.kind, rows_of(side))
         self._plane = plane if layer.kind == "halve" else 0
         self._ldo = self._channels if layer.kind in ("halve", "phases") else 2 * self._channels
+        self._count = 1
         self._tensors: tuple[Tensor, ...] | None = None
 
     def measure(self, tile: Tile) -> float:
         """Median milliseconds; infinite where the card refuses the tile."""
         try:
-            count = self.run(tile, launch)
-            return _replayed(lambda: self.run(tile, launch)) / count
+            return graph_ms(lambda: self.run(tile, launch), self.net.device) / self._count
         except Exception:  # noqa: BLE001  Triton has several kinds of its own: out of shared memory, of registers
             return math.inf
 
-    def run(self, tile: Tile, how: Launch) -> int:
-        """Goes once through the rotated weights, and returns how many there are; with `prepare` once at all."""
+    def run(self, tile: Tile, how: Launch) -> Tensor:
+        """Goes once through the rotated weights; with `prepare`, launches nothing."""
         layer, samples = self.layer, self.samples
         source, weights, target, floats, colours, rgb = self._ready() if how is launch else self._random(1)
         scratch = Scratch.of([(layer, tile)], samples, self.net.device)
@@ -176,12 +153,13 @@ class _Bench:
                 colour_styles=floats if same else None, rgb=rgb if same else None, a_rows=self._a_rows,
                 out_rows=self._out_rows, plane_rows=self._plane, ldo=self._ldo,
             )  # fmt: skip
-        return len(weights)
+        return target
 
     def _ready(self) -> tuple[Tensor, ...]:
         if self._tensors is None:
             size = 9 * self.layer.inputs * self.layer.outputs * self.net.dtype.itemsize
-            self._tensors = self._random(max(4, min(24, math.ceil(_COLD_BYTES / size))))
+            self._count = max(4, min(24, math.ceil(_COLD_BYTES / size)))
+            self._tensors = self._random(self._count)
         return self._tensors
 
     def _random(self, count: int) -> tuple[Tensor, ...]:

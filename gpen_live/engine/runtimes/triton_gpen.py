@@ -20,7 +20,7 @@ from torch import Tensor
 from gpen_live.engine.runtimes import triton_gpen_kernels as kernels
 from gpen_live.engine.runtimes.gpen_plan import Layer, Plan, Tile
 from gpen_live.engine.runtimes.gpen_weights import BLOCK, GpenWeights, Level, Modulated
-from gpen_live.engine.runtimes.triton_launch import Launch, launch, prepare, together
+from gpen_live.engine.runtimes.triton_launch import Launch, guarded, launch, prepare, together
 from gpen_live.nets.gpen import SLOPE, Gpen
 
 _SLACK = 512  # rows behind a buffer: tiles read beyond its end
@@ -58,17 +58,18 @@ class TritonGpen:
         return self._weights.layers()
 
     def __call__(self, pictures: Tensor, previous: Tensor | None = None) -> Tensor:
-        """The restored pictures; `previous` is of no use to this network."""
-        return self._pass(pictures.contiguous(), launch).run()
+        """The restored pictures; `previous` is of no use to this network. Raises RuntimeError where the card refuses a kernel."""
+        with guarded(self.device):
+            return self._pass(pictures.contiguous(), launch).run()
 
     def compile(self, samples: int = 1) -> None:
         """Compiles what a call needs, on several processor cores at once; what Triton's cache on disk holds takes no time.
 
         Raises:
-            RuntimeError, and what Triton raises, where the card or the compiler refuses a kernel.
+            RuntimeError: the card or the compiler refuses a kernel.
         """
         pictures = torch.zeros(samples, 3, self.size, self.size, device=self.device)
-        with together():
+        with guarded(self.device), together():
             self._pass(pictures, prepare).run()
 
     def forget(self) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import torch
 import triton
+from triton.errors import TritonError
 
 Launch = Callable[..., None]
 """A way to treat a kernel, its grid and its arguments: `launch` or `prepare`."""
@@ -33,3 +36,14 @@ def together(*, ignore_errors: bool = False) -> Iterator[None]:
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool, triton.AsyncCompileMode(pool, ignore_errors=ignore_errors):
         yield
+
+
+@contextmanager
+def guarded(device: torch.device) -> Iterator[None]:
+    """Launches inside go to this device. What Triton, and the compiler that it calls, raise becomes RuntimeError."""
+    try:
+        with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+            yield
+    except (TritonError, subprocess.SubprocessError, OSError) as error:
+        last = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise RuntimeError(f"Triton can't run the network here: {last}") from error

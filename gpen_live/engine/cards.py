@@ -1,0 +1,208 @@
+"""The ways in which a network can run on a CUDA device, and the one that is fast and near enough to float32."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gpen_live.engine.candidates import STRICT, Candidate, sample_crop, torch_network
+from gpen_live.engine.runtimes import store
+
+if TYPE_CHECKING:
+    import torch
+
+    from gpen_live.engine.candidates import Network
+    from gpen_live.nets.gpen import Gpen
+    from gpen_live.nets.lite import Lite
+
+Say = Callable[[float], None]
+"""Told the share of a long measurement that is done, 0..1."""
+
+_DTYPES = {"fp16": "float16", "bf16": "bfloat16", "tf32": "float32", "fp32": "float32"}
+
+
+class Card:
+    """Finds how to run one network on one CUDA device.
+
+    Args:
+        network: in float32; it may be moved to the device, or its weights copied.
+        size: of its crops in pixels.
+        memory: whether it also gets its last pictures.
+        identity: tells its weights from others'; empty: nothing is remembered about them.
+        notes: gets a sentence about each way that can't be used.
+        fit: told about the fitting to the card, which happens once; None: it does not happen, and tiles are guessed.
+    """
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        size: int,
+        device: torch.device,
+        *,
+        memory: bool,
+        identity: str,
+        notes: list[str],
+        fit: Say | None,
+    ) -> None:
+        self._module, self._size, self._device = network, size, device
+        self._memory, self._identity, self._notes, self._fit = memory, identity, notes, fit
+
+    def choose(self, *, thorough: bool) -> tuple[list[Candidate], Network]:
+        """What was measured, the chosen one marked, and its network, ready to run.
+
+        Ways are tried from the fastest on; the first whose picture differs from float32's by less than `STRICT` is taken.
+
+        Args:
+            thorough: try all of them, and take the fastest that is near enough.
+
+        Raises:
+            RuntimeError: none runs.
+        """
+        crop = sample_crop(self._size).to(self._device)
+        found: list[Candidate] = []
+        best: tuple[int, Network] | None = None
+        truth: torch.Tensor | None = None
+        for runtime, precision, make in self._ways():
+            known = None if thorough else self._recalled(runtime, precision)
+            try:
+                network = make()
+                if known is None:
+                    truth = self._truth(crop) if truth is None else truth
+                candidate = self._measured(network, crop, runtime, precision, truth, known)
+            except RuntimeError as error:
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                self._notes.append(f"{runtime} in {precision} fails on this card ({reason}).")
+                continue
+            near = candidate.error_mean < STRICT.mean and candidate.error_max < STRICT.most
+            if not near:
+                self._notes.append(
+                    f"{runtime} in {precision} is too coarse on this card (its picture differs by {candidate.error_mean:.2f} "
+                    f"levels of 255 on average, {candidate.error_max:.1f} at most); it is not used."
+                )
+            found.append(candidate)
+            if near and (best is None or candidate.ms < found[best[0]].ms):
+                best = (len(found) - 1, network)
+            if best is not None and not thorough:
+                break
+        if best is None:
+            raise RuntimeError(" ".join(self._notes) or "there is no way to run it")
+        del truth
+        return [replace(one, chosen=i == best[0]) for i, one in enumerate(found)], best[1]
+
+    def _measured(
+        self,
+        network: Network,
+        crop: torch.Tensor,
+        runtime: str,
+        precision: str,
+        truth: torch.Tensor | None,
+        known: tuple[float, float] | None,
+    ) -> Candidate:
+        from gpen_live.engine.runtimes.replay import graph_ms
+
+        before = crop if self._memory else None
+        if known is None:
+            assert truth is not None
+            picture = network(crop, before).float().clamp(-1, 1)
+            difference = (picture - truth).abs().nan_to_num(2.0) * 127.5
+            known = float(difference.mean()), float(difference.max())
+            self._remember(runtime, precision, known)
+        ms = graph_ms(lambda: network(crop, before), self._device)
+        return Candidate(runtime, precision, None, round(ms, 4), error_mean=known[0], error_max=known[1])
+
+    def _truth(self, crop: torch.Tensor) -> torch.Tensor:
+        """The network's picture in float32, all of it: without TF32."""
+        import torch
+
+        exact = copy.deepcopy(self._module).to(self._device)
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return torch_network(exact, memory=self._memory)(crop, crop if self._memory else None).clamp(-1, 1)
+
+    def _ways(self) -> Iterator[tuple[str, str, Callable[[], Network]]]:
+        """Runtime, precision and how to make the network, the fastest first."""
+        from gpen_live.nets.gpen import Gpen
+        from gpen_live.nets.lite import Lite
+
+        module = self._module
+        if isinstance(module, Gpen):
+            for precision in ("fp16", "bf16", "tf32"):
+                yield "Triton", precision, lambda precision=precision: self._fused_gpen(module, precision)  # type: ignore[misc]
+        if isinstance(module, Lite):
+            for precision in ("fp16", "bf16"):
+                yield "Triton", precision, lambda precision=precision: self._fused_lite(module, precision)  # type: ignore[misc]
+        for precision in ("fp16", "bf16"):
+            yield "PyTorch", precision, lambda precision=precision: self._plain(precision)  # type: ignore[misc]
+        yield "PyTorch", "fp32", lambda: self._plain("fp32")
+
+    def _plain(self, precision: str) -> Network:
+        import torch
+
+        dtype: torch.dtype = getattr(torch, _DTYPES[precision])
+        return torch_network(copy.deepcopy(self._module).to(self._device, dtype), memory=self._memory)
+
+    def _fused_gpen(self, module: Gpen, precision: str) -> Network:
+        import torch
+
+        gpen = _late("triton_gpen")
+        plan_room: Any = importlib.import_module("gpen_live.engine.runtimes.gpen_plan")
+        processors = torch.cuda.get_device_properties(self._device).multi_processor_count
+        dtype: torch.dtype = getattr(torch, _DTYPES[precision])
+        key = self._key("tiles", "fp16" if precision == "bf16" else precision, f"{self._size}")  # 16 bits are 16 bits
+        plan = plan_room.Plan.unpack(processors, store.recall(key))
+        if plan is None:
+            plan = plan_room.Plan(processors, depth=32 if precision == "tf32" else 64)
+            if self._fit is not None and precision != "tf32":
+                both = gpen.TritonGpen(module, dtype, self._device, plan, both=True)
+                _late("gpen_tune").tune(both, 1, self._fit)
+                store.remember(key, plan.pack())
+                del both
+                torch.cuda.empty_cache()
+        network = gpen.TritonGpen(module, dtype, self._device, plan)
+        network.compile()
+        made: Network = network
+        return made
+
+    def _fused_lite(self, module: Lite, precision: str) -> Network:
+        import torch
+
+        lite = _late("triton_lite")
+        made: Network = lite.TritonLite(module, getattr(torch, _DTYPES[precision]), self._device, early=True)
+        return made
+
+    def _recalled(self, runtime: str, precision: str) -> tuple[float, float] | None:
+        """The errors in levels that were measured for these weights on this card, mean and largest."""
+        value = store.recall(self._key("error", runtime, precision, self._identity)) if self._identity else None
+        if isinstance(value, list) and len(value) == 2 and all(isinstance(each, float) for each in value):
+            return value[0], value[1]
+        return None
+
+    def _remember(self, runtime: str, precision: str, errors: tuple[float, float]) -> None:
+        if self._identity:
+            store.remember(self._key("error", runtime, precision, self._identity), list(errors))
+
+    def _key(self, *parts: str) -> str:
+        """Under what a measurement is kept: it holds for this card, these versions and these kernels alone."""
+        import torch
+
+        card = torch.cuda.get_device_properties(self._device)
+        return " | ".join((*parts, f"{card.name} {card.major}.{card.minor}", f"torch {torch.__version__}", _kernels_version()))
+
+
+def _late(room: str) -> Any:
+    """A module that imports Triton. Raises RuntimeError where there is none (Windows, macOS)."""
+    try:
+        return importlib.import_module(f"gpen_live.engine.runtimes.{room}")
+    except (ImportError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise RuntimeError(f"Triton does not load: {reason}") from error
+
+
+def _kernels_version() -> str:
+    """Changes with the kernels' source."""
+    rooms = sorted((Path(__file__).parent / "runtimes").glob("*_kernels.py"))
+    return hashlib.sha256(b"".join(room.read_bytes() for room in rooms)).hexdigest()[:12]
