@@ -17,6 +17,7 @@ from gpen_live.engine.candidates import (
     ways,
 )
 from gpen_live.engine.device import synchronize
+from gpen_live.engine.heap import give_back
 from gpen_live.errors import GpenLiveError, WeightsError
 from gpen_live.models.registry import ModelSpec, get, locate
 
@@ -69,13 +70,13 @@ class Enhancer:
     def warm_up(self, *, thorough: bool = False) -> None:
         """Runs the network until it is at speed; on a CPU takes the fastest of what is good enough on this very machine.
 
-        Candidates are the runtime, the precision (for light networks bf16 and 8 bits too) and the number of threads: having the
+        Candidates are the runtime, the precision (bf16, for light networks 8 bits too) and the number of threads: having the
         instructions or the cores is no proof that they are faster. Small networks are often fastest on one thread, which also
         leaves the others to the streamer's game. What was measured is in `candidates`.
 
         Args:
             thorough: measure every candidate with every number of threads, for as long as it takes; else only the fastest of
-                one thread is tried with more of them, so that a light network is ready in about a second.
+                one thread is tried with more of them, so that a light network is ready in about a second, and GPEN gets all.
         """
         import torch
 
@@ -182,5 +183,7 @@ def load_enhancer(name: str, weights: Path | None, device: torch.device, *, thor
     network = quantised.network if quantised is not None and spec.float_model is not None else load_network(spec, path)
     enhancer = Enhancer(network, spec, device, quantised)
     enhancer.notes += notes
+    del network, quantised  # the enhancer keeps what it needs
     enhancer.warm_up(thorough=thorough)
+    give_back()
     return enhancer
