@@ -18,6 +18,7 @@ from gpen_live.engine.candidates import (
     ways,
 )
 from gpen_live.engine.device import synchronize
+from gpen_live.engine.heap import give_back
 from gpen_live.errors import GpenLiveError, WeightsError
 from gpen_live.models.registry import ModelSpec, get, locate
 
@@ -73,13 +74,13 @@ class Enhancer:
     def warm_up(self, *, thorough: bool = False, identity: str = "", fit: Callable[[float], None] | None = None) -> None:
         """Runs the network until it is at speed, in the fastest way that is good enough on this very machine.
 
-        On a CPU candidates are the runtime, the precision (for light networks 8 bits too) and the number of threads: having the
+        On a CPU candidates are runtime, precision (bf16, for light networks 8 bits too) and number of threads: having the
         instructions or the cores is no proof that they are faster. Small networks are often fastest on one thread, which also
         leaves the others to the streamer's game. What was measured is in `candidates`.
 
         Args:
             thorough: measure every candidate with every number of threads, for as long as it takes; else only the fastest of
-                one thread is tried with more of them, so that a light network is ready in about a second.
+                one thread is tried with more of them, so that a light network is ready in about a second, and GPEN gets all.
             identity: tells the weights from others', so that on a CUDA device what was measured of them is remembered.
             fit: on a CUDA device, told the share done while the network is fitted to the card, which happens once and takes up
                 to a minute; None: it is not fitted, and a little slower.
@@ -226,6 +227,8 @@ def load_enhancer(
     network = quantised.network if quantised is not None and spec.float_model is not None else load_network(spec, path)
     enhancer = Enhancer(network, spec, device, quantised)
     enhancer.notes += notes
+    del network, quantised  # the enhancer keeps what it needs
     about = path.stat()
     enhancer.warm_up(thorough=thorough, identity=f"{name} {about.st_size} {about.st_mtime_ns}", fit=fit)
+    give_back()
     return enhancer

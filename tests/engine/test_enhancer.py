@@ -67,7 +67,7 @@ def test_wrong_pictures_never_win() -> None:
     for change in (0.1, float("nan")):
         one, notes = contest(way("fp32", 0.01), way("int8", 0.0, change))
         assert chosen(one) == "fp32"
-        assert notes == ["OpenVINO in int8 gives wrong pictures on this processor; it is not used."]
+        assert notes == ["OpenVINO in int8 gives other pictures than PyTorch on this processor; it is not used."]
 
 
 def test_how_far_a_picture_may_be_off_depends_on_the_network() -> None:
