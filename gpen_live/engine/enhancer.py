@@ -111,6 +111,14 @@ class Enhancer:
             crop = self.threads if self.runtime == "PyTorch" else 1
             torch.set_num_threads(most_threads() if whole_frame else crop)
 
+    def launch(self, pictures: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
+        """As calling it, but only gives the device its work: no check, no wait, and a CUDA graph can record it.
+
+        The pictures may be of any float type, are not clamped, and may hold values that are not numbers.
+        """
+        out: torch.Tensor = self._network(pictures, previous if self.memory else None)
+        return out
+
     def __call__(self, pictures: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
         """The enhanced pictures: N x 3 x H x W, float32 RGB, about [-1, 1], as `pictures` (float32, on the device).
 
@@ -122,7 +130,7 @@ class Enhancer:
         import torch
 
         try:
-            out: torch.Tensor = self._network(pictures, previous if self.memory else None)
+            out = self.launch(pictures, previous)
         except RuntimeError as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise NetworkError(f"The network {self.spec.name} failed ({reason}).") from error
