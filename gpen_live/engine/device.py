@@ -121,8 +121,8 @@ def low_priority_stream(device: torch.device) -> torch.cuda.Stream:
     """A new stream of a CUDA device, of the lowest priority that it offers."""
     import torch
 
-    lowest, _ = torch.cuda.Stream.priority_range()
-    return torch.cuda.Stream(device, priority=lowest)
+    lowest, _ = torch.cuda.Stream.priority_range()  # type: ignore[call-arg]  # a static method, which its stub does not say
+    return torch.cuda.Stream(device, priority=lowest)  # type: ignore[no-untyped-call]
 
 
 def peak_memory_mb(device: torch.device) -> float:

@@ -11,6 +11,7 @@ import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -152,7 +153,7 @@ class Detector:
 
     def read(
         self,
-        candidates: npt.NDArray[np.floating],
+        candidates: npt.NDArray[np.floating[Any]],
         *,
         scale: tuple[float, float],
         max_faces: int = 4,

@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from gpen_live.engine.processed import HostPicture, Processed
 from gpen_live.errors import SinkError, SourceError
 from gpen_live.frame import Array, Image, PixelFormat, Size
 from gpen_live.live import capture, loader, sender, worker
@@ -85,21 +86,22 @@ class FakeEngine:
         self.fail: Exception | None = None
         self.slow = 0.0
         self.scenes = 0
+        self.notes: list[str] = []
         self.enhancer = SimpleNamespace(spec=SimpleNamespace(name=model), precision="fp32")
 
     def new_scene(self) -> None:
         self.scenes += 1
 
-    def enhance_faces(self, image: Image, at: float, strength: float) -> object:
+    def enhance_faces(self, image: Image, at: float, strength: float, layout: PixelFormat = PixelFormat.BGR) -> Processed:
         time.sleep(self.slow)
         if self.fail is not None:
             raise self.fail
         out = image.copy()
         out[1:] += 100
-        return SimpleNamespace(image=out, faces=[], raw_reason="", times_ms={"network": 1.0})
+        return Processed(HostPicture(out), times_ms={"network": 1.0}, busy_ms=1.0)
 
-    def enhance_frame(self, image: Image, at: float, strength: float) -> object:
-        return SimpleNamespace(image=np.full_like(image, 222), faces=[], raw_reason="", times_ms={"network": 1.0})
+    def enhance_frame(self, image: Image, at: float, strength: float, layout: PixelFormat = PixelFormat.BGR) -> Processed:
+        return Processed(HostPicture(np.full_like(image, 222)), times_ms={"network": 1.0}, busy_ms=1.0)
 
 
 class World:

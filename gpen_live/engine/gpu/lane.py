@@ -104,7 +104,7 @@ class CudaLane(Lane):
     def mark(self, name: str) -> None:
         event = self._events.get(name)
         if event is None:
-            event = self._events[name] = torch.cuda.Event(enable_timing=True)
+            event = self._events[name] = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record(self._stream)
 
     def wait(self, name: str) -> None:

@@ -128,7 +128,7 @@ class GpuPath:
         height, width = image.shape[:2]
         frames = self._frames
         if frames is None or (frames.height, frames.width) != (height, width):
-            self._drop()
+            self._forget_frames()
             frames = self._frames = FrameBuffers(self._lane, height, width, self._detector.reduced(height, width))
             self._numbers = torch.zeros(MAX_FACES, NUMBERS, device=self._lane.device)
         self._lane.upload(torch.from_numpy(image), frames.staging, frames.frame)
@@ -215,5 +215,11 @@ class GpuPath:
             raise
 
     def _drop(self) -> None:
-        self._steps, self._last = {}, {}
+        self._last = {}
+        self._forget_frames()
+
+    def _forget_frames(self) -> None:
+        """All that has to do with the size of the frames; the last pictures of faces have not."""
+        self._steps = {}
+        self._last.pop(True, None)
         self._frames = self._numbers = self._search = self._found = self._found_host = None

@@ -138,7 +138,7 @@ def test_the_detector_sees_the_reduced_frame(device: torch.device) -> None:
     assert isinstance(fast.detector, Known)
     assert fast.detector.seen is not None
     assert fast.detector.seen.shape == (1, 3, 38, 64)
-    for shade in (image // 2, image):  # of each frame anew
+    for shade in (smooth(phase=1.0) // np.uint8(2), image):  # of each frame anew
         fast.enhance_faces(shade, 0.0, 1.0)
         assert abs(fast.detector.told - shade.mean()) < 1
 
