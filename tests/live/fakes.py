@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from gpen_live.engine.convert import convert
 from gpen_live.engine.processed import HostPicture, Processed
 from gpen_live.errors import SinkError, SourceError
 from gpen_live.frame import Array, Image, PixelFormat, Size
@@ -77,6 +78,24 @@ class FakeSink(Sink):
         self.closed.set()
 
 
+class FarPicture:
+    """A picture on a device: its pixels in one layout are here, the rest must be fetched, which is counted."""
+
+    at_hand = False
+    fetched = 0
+
+    def __init__(self, bgr: Image, layout: PixelFormat) -> None:
+        self._bgr, self._layout = bgr, layout
+
+    def image(self) -> Image:
+        FarPicture.fetched += 1
+        return self._bgr
+
+    def pixels(self, layout: PixelFormat) -> Array:
+        assert layout is self._layout, "the engine was told another one"
+        return convert(self._bgr, layout)
+
+
 class FakeEngine:
     """Adds 100 to every pixel but the stamp; `fail` makes it raise, `slow` seconds a frame."""
 
@@ -86,6 +105,8 @@ class FakeEngine:
         self.fail: Exception | None = None
         self.slow = 0.0
         self.scenes = 0
+        self.far = False
+        self.busy_ms = 1.0
         self.notes: list[str] = []
         self.enhancer = SimpleNamespace(spec=SimpleNamespace(name=model), precision="fp32")
 
@@ -98,10 +119,12 @@ class FakeEngine:
             raise self.fail
         out = image.copy()
         out[1:] += 100
-        return Processed(HostPicture(out), times_ms={"network": 1.0}, busy_ms=1.0)
+        if self.far:
+            return Processed(FarPicture(out, layout), times_ms={"network": 1.0, "convert": 5.0}, busy_ms=self.busy_ms)
+        return Processed(HostPicture(out), times_ms={"network": 1.0}, busy_ms=self.busy_ms)
 
     def enhance_frame(self, image: Image, at: float, strength: float, layout: PixelFormat = PixelFormat.BGR) -> Processed:
-        return Processed(HostPicture(np.full_like(image, 222)), times_ms={"network": 1.0}, busy_ms=1.0)
+        return Processed(HostPicture(np.full_like(image, 222)), times_ms={"network": 1.0}, busy_ms=self.busy_ms)
 
 
 class World:

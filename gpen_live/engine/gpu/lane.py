@@ -58,11 +58,16 @@ class Lane(ABC):
 
 
 class CudaLane(Lane):
-    """A CUDA stream. What is recorded becomes CUDA graphs, all with one pool of memory: they never run at the same time."""
+    """A CUDA stream. What is recorded becomes CUDA graphs, all with one pool of memory: they never run at the same time.
+
+    Recording has a stream of its own: PyTorch may note on the lane's, from any thread and at any time, that page-locked memory is
+    free again, and that would become a part of the graph.
+    """
 
     def __init__(self, device: torch.device, stream: torch.cuda.Stream) -> None:
         super().__init__(device)
         self._stream = stream
+        self._recorder = torch.cuda.Stream(device, priority=stream.priority)  # type: ignore[no-untyped-call]
         self._pool = torch.cuda.graph_pool_handle()
         self._events: dict[str, torch.cuda.Event] = {}
         torch.set_num_threads(min(_COPYING_THREADS, torch.get_num_threads()))
@@ -88,17 +93,20 @@ class CudaLane(Lane):
             there.copy_(staged, non_blocking=True)
 
     def record(self, work: Work) -> Work:
-        for _ in range(_WARM_UPS):
-            work()
         self._stream.synchronize()
         graph = torch.cuda.CUDAGraph()
-        with _capturing:
-            # Other threads may go on with their own work on the device ("thread_local").
-            graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
-            try:
+        with torch.cuda.stream(self._recorder):
+            for _ in range(_WARM_UPS):
                 work()
-            finally:
-                graph.capture_end()
+            self._recorder.synchronize()
+            with _capturing:
+                # Other threads may go on with their own work on the device ("thread_local").
+                graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+                try:
+                    work()
+                finally:
+                    graph.capture_end()
+                torch.cuda.empty_cache()  # the graph has memory of its own: what warming up took is not needed any more
         return graph.replay
 
     def mark(self, name: str) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 from gpen_live.engine.convert import convert
 from gpen_live.engine.engine import NO_FACE, Engine
 from gpen_live.engine.enhancer import Enhancer, NetworkError
-from gpen_live.engine.frame_path import CanvasPath, FramePath
+from gpen_live.engine.frame_path import CanvasPath, FramePath, open_path
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Array, Image, PixelFormat
@@ -236,6 +236,13 @@ def test_where_it_never_worked_the_canvas_takes_over(device: torch.device, monke
     for i in range(7):
         done, expected = fast.enhance_faces(flat(100), i * STEP, 1.0), slow.enhance_faces(flat(100), i * STEP, 1.0)
     close(done.image, expected.image)
+
+
+def test_the_engine_takes_this_path_where_there_is_a_gpu(device: torch.device) -> None:
+    from gpen_live.engine.gpu.path import GpuPath
+
+    path = open_path(device, Known(device), Enhancer(Small(), SPEC, device))
+    assert isinstance(path, GpuPath if device.type == "cuda" else CanvasPath)
 
 
 def test_finished_pixels_stay_as_they_are(device: torch.device) -> None:
