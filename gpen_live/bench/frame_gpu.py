@@ -71,14 +71,16 @@ def command(
     if faces is not None or not found:
         _fix(detector, size, faces or 1)
     click.echo(f"{describe_device(chosen)}, {size}, {model}{'' if own else ' (untrained)'}, {layout}, torch {torch.__version__}")
-    path = open_path(chosen, detector, enhancer)
-    canvas = CanvasPath(chosen, detector, enhancer)
-    for name, one, count in (("canvas", canvas, min(frames, 200)), (type(path).__name__, path, frames)):
-        _measure(name, _Runner(chosen, detector, enhancer, one, images, PixelFormat(layout), full=full), count)
-    _compare(chosen, detector, enhancer, (path, canvas), images[0], full=full)
-    click.echo(f"GPU memory: {peak_memory_mb(chosen):.0f} MB at most, of which the canvas's baseline needs its part")
+    path, canvas = open_path(chosen, detector, enhancer), CanvasPath(chosen, detector, enhancer)
+    runner = _Runner(chosen, detector, enhancer, path, images, PixelFormat(layout), full=full)
+    _measure(type(path).__name__, runner, frames)
+    click.echo(f"  GPU memory {peak_memory_mb(chosen):.0f} MB at most, with loading")
+    if not isinstance(path, CanvasPath):
+        baseline = _Runner(chosen, detector, enhancer, canvas, images, PixelFormat(layout), full=full)
+        _measure("The canvas, as baseline", baseline, min(frames, 200))
+        _compare(chosen, detector, enhancer, (path, canvas), images[0], full=full)
     if profile is not None:
-        _profile(_Runner(chosen, detector, enhancer, path, images, PixelFormat(layout), full=full), profile)
+        _profile(runner, profile)
 
 
 class _Runner:
