@@ -36,8 +36,9 @@ class WindowGeometry(msgspec.Struct, frozen=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The user's choices. A change makes a new object: `msgspec.structs.replace(settings, strength=0.5)`.
 
-    `width`, `height` and `fps` of 0 mean "as the camera delivers"; `strength` is 0 to 1; `vcam_device` of "" takes the first
-    virtual camera; `weights` maps names of models to files that the user picked; `accepted_licences` holds names of models.
+    `width`, `height` and `fps` of 0 mean "as the camera delivers"; `strength` and `leave_room` are 0 to 1; `vcam_device` of ""
+    takes the first virtual camera; `weights` maps names of models to files that the user picked; `accepted_licences` holds names
+    of models.
     """
 
     version: int = VERSION
@@ -50,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode = Mode.ROI
     enhance: bool = True
     strength: float = 1.0
+    leave_room: float = 0.0
     vcam: bool = False
     vcam_device: str = ""
     overlay: bool = True
@@ -80,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             strength=self.strength,
             enhance=self.enhance,
             device=self.device,
+            leave_room=self.leave_room,
             overlay=self.overlay_to_viewers,
         )
 
@@ -198,7 +201,13 @@ _MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_v
 
 
 def _within_range(settings: Settings) -> Loaded:
-    limits: dict[str, tuple[float, float]] = {"strength": (0, 1), "width": (0, 7680), "height": (0, 4320), "fps": (0, 240)}
+    limits: dict[str, tuple[float, float]] = {
+        "strength": (0, 1),
+        "leave_room": (0, 0.9),
+        "width": (0, 7680),
+        "height": (0, 4320),
+        "fps": (0, 240),
+    }
     clamped: dict[str, Any] = {}
     for name, (low, high) in limits.items():
         value = getattr(settings, name)

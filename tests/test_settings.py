@@ -152,9 +152,14 @@ def test_a_file_of_a_newer_version_is_kept_aside(store: SettingsStore) -> None:
 
 
 def test_values_out_of_range_are_put_right_and_named(store: SettingsStore) -> None:
-    write(store, '{"version": 2, "strength": 7.5, "width": -3, "fps": 1e9, "window": {"x": 0, "y": 0, "width": 0, "height": 9}}')
+    write(
+        store,
+        '{"version": 2, "strength": 7.5, "leave_room": 1.0, "width": -3, "fps": 1e9,'
+        ' "window": {"x": 0, "y": 0, "width": 0, "height": 9}}',
+    )
     settings, notice = store.load()
     assert (settings.strength, settings.width, settings.fps, settings.window) == (1.0, 0, 240.0, None)
+    assert settings.leave_room == 0.9
     assert isinstance(settings.width, int)
     for name in ("strength", "width", "fps", "window"):
         assert name in notice

@@ -88,7 +88,7 @@ def run_bench(models: list[str], device_name: str, say: Callable[[str], None]) -
     for i, name in enumerate(models):
         say(f"{name} ({i + 1} of {len(models)})")
         start = time.perf_counter()
-        enhancer, own = _enhancer(get(name), device)
+        enhancer, own = untrained_or_own(get(name), device)
         load_s = time.perf_counter() - start
         networks.append(_network(enhancer, load_s, own))
         engine = Engine(device, detector, enhancer)
@@ -99,7 +99,7 @@ def run_bench(models: list[str], device_name: str, say: Callable[[str], None]) -
     return Bench(describe_device(device), str(_FRAME_SIZE), networks, paths)
 
 
-def _enhancer(spec: ModelSpec, device: torch.device) -> tuple[Enhancer, bool]:
+def untrained_or_own(spec: ModelSpec, device: torch.device) -> tuple[Enhancer, bool]:
     """The model with its own weights, or with untrained ones where they are not there: as much arithmetic either way."""
     try:
         return load_enhancer(spec.name, None, device, thorough=True), True

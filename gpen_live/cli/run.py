@@ -32,6 +32,14 @@ _NO_DISPLAY = "There is no display here, so this runs without the window and pri
 @click.option("--fps", type=FiniteRange(1, 240), help="Rate of the output; by default the source's own.")
 @click.option("--mode", type=click.Choice([mode.value for mode in Mode]), default="roi", show_default=True)
 @network_options
+@click.option(
+    "--leave-room",
+    type=FiniteRange(0, 90),
+    default=0,
+    show_default=True,
+    metavar="PERCENT",
+    help="Share of the device's time that is left to other programs, such as a game.",
+)
 @click.option("--frames", type=click.IntRange(1), help="End after so many captured frames.")
 @click.option("--seconds", type=FiniteRange(0.1, 1e9), help="End so many seconds after the first frame.")
 @click.option("--as-fast-as-possible", is_flag=True, help="A FILE is not played in real time; every frame is enhanced.")
@@ -49,6 +57,7 @@ def command(
     weights: Path | None,
     strength: float,
     device: str,
+    leave_room: float,
     frames: int | None,
     seconds: float | None,
     as_fast_as_possible: bool,
@@ -76,6 +85,7 @@ def command(
         weights=weights,
         strength=strength,
         device=device,
+        leave_room=leave_room / 100,
         overlay=overlay,
         realtime=not as_fast_as_possible,
         loop=not endless and not as_fast_as_possible,
@@ -152,6 +162,8 @@ def run_headless(config: LiveConfig, *, frames: int | None, seconds: float | Non
 
 
 def _print_meters(pipeline: LivePipeline) -> None:
+    from gpen_live.live.status import busy_name
+
     snapshot = pipeline.snapshot()
     if snapshot.counts.sent == 0:
         waiting = snapshot.model.text or snapshot.source.text or "Waiting for the first frame."
@@ -159,9 +171,10 @@ def _print_meters(pipeline: LivePipeline) -> None:
         return
     total = snapshot.stages["end_to_end"]
     stages = " ".join(f"{name} {snapshot.stages[name].p50:.1f}" for name in ("detect", "warp", "network", "blend", "convert"))
+    faces = "-" if snapshot.faces is None else snapshot.faces
     line = (
         f"{snapshot.rates.output:5.1f} fps out, {snapshot.rates.enhance:5.1f} enhanced, end to end p50 {total.p50:.0f} ms "
-        f"p95 {total.p95:.0f} ms ({stages}), faces {'-' if snapshot.faces is None else snapshot.faces}, "
+        f"p95 {total.p95:.0f} ms ({stages}), faces {faces}, {busy_name(snapshot.device)} {snapshot.busy:.0%}, "
         f"dropped {snapshot.counts.dropped}"
     )
     click.echo(f"{line}. {snapshot.raw_reason}" if snapshot.raw_reason else line)

@@ -204,7 +204,9 @@ class Contest:
             )
             return
         if not near:
-            self._notes.append(f"{way.runtime} in {way.precision} gives other pictures than PyTorch on this processor; it is not used.")
+            self._notes.append(
+                f"{way.runtime} in {way.precision} gives other pictures than PyTorch on this processor; it is not used."
+            )
             return
         errors = round(float(error.mean()), 4), round(float(error.max()), 3)
         candidate = Candidate(way.runtime, way.precision, threads, ms, error_mean=errors[0], error_max=errors[1])

@@ -172,9 +172,24 @@ def scale_of(matrix: Matrix) -> float:
     return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
 
 
+def shrink_of(matrix: Matrix) -> int:
+    """By which whole factor a picture is to be shrunk before `matrix` samples it; 1 where bilinear sampling is enough."""
+    scale = scale_of(matrix)
+    return int(1 / max(scale, 1e-6) + 0.35) if scale < _SHRINK else 1
+
+
+def area_first(matrix: Matrix, picture: Size) -> tuple[int, Matrix]:
+    """The factor by which a whole picture of that size is shrunk before it is sampled, and the transform that then remains."""
+    factor = shrink_of(matrix)
+    if factor == 1 or min(picture.width, picture.height) < factor:
+        return 1, matrix
+    offset = np.array([(factor - 1) / 2, (factor - 1) / 2])
+    return factor, np.hstack([matrix[:, :2] * factor, (matrix[:, :2] @ offset + matrix[:, 2])[:, None]])
+
+
 def warp(image: Pixels, matrix: Matrix, size: Size, *, border: int) -> Pixels:
     """`image` (H x W x 3) under `matrix`, bilinear; where it shrinks, by area first, so that nothing aliases."""
-    factor = int(1 / max(scale_of(matrix), 1e-6) + 0.35) if scale_of(matrix) < _SHRINK else 1
+    factor = shrink_of(matrix)
     if factor > 1:
         image, matrix = _shrunk(image, matrix, size, factor)
     return cv2.warpAffine(
@@ -201,15 +216,12 @@ def _shrunk(image: Pixels, matrix: Matrix, size: Size, factor: int) -> tuple[Pix
 
 def sample(picture: torch.Tensor, matrix: Matrix, size: Size, *, padding: str) -> torch.Tensor:
     """The same as `warp` for a 1 x C x H x W float tensor; `padding` is grid_sample's."""
+    import torch
     import torch.nn.functional as functional
 
-    factor = int(1 / max(scale_of(matrix), 1e-6) + 0.35) if scale_of(matrix) < _SHRINK else 1
-    if factor > 1 and min(picture.shape[-2:]) >= factor:
+    factor, matrix = area_first(matrix, Size(picture.shape[-1], picture.shape[-2]))
+    if factor > 1:
         picture = functional.avg_pool2d(picture, factor)
-        offset = np.array([(factor - 1) / 2, (factor - 1) / 2])
-        matrix = np.hstack([matrix[:, :2] * factor, (matrix[:, :2] @ offset + matrix[:, 2])[:, None]])
-    import torch
-
     height, width = picture.shape[-2:]
     # From output pixels to input pixels, both with centres at integers, then to grid_sample's [-1, 1] (align_corners=False).
     to_unit = np.array([[2 / width, 0, 1 / width - 1], [0, 2 / height, 1 / height - 1], [0, 0, 1]])

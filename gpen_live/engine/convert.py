@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import cv2
+import numpy as np
 
-from gpen_live.frame import Array, Image, PixelFormat
+from gpen_live.frame import Array, Image, PixelFormat, Size
+
+_BACK = {PixelFormat.I420: cv2.COLOR_YUV2BGR_I420, PixelFormat.NV12: cv2.COLOR_YUV2BGR_NV12}
 
 
 def convert(image: Image, layout: PixelFormat, out: Array | None = None) -> Array:
@@ -29,3 +32,9 @@ def convert(image: Image, layout: PixelFormat, out: Array | None = None) -> Arra
         u, v = chroma.copy().reshape(2, height // 2, width // 2)
         cv2.merge((u, v), dst=chroma.reshape(height // 2, width // 2, 2))
     return planes
+
+
+def restore(pixels: Array, layout: PixelFormat, size: Size) -> Image:
+    """The BGR picture of `size` that `pixels` in `layout` show; of the 4:2:0 layouts with colours of half the resolution."""
+    picture = pixels if layout is PixelFormat.BGR else cv2.cvtColor(pixels, _BACK[layout])[: size.height, : size.width]
+    return np.ascontiguousarray(picture, dtype=np.uint8)

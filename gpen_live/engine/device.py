@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,13 +99,30 @@ def cpu_name() -> str:
 
 
 def synchronize(device: torch.device) -> None:
-    """Waits until the device has done all work given to it; nothing to wait for on the CPU."""
+    """Waits until the device has done what this thread gave it (on its current stream); nothing to wait for on the CPU."""
     import torch
 
     if device.type == "cuda":
-        torch.cuda.synchronize(device)
+        torch.cuda.current_stream(
+            device
+        ).synchronize()  # all streams' end can't be waited for while another thread records a graph
     elif device.type == "mps":
         torch.mps.synchronize()
+
+
+def background_stream(device: torch.device) -> AbstractContextManager[object]:
+    """Work given to a CUDA device in this context goes to a stream of its own, of the lowest priority: a game comes first."""
+    import torch
+
+    return torch.cuda.stream(low_priority_stream(device)) if device.type == "cuda" else nullcontext()
+
+
+def low_priority_stream(device: torch.device) -> torch.cuda.Stream:
+    """A new stream of a CUDA device, of the lowest priority that it offers."""
+    import torch
+
+    lowest, _ = torch.cuda.Stream.priority_range()  # type: ignore[call-arg]  # a static method, which its stub does not say
+    return torch.cuda.Stream(device, priority=lowest)  # type: ignore[no-untyped-call]
 
 
 def peak_memory_mb(device: torch.device) -> float:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -120,11 +121,9 @@ class Detector:
         Raises:
             ValueError: the picture has another shape or type.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
-            raise ValueError(f"a picture of H x W x 3 bytes is needed, not {image.shape} of {image.dtype}")
+        check_picture(image)
         height, width = image.shape[:2]
-        ratio = min(1.0, self.long_side / max(height, width))
-        small_w, small_h = max(1, round(width * ratio)), max(1, round(height * ratio))
+        small_h, small_w = self.reduced(height, width)
         small = image
         if (small_w, small_h) != (width, height):
             small = np.asarray(cv2.resize(image, (small_w, small_h), interpolation=cv2.INTER_AREA), dtype=np.uint8)
@@ -148,7 +147,23 @@ class Detector:
             max_faces: at most so many.
             threshold: smallest score, 0..1.
         """
-        found = self.candidates(reduced).cpu().numpy().astype(np.float64)
+        return self.read(self.candidates(reduced).cpu().numpy(), scale=scale, max_faces=max_faces, threshold=threshold)
+
+    def reduced(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the reduced picture for frames of that size."""
+        ratio = min(1.0, self.long_side / max(height, width))
+        return max(1, round(height * ratio)), max(1, round(width * ratio))
+
+    def read(
+        self,
+        candidates: npt.NDArray[np.floating[Any]],
+        *,
+        scale: tuple[float, float],
+        max_faces: int = 4,
+        threshold: float = DEFAULT_THRESHOLD,
+    ) -> list[Detection]:
+        """The faces among `candidates` (of a picture reduced by `scale`, on the host), largest first."""
+        found = candidates.astype(np.float64)
         found = found[np.isfinite(found).all(axis=1)]
         scores = found[:, 0]
         points = found[:, 1:].reshape(-1, 7, 2)
@@ -194,6 +209,12 @@ class Detector:
 def memory_format(device: torch.device) -> torch.memory_format:
     """The layout in which convolutions are fastest; on Apple's GPUs channels-last has given wrong pictures in some versions."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
+def check_picture(image: Image) -> None:
+    """Raises ValueError unless `image` is H x W x 3, uint8."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise ValueError(f"a picture of H x W x 3 bytes is needed, not {image.shape} of {image.dtype}")
 
 
 def build_network(device: torch.device) -> nn.Module:

@@ -28,6 +28,8 @@ class LiveConfig:
         model: a name of the registry. weights: a file to use instead of the model's own.
         strength: 0 (raw) to 1 (the network's picture). enhance: False sends the raw frame.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        leave_room: the share of the device's time, 0 to 1, that is left to other programs, such as a game; the frame rate falls
+            where the rest is too little.
         overlay: draw latency and frame rate into the output for viewers to see.
         realtime: False runs a file as fast as the machine can, without dropping frames.
         loop: start a video file anew at its end.
@@ -43,6 +45,7 @@ class LiveConfig:
     strength: float = 1.0
     enhance: bool = True
     device: str = "auto"
+    leave_room: float = 0.0
     overlay: bool = False
     realtime: bool = True
     loop: bool = True

@@ -75,14 +75,17 @@ class Loader:
         self._ready.set()
 
     def _load(self, wanted: Wanted) -> Loaded:
-        from gpen_live.engine.device import choose_device, describe_device
+        from gpen_live.engine.device import background_stream, choose_device, describe_device
         from gpen_live.engine.engine import load_detector
         from gpen_live.engine.enhancer import load_enhancer
+        from gpen_live.engine.frame_path import has_fast_path
 
         device = choose_device(wanted.device)
-        enhancer = load_enhancer(wanted.model, wanted.weights, device)
-        for note in enhancer.notes:
-            self._board.note(note)
-        if self._detector is None or self._detector[0] != device:
-            self._detector = (device, load_detector(device))
+        with background_stream(device):
+            enhancer = load_enhancer(wanted.model, wanted.weights, device)
+            for note in enhancer.notes:
+                self._board.note(note)
+            if self._detector is None or self._detector[0] != device:
+                self._detector = (device, load_detector(device))
+            has_fast_path(device)  # compiles its kernels, here and not while a frame waits
         return Loaded(wanted, device, describe_device(device), self._detector[1], enhancer)

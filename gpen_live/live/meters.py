@@ -68,6 +68,7 @@ class Meters:
         self._lock = threading.Lock()
         self._stages = {stage: Series() for stage in STAGES}
         self._captured, self._enhanced, self._sent = Series(), Series(), Series()
+        self._busy = Series()
         self._counts = dict.fromkeys(("captured", "enhanced", "sent", "dropped", "repeated", "raw", "out_of_order"), 0)
         self._faces = 0
         self._processed = 0
@@ -84,6 +85,19 @@ class Meters:
         with self._lock:
             self._processed += 1
             self._faces += faces
+
+    def busy(self, at: float, ms: float) -> None:
+        """The device worked for `ms` milliseconds on the frame that left the engine at `at`."""
+        with self._lock:
+            self._busy.add(at, ms)
+
+    def busy_share(self, since: float = -np.inf) -> float:
+        """The share of the time, 0 to 1, for which the device worked: between the first frame's end and the last one's."""
+        with self._lock:
+            times, values = self._busy.times(since), self._busy.values(since)
+        if len(times) < 2 or times[-1] <= times[0]:
+            return 0.0
+        return float(values[1:].sum()) * 1e-3 / float(times[-1] - times[0])
 
     def dropped(self, frames: int = 1) -> None:
         with self._lock:

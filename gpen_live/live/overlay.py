@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from gpen_live.frame import Image
 from gpen_live.live.clock import now
-from gpen_live.live.status import Snapshot, grade
+from gpen_live.live.status import Snapshot, busy_name, grade
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont, ImageFont
@@ -75,6 +75,8 @@ def overlay_lines(snapshot: Snapshot) -> list[str]:
     lines.append(f"{snapshot.rates.output:.1f} fps out, {snapshot.rates.enhance:.1f} enhanced")
     stages = [f"{name} {snapshot.stages[name].p50:.1f}" for name in _STAGES if name in snapshot.stages]
     lines += [", ".join(stages[:3]), ", ".join(stages[3:])]
+    if snapshot.busy > 0:
+        lines.append(f"{busy_name(snapshot.device)} busy {snapshot.busy:.0%}")
     seen = "whole frame" if snapshot.faces is None else f"{snapshot.faces} face{'' if snapshot.faces == 1 else 's'}"
     lines.append(snapshot.raw_reason or f"{snapshot.model_name} {snapshot.precision}, {seen}")
     return [line for line in lines if line]

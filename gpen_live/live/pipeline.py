@@ -137,6 +137,7 @@ class LivePipeline:
             rates=self.meters.rates(since),
             counts=self.meters.counts(),
             faces=state.faces,
+            busy=self.meters.busy_share(since),
             raw_reason=state.raw_reason,
         )
 

@@ -34,6 +34,8 @@ def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: 
         "source": snapshot.source.label or config.source,
         "sink": snapshot.sink.label or config.sink,
         "frames": dataclasses.asdict(meters.counts()),
+        "leave_room": config.leave_room,
+        "device_busy": round(meters.busy_share(), 4),
         "faces_per_frame": round(meters.faces_per_frame(), 3),
         "fps": _rounded(dataclasses.asdict(rates), 2),
         "latency_ms": latency,

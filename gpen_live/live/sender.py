@@ -146,11 +146,13 @@ class Sender:
     @staticmethod
     def _suit(item: Outgoing, size: Size, layout: PixelFormat) -> None:
         """Makes a frame that was finished for another sink or another size suit the one that is open."""
-        if Size.of(item.image) != size:
-            item.image = fit(item.image, size)
-        elif item.layout is layout:
+        if item.size == size and item.layout is layout:
             return
-        item.pixels, item.layout = convert(item.image, layout), layout
+        image = item.bgr()
+        if item.size != size:
+            image = fit(image, size)
+        item.image, item.size = image, size
+        item.pixels, item.layout = convert(image, layout), layout
 
     def _follow_wishes(self, size: Size, fps: float) -> None:
         wanted = _Wanted(self._config().sink, size, fps, self._attempt)

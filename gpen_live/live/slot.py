@@ -41,6 +41,12 @@ class Slot(Generic[T]):
                 self._condition.notify_all()
             return item
 
+    @property
+    def empty(self) -> bool:
+        """Whether the last item was taken: somebody looks, and may want the next one."""
+        with self._condition:
+            return self._item is None
+
     def close(self) -> None:
         """Wakes all waiters; what lies in the slot can still be taken."""
         with self._condition:

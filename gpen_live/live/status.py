@@ -80,6 +80,8 @@ class Snapshot:
     counts: Counts = Counts()
     faces: int | None = 0
     """Faces in the last frame; None in full-frame mode, where they are not searched for."""
+    busy: float = 0.0
+    """The share of the time, 0 to 1, for which the device works for us, over the last two seconds."""
     raw_reason: str = ""
     """Why the raw frame goes out ("No face in view.", "The model is loading."); empty while frames are enhanced."""
 
@@ -91,3 +93,8 @@ def grade(end_to_end_p50_ms: float) -> str:
     if end_to_end_p50_ms <= 200:
         return "acceptable"
     return "stuttering" if end_to_end_p50_ms <= 300 else "unusable"
+
+
+def busy_name(device: str) -> str:
+    """What is busy when we are: "GPU", or "engine" for the thread that computes on the processor."""
+    return "GPU" if device.startswith(("cuda", "mps")) else "engine"

@@ -8,19 +8,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpen_live.engine.convert import convert
+from gpen_live.engine.convert import restore
+from gpen_live.engine.processed import HostPicture
 from gpen_live.errors import GpenLiveError
-from gpen_live.frame import Array, Frame, Image, PixelFormat
+from gpen_live.frame import Array, Frame, Image, PixelFormat, Size
 from gpen_live.live.board import Board, as_plain
 from gpen_live.live.clock import now
 from gpen_live.live.config import LiveConfig, Mode
 from gpen_live.live.loader import Loaded, Loader
 from gpen_live.live.meters import Meters
+from gpen_live.live.room import Room
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Health
 
 if TYPE_CHECKING:
-    from gpen_live.engine.engine import Engine, Processed
+    from gpen_live.engine.engine import Engine
+    from gpen_live.engine.processed import Picture, Processed
 
 Box = tuple[float, float, float, float]
 _log = logging.getLogger(__name__)
@@ -28,16 +31,21 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Outgoing:
-    """A finished frame on its way to the sink: `pixels` in `layout`, `image` as BGR in case the sink changes meanwhile."""
+    """A finished frame of `size` on its way to the sink: `pixels` in `layout`; in case the sink changes meanwhile, see `bgr`."""
 
-    image: Image
+    size: Size
     pixels: Array
     layout: PixelFormat
+    image: Image | None
     number: int
     captured_at: float
     ready_at: float
     enhanced: bool
     times_ms: dict[str, float]
+
+    def bgr(self) -> Image:
+        """The picture in BGR: as it was finished, or made from its pixels where it never came to the host."""
+        return restore(self.pixels, self.layout, self.size) if self.image is None else self.image
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,7 @@ class Worker:
         self._engine: Engine | None = None
         self._scene = -1
         self._failing = ""
+        self._room = Room.until(stop, lambda: self._config().leave_room)
 
     def run(self) -> None:
         while not self._stop.is_set():
@@ -129,23 +138,39 @@ class Worker:
             self._failed(error)
 
     def _pass_on(self, frame: Frame) -> None:
-        config = self._config()
-        done, reason = self._enhanced(frame, config)
-        image = done.image if done is not None and not reason else frame.image
+        config, layout = self._config(), self.layout
+        begun = now()
+        done, reason = self._enhanced(frame, config, PixelFormat.BGR if config.overlay else layout)
+        picture: Picture = done.picture if done is not None and not reason else HostPicture(frame.image)
+        busy_ms = 0.0
         if done is not None:
             frame.times_ms.update(done.times_ms)
+            busy_ms = done.busy_ms
+        self._meters.busy(now(), busy_ms)
         faces = done.faces if done is not None else []
         self.state.faces = None if config.mode is Mode.FULL and not reason else len(faces)
         self.state.raw_reason = reason
         self._meters.processed(sum(face.weight > 0 for face in faces))
-        self._preview.put(Preview(image, frame.image, frame.number, tuple(_box(face.landmarks) for face in faces)))
         start = now()
-        shown = self._with_overlay(image) if config.overlay else image
-        layout = self.layout
-        pixels = convert(shown, layout)
+        shown = HostPicture(self._with_overlay(picture.image())) if config.overlay else picture
+        pixels = shown.pixels(layout)
         end = now()
-        frame.times_ms["convert"] = (end - start) * 1e3
-        self._hand_over(Outgoing(shown, pixels, layout, frame.number, frame.captured_at, end, not reason, frame.times_ms), config)
+        frame.times_ms["convert"] = frame.times_ms.get("convert", 0.0) + (end - start) * 1e3
+        image = shown.image() if shown.at_hand else None
+        size = Size.of(frame.image)
+        out = Outgoing(size, pixels, layout, image, frame.number, frame.captured_at, end, not reason, frame.times_ms)
+        self._hand_over(out, config)
+        self._show(picture, frame, tuple(_box(face.landmarks) for face in faces))
+        self._room.leave(begun, busy_ms)
+
+    def _show(self, picture: Picture, frame: Frame, boxes: tuple[Box, ...]) -> None:
+        """For the window. What would have to come from the device does so only when somebody has looked at the last one."""
+        if not (picture.at_hand or self._preview.empty):
+            return
+        try:
+            self._preview.put(Preview(picture.image(), frame.image, frame.number, boxes))
+        except Exception as error:  # the frame itself is out
+            self._board.note(str(as_plain(error, "The preview")))
 
     def _with_overlay(self, image: Image) -> Image:
         try:
@@ -163,8 +188,8 @@ class Worker:
             if self._outbox.put_when_free(outgoing, 0.1):
                 return
 
-    def _enhanced(self, frame: Frame, config: LiveConfig) -> tuple[Processed | None, str]:
-        """The engine's frame, or why there is none: the sentence that the overlay shows while the raw frame goes out."""
+    def _enhanced(self, frame: Frame, config: LiveConfig, layout: PixelFormat) -> tuple[Processed | None, str]:
+        """The engine's frame, asked for in `layout`, or why there is none: the sentence that the overlay shows meanwhile."""
         if not config.enhance:
             return None, "Enhancement is off."
         if self._engine is None:
@@ -174,15 +199,21 @@ class Worker:
             self._engine.new_scene()
         try:
             if config.mode is Mode.FULL:
-                done = self._engine.enhance_frame(frame.image, frame.captured_at, config.strength)
+                done = self._engine.enhance_frame(frame.image, frame.captured_at, config.strength, layout)
             else:
-                done = self._engine.enhance_faces(frame.image, frame.captured_at, config.strength)
+                done = self._engine.enhance_faces(frame.image, frame.captured_at, config.strength, layout)
         except Exception as error:  # the raw frame goes out whatever happens in there
             return None, self._failed(error)
+        finally:
+            self._tell_notes(self._engine)
         if self._failing:
             self._failing = ""
             self._board.write("model", Health.OK, self.state.model_name)
         return done, done.raw_reason
+
+    def _tell_notes(self, engine: Engine) -> None:
+        while engine.notes:
+            self._board.note(engine.notes.pop(0))
 
     def _failed(self, error: Exception) -> str:
         """Says a failure once, not once a frame."""

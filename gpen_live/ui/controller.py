@@ -39,6 +39,7 @@ _WISHES: dict[str, tuple[str, ...]] = {
     "mode": ("mode",),
     "enhance": ("enhance",),
     "strength": ("strength",),
+    "leave_room": ("leave_room",),
     "vcam": ("sink",),
     "vcam_device": ("sink",),
     "overlay_to_viewers": ("overlay",),

@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication
 
 from gpen_live.frame import STAGES
-from gpen_live.live.status import Health, Quantiles, Snapshot, grade
+from gpen_live.live.status import Health, Quantiles, Snapshot, busy_name, grade
 from gpen_live.ui.theme import DARK
 
 WIDTH = 272.0
@@ -146,7 +146,19 @@ class _Panel:
                 colour = DARK.muted if waiting else DARK.text
                 self._text(painter, self._small, colour, text, _PAD, y, WIDTH - 2 * _PAD, _ROW, right=True)
             y += _ROW
-        return y
+        return self._busy(painter, y)
+
+    def _busy(self, painter: QPainter | None, y: float) -> float:
+        """The share of the time for which the device works for us, where it is known."""
+        snapshot = self._snapshot
+        if snapshot.busy <= 0:
+            return y
+        if painter:
+            name = f"{busy_name(snapshot.device)} busy"
+            self._text(painter, self._small, DARK.muted, name, _PAD, y, WIDTH - 2 * _PAD, _ROW)
+            share = f"{snapshot.busy:.0%}"
+            self._text(painter, self._small, DARK.text, share, _PAD, y, WIDTH - 2 * _PAD, _ROW, right=True)
+        return y + _ROW
 
     def _footer(self, painter: QPainter | None, y: float) -> float:
         snapshot = self._snapshot

@@ -11,6 +11,7 @@ from gpen_live.ui.controller import Controller
 from gpen_live.ui.theme import UNIT
 from gpen_live.ui.widgets import ComboBox, Switch, WrappedLabel, button, label
 
+ROOM = (("None", 0.0), ("A quarter", 0.25), ("Half", 0.5), ("Three quarters", 0.75))
 THEMES = (("Like the system", "system"), ("Dark", "dark"), ("Light", "light"))
 
 
@@ -20,6 +21,14 @@ def devices(platform: str, current: str) -> list[tuple[str, str]]:
     found.append(("Apple GPU (MPS)", "mps") if platform == "darwin" else ("NVIDIA GPU (CUDA)", "cuda"))
     if current not in [name for _, name in found]:
         found.append((current, current))
+    return found
+
+
+def rooms(current: float) -> list[tuple[str, float]]:
+    """The shares to choose from, with `current` among them."""
+    found = list(ROOM)
+    if current not in [share for _, share in found]:
+        found.append((f"{current:.0%}", current))
     return found
 
 
@@ -33,6 +42,8 @@ class SettingsDialog(QDialog):
         self._controller = controller
         self.device = ComboBox("Compute device")
         self.device.picked.connect(lambda name: controller.update(device=name))
+        self.room = ComboBox("Room for a game")
+        self.room.picked.connect(lambda share: controller.update(leave_room=share))
         self.vcam_device = QLineEdit()
         self.vcam_device.setAccessibleName("Virtual camera")
         self.vcam_device.setPlaceholderText("The first one")
@@ -52,6 +63,11 @@ class SettingsDialog(QDialog):
         self._column.addWidget(label("Settings", "title"))
         where = "Such as /dev/video10; empty takes the first." if sys.platform.startswith("linux") else "Empty takes the first."
         self._row("Compute device", "Where the network runs. Automatic takes the fastest that works.", self.device)
+        self._row(
+            "Room for a game",
+            "How much of the device's time is left to other programs. More room costs frames, never their order.",
+            self.room,
+        )
         self._row("Virtual camera", where, self.vcam_device)
         self._row("Show the overlay to viewers", "Draws latency and frame rate into the picture that goes out.", self.to_viewers)
         self._row("Latency overlay in this window", "Seen by you alone (O).", self.overlay)
@@ -71,6 +87,7 @@ class SettingsDialog(QDialog):
         """Shows what holds now."""
         settings, config = self._controller.settings, self._controller.config
         self.device.fill(devices(sys.platform, config.device), config.device)
+        self.room.fill(rooms(config.leave_room), config.leave_room)
         self.theme.fill(THEMES, settings.theme)
         self.to_viewers.setChecked(config.overlay)
         self.overlay.setChecked(settings.overlay)

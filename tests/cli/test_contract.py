@@ -43,6 +43,7 @@ HEADLESS = ("run", "--headless", "--sink", "none")
     [
         (["run", "--headless", "--model", "gfpgan"], "lite-256"),
         (["run", "--headless", "--strength", "1.5"], "Allowed is 0"),
+        (["run", "--headless", "--leave-room", "95"], "0<=x<=90"),
         (["run", "--headless", "--strength", "-0.1"], "Allowed is 0"),
         (["run", "--headless", "--strength", "nan"], "Allowed is 0"),
         (["run", "--headless", "--strength", "much"], "Allowed is 0"),

@@ -11,6 +11,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from gpen_live.engine.convert import convert
+from gpen_live.engine.processed import HostPicture, Processed
 from gpen_live.errors import SinkError, SourceError
 from gpen_live.frame import Array, Image, PixelFormat, Size
 from gpen_live.live import capture, loader, sender, worker
@@ -76,6 +78,24 @@ class FakeSink(Sink):
         self.closed.set()
 
 
+class FarPicture:
+    """A picture on a device: its pixels in one layout are here, the rest must be fetched, which is counted."""
+
+    at_hand = False
+    fetched = 0
+
+    def __init__(self, bgr: Image, layout: PixelFormat) -> None:
+        self._bgr, self._layout = bgr, layout
+
+    def image(self) -> Image:
+        FarPicture.fetched += 1
+        return self._bgr
+
+    def pixels(self, layout: PixelFormat) -> Array:
+        assert layout is self._layout, "the engine was told another one"
+        return convert(self._bgr, layout)
+
+
 class FakeEngine:
     """Adds 100 to every pixel but the stamp; `fail` makes it raise, `slow` seconds a frame."""
 
@@ -85,21 +105,26 @@ class FakeEngine:
         self.fail: Exception | None = None
         self.slow = 0.0
         self.scenes = 0
+        self.far = False
+        self.busy_ms = 1.0
+        self.notes: list[str] = []
         self.enhancer = SimpleNamespace(spec=SimpleNamespace(name=model), precision="fp32")
 
     def new_scene(self) -> None:
         self.scenes += 1
 
-    def enhance_faces(self, image: Image, at: float, strength: float) -> object:
+    def enhance_faces(self, image: Image, at: float, strength: float, layout: PixelFormat = PixelFormat.BGR) -> Processed:
         time.sleep(self.slow)
         if self.fail is not None:
             raise self.fail
         out = image.copy()
         out[1:] += 100
-        return SimpleNamespace(image=out, faces=[], raw_reason="", times_ms={"network": 1.0})
+        if self.far:
+            return Processed(FarPicture(out, layout), times_ms={"network": 1.0, "convert": 5.0}, busy_ms=self.busy_ms)
+        return Processed(HostPicture(out), times_ms={"network": 1.0}, busy_ms=self.busy_ms)
 
-    def enhance_frame(self, image: Image, at: float, strength: float) -> object:
-        return SimpleNamespace(image=np.full_like(image, 222), faces=[], raw_reason="", times_ms={"network": 1.0})
+    def enhance_frame(self, image: Image, at: float, strength: float, layout: PixelFormat = PixelFormat.BGR) -> Processed:
+        return Processed(HostPicture(np.full_like(image, 222)), times_ms={"network": 1.0}, busy_ms=self.busy_ms)
 
 
 class World:

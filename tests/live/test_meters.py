@@ -48,6 +48,15 @@ def test_each_captured_frame_ends_in_one_place() -> None:
     assert meters.stages()["warp"].max == 0.0
 
 
+def test_the_share_of_time_for_which_the_device_works() -> None:
+    meters = Meters()
+    assert meters.busy_share() == 0.0
+    for number in range(11):
+        meters.busy(number * 0.1, 20.0 if number < 6 else 40.0)
+    assert meters.busy_share() == pytest.approx(0.3)
+    assert meters.busy_share(0.55) == pytest.approx(0.4)
+
+
 def test_going_back_is_counted() -> None:
     meters = Meters()
     for number in (1, 3, 2):

@@ -14,7 +14,7 @@ from gpen_live.frame import STAGES, Image, PixelFormat, Size
 from gpen_live.live.config import LiveConfig, Mode
 from gpen_live.live.pipeline import LivePipeline
 from gpen_live.live.status import Health
-from tests.live.fakes import SIZE, FakeSink, FakeSource, World, number_of, stamped, wait_for
+from tests.live.fakes import SIZE, FakeSink, FakeSource, FarPicture, World, number_of, stamped, wait_for
 
 
 @pytest.fixture
@@ -390,6 +390,56 @@ def test_the_preview_holds_the_finished_and_the_raw_frame(world: World, running:
     assert number_of(preview.image) == number_of(preview.raw)
 
 
+def test_a_picture_on_the_device_is_fetched_only_for_who_looks(world: World, running: list[LivePipeline]) -> None:
+    world.engine.far = True
+    FarPicture.fetched = 0
+    world.sinks["none"] = FakeSink(wants=PixelFormat.NV12)
+    pipeline = start(running, wait_for_model=True)
+    wait_for(lambda: len(world.sink.sent) > 20)
+    assert {frame.shape for frame in world.sink.sent[1:]} == {(72, 64)}
+    assert FarPicture.fetched == 1, "the window may look; nobody did"
+    assert pipeline.preview.take(0) is not None
+    wait_for(lambda: FarPicture.fetched == 2)
+    preview = pipeline.preview.take(5)
+    assert preview is not None
+    assert preview.image[5, 5, 0] == 150
+    assert pipeline.snapshot().stages["convert"].p50 >= 5.0, "converting on the device counts"
+
+
+def test_a_sink_of_another_layout_gets_what_was_finished_on_the_device(world: World, running: list[LivePipeline]) -> None:
+    world.engine.far = True
+    world.sources["demo"] = FakeSource(script={30: None})
+    world.sinks["none"], world.sinks["vcam"] = FakeSink(wants=PixelFormat.NV12), FakeSink(wants=PixelFormat.BGR)
+    pipeline = start(running, wait_for_model=True)
+    wait_for(lambda: len(world.sink.sent) > 3)
+    fetched = FarPicture.fetched
+    pipeline.change(sink="vcam")
+    taken = world.sinks["vcam"]
+    assert isinstance(taken, FakeSink)
+    wait_for(lambda: len(taken.sent) > 3)
+    assert {frame.shape for frame in taken.sent} == {(48, 64, 3)}
+    assert all(abs(int(frame[5, 5, 0]) - 150) <= 3 for frame in taken.sent)
+    assert FarPicture.fetched <= fetched + 1
+
+
+def test_leaving_room_costs_frames_but_not_their_order(world: World, running: list[LivePipeline]) -> None:
+    world.engine.busy_ms = 20.0  # of a device that works by itself
+    pipeline = start(running, LiveConfig(fps=100.0, leave_room=0.5), wait_for_model=True)
+    wait_for(lambda: len(world.sink.sent) > 60)
+    assert pipeline.snapshot().busy <= 0.51
+    assert pipeline.meters.counts().dropped > 0
+    numbers = [number_of(frame) for frame in world.sink.sent]
+    assert numbers == sorted(numbers)
+    assert pipeline.report()["leave_room"] == 0.5
+
+
+def test_what_the_engine_says_is_noted(world: World, running: list[LivePipeline]) -> None:
+    world.engine.notes.append("A slower way takes its place.")
+    pipeline = start(running, wait_for_model=True)
+    wait_for(lambda: len(world.sink.sent) > 3)
+    assert "A slower way takes its place." in pipeline.board.notes()
+
+
 def test_viewers_see_the_overlay_only_when_asked(world: World, running: list[LivePipeline]) -> None:
     world.sources["demo"] = FakeSource(size=Size(640, 360))
     pipeline = start(running, wait_for_model=True)
@@ -407,7 +457,8 @@ def test_the_report_has_every_promised_key(world: World, running: list[LivePipel
     wait_for(lambda: pipeline.finished)
     report = pipeline.report()
     promised = (
-        "version device model precision mode size source sink frames faces_per_frame fps latency_ms first_frame_s memory_mb notes"
+        "version device model precision mode size source sink frames faces_per_frame fps latency_ms first_frame_s memory_mb "
+        "notes leave_room device_busy"
     )
     assert {*promised.split(), "memory_mb"} <= set(report)
     frames, fps, latency, memory = (report[key] for key in ("frames", "fps", "latency_ms", "memory_mb"))

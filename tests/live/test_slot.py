@@ -17,6 +17,7 @@ def test_newest_wins_and_nothing_is_counted_twice(steps: list[str]) -> None:
     given_, replaced, taken = 0, 0, 0
     last = -1
     for step in steps:
+        assert slot.empty == (held is None)
         if step == "put":
             back = slot.put(given_)
             assert back == held

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpen_live.engine.convert import convert
+from gpen_live.engine.convert import convert, restore
 from gpen_live.frame import Image, PixelFormat, Size
 from gpen_live.sinks.base import even
 
@@ -67,6 +67,15 @@ def test_an_array_is_used_again(layout: PixelFormat, size: Size) -> None:
     again = convert(second, layout, out)
     assert again is out or again.base is out.base or np.shares_memory(again, out)
     assert np.array_equal(again, convert(second, layout))
+
+
+@pytest.mark.parametrize("layout", list(PixelFormat))
+def test_a_picture_comes_back_in_its_size(layout: PixelFormat) -> None:
+    image = smooth(7, 5)
+    back = restore(convert(image, layout), layout, Size(7, 5))
+    assert back.shape == image.shape
+    assert back.flags.c_contiguous
+    assert np.abs(back.astype(int) - image).max() <= 6
 
 
 def test_bgr_passes_as_it_is() -> None:

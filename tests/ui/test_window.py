@@ -23,7 +23,7 @@ from gpen_live.live.status import Health, PartStatus, Quantiles, Rates, Snapshot
 from gpen_live.settings import Settings, SettingsStore, WindowGeometry
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.help import ObsSheet, ShortcutsSheet, obs_command, obs_note, obs_steps
-from gpen_live.ui.settings_dialog import SettingsDialog, devices
+from gpen_live.ui.settings_dialog import SettingsDialog, devices, rooms
 from gpen_live.ui.theme import DARK, LIGHT, ThemeKeeper, tokens
 from gpen_live.ui.window import MainWindow, state_line
 from tests.ui.fakes import FINISHED, RAW, RUNNING, FakePipeline
@@ -475,17 +475,24 @@ def test_the_settings_dialog_changes_things_at_once(controller: Controller, pipe
     dialog.device.picked.emit("cpu")
     QTest.mouseClick(dialog.to_viewers, LEFT)
     QTest.mouseClick(dialog.mirror, LEFT)
-    assert pipeline.changes == [{"device": "cpu"}, {"overlay": True}]
+    dialog.room.picked.emit(0.5)
+    assert pipeline.changes == [{"device": "cpu"}, {"overlay": True}, {"leave_room": 0.5}]
+    assert controller.settings.leave_room == 0.5
     assert controller.settings.mirror
     controller.update(vcam=True)
     dialog.vcam_device.setText(" /dev/video9 ")
     dialog.vcam_device.editingFinished.emit()
-    assert pipeline.changes[2:] == [{"sink": "vcam"}, {"sink": "vcam:/dev/video9"}]
+    assert pipeline.changes[3:] == [{"sink": "vcam"}, {"sink": "vcam:/dev/video9"}]
 
 
 def test_devices_fit_the_system() -> None:
     assert [name for _, name in devices("darwin", "auto")] == ["auto", "cpu", "mps"]
     assert [name for _, name in devices("win32", "cuda:1")] == ["auto", "cpu", "cuda", "cuda:1"]
+
+
+def test_the_room_asked_for_on_the_command_line_can_be_seen() -> None:
+    assert [share for _, share in rooms(0.5)] == [0.0, 0.25, 0.5, 0.75]
+    assert rooms(0.3)[-1] == ("30%", 0.3)
 
 
 def test_the_steps_for_obs_fit_the_system(qtbot: QtBot) -> None:
@@ -560,7 +567,11 @@ def test_the_state_in_one_line() -> None:
 @pytest.mark.parametrize("latency", [0.0, 50.0, 150.0, 250.0, 900.0])
 def test_the_overlay_draws_every_state(window: MainWindow, pipeline: FakePipeline, latency: float) -> None:
     pipeline.state = replace(
-        RUNNING, stages={"end_to_end": Quantiles(latency, latency)}, rates=Rates(), raw_reason="No face in view. " * 8
+        RUNNING,
+        stages={"end_to_end": Quantiles(latency, latency)},
+        rates=Rates(),
+        busy=latency / 1000,
+        raw_reason="No face in view. " * 8,
     )
     window.take_frame()
     window.controller.poll()

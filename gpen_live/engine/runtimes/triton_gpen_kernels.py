@@ -11,9 +11,6 @@ of a transposed convolution: then these taps are shifts as well.
 Arguments in capitals are compile-time constants. All sums are in float32; no atomic adds of floats, so that results repeat.
 """
 
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,misc"
-# Arguments of kernels are Triton's own values, which have no types to write down.
-
 from __future__ import annotations
 
 import triton

@@ -1,0 +1,213 @@
+"""One frame's way on this machine's device, from frame in host memory to the sink's pixels in host memory.
+
+    python -m gpen_live.bench.frame_gpu --size 1920x1080 --model gpen-256 --profile frame.json
+
+Frames come one after the other without a camera's pauses, first as fast as the path takes them, then at a camera's pace (a card
+that has rested is slower). In the same run the same frames go through the canvas, which is the baseline and the measure of the
+picture. Networks without weights on this machine run with untrained ones: as much arithmetic.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from gpen_live.bench.measure import untrained_or_own
+from gpen_live.cli.options import DEVICE, MODEL, SizeType
+from gpen_live.engine.device import choose_device, describe_device, peak_memory_mb
+from gpen_live.engine.engine import Engine, load_detector
+from gpen_live.engine.frame_path import CanvasPath, FramePath, open_path
+from gpen_live.engine.processed import Processed
+from gpen_live.faces.align import GPEN_TEMPLATE
+from gpen_live.frame import Image, PixelFormat, Size
+from gpen_live.models.registry import get
+
+if TYPE_CHECKING:
+    import torch
+
+    from gpen_live.engine.enhancer import Enhancer
+    from gpen_live.faces.detect import Detection, Detector
+
+_FRAMES = 16  # rotated, so that no cache holds the answer
+_SETTLED = 40
+_PACE_S = 1 / 60
+
+
+@click.command()
+@click.option("--size", type=SizeType(), default="1920x1080", show_default=True)
+@click.option("--model", type=MODEL, default="gpen-256", show_default=True)
+@click.option("--device", type=DEVICE, default="auto", show_default=True)
+@click.option("--layout", type=click.Choice([one.value for one in PixelFormat]), default="nv12", show_default=True)
+@click.option("--faces", type=click.IntRange(1, 4), help="So many at fixed places, whatever the detector finds.")
+@click.option("--full", is_flag=True, help="The whole frame instead of its faces.")
+@click.option("--frames", type=click.IntRange(10), default=2000, show_default=True)
+@click.option("--pinned", is_flag=True, help="Frames lie in page-locked memory already.")
+@click.option("--profile", type=click.Path(path_type=Path), help="Write a trace of some frames to this JSON file, and a table.")
+def command(
+    *,
+    size: Size,
+    model: str,
+    device: str,
+    layout: str,
+    faces: int | None,
+    full: bool,
+    frames: int,
+    pinned: bool,
+    profile: Path | None,
+) -> None:
+    """Measure the frame path: p50 and p95, frames a second, GPU time by stage, GPU memory."""
+    import torch
+
+    chosen = choose_device(device)
+    enhancer, own = untrained_or_own(get(model), chosen)
+    detector = load_detector(chosen)
+    images, found = _frames(size, pinned=pinned)
+    if faces is not None or not found:
+        _fix(detector, size, faces or 1)
+    click.echo(f"{describe_device(chosen)}, {size}, {model}{'' if own else ' (untrained)'}, {layout}, torch {torch.__version__}")
+    path, canvas = open_path(chosen, detector, enhancer), CanvasPath(chosen, detector, enhancer)
+    runner = _Runner(chosen, detector, enhancer, path, images, PixelFormat(layout), full=full)
+    _measure(type(path).__name__, runner, frames)
+    click.echo(f"  GPU memory {peak_memory_mb(chosen):.0f} MB at most, with loading")
+    if not isinstance(path, CanvasPath):
+        baseline = _Runner(chosen, detector, enhancer, canvas, images, PixelFormat(layout), full=full)
+        _measure("The canvas, as baseline", baseline, min(frames, 200))
+        _compare(chosen, detector, enhancer, (path, canvas), images[0], full=full)
+    if profile is not None:
+        _profile(runner, profile)
+
+
+class _Runner:
+    """Feeds an engine with frames, one after the other."""
+
+    def __init__(
+        self,
+        device: torch.device,
+        detector: Detector,
+        enhancer: Enhancer,
+        path: FramePath,
+        images: Sequence[Image],
+        layout: PixelFormat,
+        *,
+        full: bool,
+    ) -> None:
+        self.engine = Engine(device, detector, enhancer, path)
+        self.engine.new_scene()
+        self._images, self._layout, self._full = images, layout, full
+        self._number = 0
+        for _ in range(_SETTLED):  # faces fade in, graphs are recorded
+            self.once()
+
+    def once(self) -> Processed:
+        """One frame, until its pixels lie in host memory."""
+        image, at = self._images[self._number % len(self._images)], self._number / 60
+        self._number += 1
+        work = self.engine.enhance_frame if self._full else self.engine.enhance_faces
+        done = work(image, at, 1.0, self._layout)
+        done.picture.pixels(self._layout)
+        return done
+
+
+def _measure(name: str, runner: _Runner, frames: int) -> None:
+    taken, stages, busy = [], [], []
+    begun = time.perf_counter()
+    for _ in range(frames):
+        start = time.perf_counter()
+        done = runner.once()
+        taken.append((time.perf_counter() - start) * 1e3)
+        stages.append(done.times_ms)
+        busy.append(done.busy_ms)
+    rate = frames / (time.perf_counter() - begun)
+    click.echo(f"\n{name}: {frames} frames, {len(done.faces)} faces. {done.raw_reason}")
+    click.echo(f"  as fast as it goes  {_quantiles(taken)}, {rate:.0f} frames a second")
+    click.echo(f"    busy      {statistics.median(busy):.3f} ms of the device's time a frame")
+    for stage in stages[-1]:
+        click.echo(f"    {stage:9s} {_quantiles([one.get(stage, 0.0) for one in stages])}")
+    taken = []
+    for _ in range(min(frames, 300)):
+        time.sleep(_PACE_S)
+        start = time.perf_counter()
+        runner.once()
+        taken.append((time.perf_counter() - start) * 1e3)
+    click.echo(f"  60 frames a second  {_quantiles(taken)}")
+
+
+def _quantiles(values: list[float]) -> str:
+    p50, p95 = np.percentile(values, (50, 95))
+    return f"p50 {p50:.3f} ms, p95 {p95:.3f} ms"
+
+
+def _compare(
+    device: torch.device, detector: Detector, enhancer: Enhancer, paths: tuple[FramePath, ...], image: Image, *, full: bool
+) -> None:
+    """How far the two ways' pictures of one still frame lie apart."""
+    fast, slow = (
+        _Runner(device, detector, enhancer, path, [image], PixelFormat.BGR, full=full).once().image.astype(int) for path in paths
+    )
+    difference, change = np.abs(fast - slow), np.abs(slow - image)
+    click.echo(
+        f"\nagainst the canvas: {difference.max()} levels at most, {difference.mean():.4f} on average "
+        f"(the network itself changes {change.max()} and {change.mean():.4f})"
+    )
+
+
+def _profile(runner: _Runner, file: Path) -> None:
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as taken:
+        for _ in range(5):
+            runner.once()
+    taken.export_chrome_trace(str(file))
+    click.echo(taken.key_averages().table(sort_by="cuda_time_total", row_limit=40))
+
+
+def _frames(size: Size, *, pinned: bool) -> tuple[list[Image], bool]:
+    """Frames with a face that a detector finds, or without one where the demo camera's photo is not there."""
+    try:
+        from gpen_live.sources.demo_scene import DemoScene
+
+        scene = DemoScene(size, 60.0)
+        images, found = [scene.frame(i) for i in range(_FRAMES)], True
+    except ImportError:
+        rng = np.random.default_rng(0)
+        small = rng.integers(40, 220, (_FRAMES, size.height // 8 + 1, size.width // 8 + 1, 3), dtype=np.uint8)
+        images = [np.ascontiguousarray(one.repeat(8, 0).repeat(8, 1)[: size.height, : size.width]) for one in small]
+        found = False
+    return ([_page_locked(image) for image in images] if pinned else images), found
+
+
+def _page_locked(image: Image) -> Image:
+    import torch
+
+    locked: Image = torch.from_numpy(image).pin_memory().numpy()
+    return locked
+
+
+def _fix(detector: Detector, size: Size, count: int) -> None:
+    """Lets the detector work as ever, but find faces at fixed places."""
+    from gpen_live.faces.detect import Detection
+
+    side = 0.8 * size.height / (1 if count == 1 else 2)
+    faces = []
+    for i in range(count):
+        centre = np.array([(i + 1) * size.width / (count + 1), size.height / 2])
+        (x0, y0), (x1, y1) = centre - side / 4, centre + side / 4
+        points = (GPEN_TEMPLATE - 0.5) * side * (1 - 0.05 * i) + centre
+        faces.append(Detection((x0, y0, x1, y1), 0.99, points))
+    read = detector.read
+
+    def fixed(*args: Any, **options: Any) -> list[Detection]:
+        read(*args, **options)
+        return faces
+
+    detector.read = fixed  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    command()

@@ -1,0 +1,151 @@
+"""What a frame goes through on the device, between the host's decisions: the interface, and the way that runs everywhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
+
+from gpen_live.engine.canvas import open_canvas
+from gpen_live.engine.device import synchronize
+from gpen_live.engine.memory import WHOLE_FRAME, Memory
+from gpen_live.engine.processed import HostPicture, Processed
+from gpen_live.engine.whole import enhance_whole
+from gpen_live.faces.align import Matrix
+from gpen_live.frame import Image, PixelFormat
+
+if TYPE_CHECKING:
+    import torch
+
+    from gpen_live.engine.enhancer import Enhancer
+    from gpen_live.faces.detect import Detection, Detector
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A face to enhance: who it is, its frame-to-crop transform, and how much of the change is blended in (0..1)."""
+
+    identity: int
+    matrix: Matrix
+    weight: float
+
+
+class FramePath(Protocol):
+    """One frame at a time, all calls by one thread. Each call adds its stages' times to `done`.
+
+    Raises:
+        NetworkError: the network or the device failed; the next frame starts afresh.
+    """
+
+    def use(self, enhancer: Enhancer) -> None:
+        """Another network on the same device."""
+
+    def forget(self) -> None:
+        """What the network's last pictures showed is no help any more."""
+
+    def detect(self, done: Processed, image: Image) -> list[Detection]:
+        """The faces in a frame, largest first."""
+
+    def enhance_faces(self, done: Processed, image: Image, faces: Sequence[Placed], at: float, layout: PixelFormat) -> None:
+        """Gives `done` the frame that `detect` was given last, with 1 to 4 faces enhanced, largest first; `at`: capture time."""
+
+    def enhance_frame(self, done: Processed, image: Image, at: float, strength: float, layout: PixelFormat) -> None:
+        """Gives `done` the frame with all of it enhanced by `strength` (0..1)."""
+
+
+class CanvasPath:
+    """On a canvas: OpenCV on the CPU, PyTorch's own operations on any other device."""
+
+    def __init__(self, device: torch.device, detector: Detector, enhancer: Enhancer) -> None:
+        self._device, self._detector, self._enhancer = device, detector, enhancer
+        self._memory = Memory()
+
+    def use(self, enhancer: Enhancer) -> None:
+        self._enhancer = enhancer
+        self.forget()
+
+    def forget(self) -> None:
+        self._memory.forget()
+
+    def detect(self, done: Processed, image: Image) -> list[Detection]:
+        with self._timed(done, "detect"):
+            return self._detector.detect(image)
+
+    def enhance_faces(self, done: Processed, image: Image, faces: Sequence[Placed], at: float, layout: PixelFormat) -> None:
+        import torch
+
+        with self._timed(done, "warp"):
+            canvas = open_canvas(image, self._device)
+            crops = torch.cat([canvas.crop(face.matrix, self._enhancer.size) for face in faces])
+        with self._timed(done, "network"):
+            pictures = self._remembering([face.identity for face in faces], crops, at)
+        with self._timed(done, "blend"):
+            change = pictures - crops
+            # Smallest first: where faces overlap, the larger one, nearer to the camera, has the last word.
+            for i in reversed(range(len(faces))):
+                canvas.blend(faces[i].matrix, change[i : i + 1] * faces[i].weight)
+            done.picture = HostPicture(canvas.picture())
+
+    def enhance_frame(self, done: Processed, image: Image, at: float, strength: float, layout: PixelFormat) -> None:
+        with self._timed(done, "warp"):
+            canvas = open_canvas(image, self._device)
+            whole = canvas.whole()
+        with self._timed(done, "network"):
+            previous = self._memory.recall([WHOLE_FRAME], whole, at) if self._enhancer.memory else None
+            picture = enhance_whole(self._enhancer, whole, previous)
+            self._memory.keep([WHOLE_FRAME], picture, at)
+        with self._timed(done, "blend"):
+            canvas.blend_whole((picture - whole) * strength)
+            done.picture = HostPicture(canvas.picture())
+
+    def _remembering(self, faces: list[int], crops: torch.Tensor, at: float) -> torch.Tensor:
+        """The network's pictures of the faces with these identities, given its last ones where it has a memory."""
+        if not self._enhancer.memory:
+            return self._enhancer(crops)
+        pictures = self._enhancer(crops, self._memory.recall(faces, crops, at))
+        self._memory.keep(faces, pictures, at)
+        return pictures
+
+    @contextmanager
+    def _timed(self, done: Processed, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        synchronize(self._device)
+        done.times_ms[stage] = (time.perf_counter() - start) * 1e3
+        done.busy_ms += done.times_ms[stage]
+
+
+def open_path(device: torch.device, detector: Detector, enhancer: Enhancer) -> FramePath:
+    """The fastest way for a frame that runs on the device."""
+    if not has_fast_path(device):
+        return CanvasPath(device, detector, enhancer)
+    from gpen_live.engine.device import low_priority_stream
+    from gpen_live.engine.gpu.lane import CudaLane
+    from gpen_live.engine.gpu.path import GpuPath
+
+    return GpuPath(CudaLane(device, low_priority_stream(device)), detector, enhancer)
+
+
+@cache
+def has_fast_path(device: torch.device) -> bool:
+    """Whether the kernels of `gpen_live.engine.gpu` run on the device; the first call compiles them (seconds, once a machine)."""
+    if device.type != "cuda" or importlib.util.find_spec("triton") is None:
+        return False
+    import torch
+
+    try:
+        from gpen_live.engine.gpu import kernels
+
+        with torch.inference_mode():
+            kernels.warm_up(device)
+    except Exception:  # noqa: BLE001  no compiler, an old card or driver: there is another way
+        _log.warning("the kernels of the frame path do not run on %s", device, exc_info=True)
+        return False
+    return True

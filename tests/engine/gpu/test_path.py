@@ -1,0 +1,273 @@
+"""The frame path on the device against the canvas: the same faces, the same picture, the same memory and failures."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from gpen_live.engine.convert import convert
+from gpen_live.engine.engine import NO_FACE, Engine
+from gpen_live.engine.enhancer import Enhancer, NetworkError
+from gpen_live.engine.frame_path import CanvasPath, FramePath, open_path
+from gpen_live.faces.align import GPEN_TEMPLATE
+from gpen_live.faces.detect import Detection, Detector
+from gpen_live.frame import Array, Image, PixelFormat
+from gpen_live.models.registry import get
+
+SPEC = get("lite-256")
+STEP = 1 / 30
+
+
+def gpu_path(device: torch.device, detector: Detector, enhancer: Enhancer) -> FramePath:
+    from gpen_live.engine.device import low_priority_stream
+    from gpen_live.engine.gpu.lane import CudaLane, HostLane, Lane
+    from gpen_live.engine.gpu.path import GpuPath
+
+    lane: Lane = HostLane() if device.type == "cpu" else CudaLane(device, low_priority_stream(device))
+    return GpuPath(lane, detector, enhancer)
+
+
+class Known(Detector):
+    """Knows where the faces are; reduces and reads as the real one does."""
+
+    def __init__(self, device: torch.device, *faces: tuple[float, float, float]) -> None:
+        self.device, self.long_side = device, 64
+        self.faces = [Detection((x, y, x + side, y + side), 0.99, (GPEN_TEMPLATE - 0.5) * side + [x, y]) for x, y, side in faces]
+        self.seen: torch.Tensor | None = None
+
+    def detect(self, image: Image, *, max_faces: int = 4, threshold: float = 0.9) -> list[Detection]:
+        return self.faces
+
+    def candidates(self, reduced: torch.Tensor) -> torch.Tensor:
+        self.seen = reduced
+        return torch.zeros(7, 15, device=reduced.device) + reduced.mean()
+
+    def read(self, candidates: Array, *, scale: Any, max_faces: int = 4, threshold: float = 0.9) -> list[Detection]:
+        assert candidates.shape == (7, 15)
+        self.told = float(candidates[0, 0])
+        return self.faces
+
+
+class Small(nn.Module):
+    """Changes every pixel by what is around it; of a size that the interpreter manages."""
+
+    stride = 16
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.mix = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = x + 0.5 * torch.tanh(self.mix(x))
+        return out
+
+
+class Remembering(Small):
+    """Goes halfway from its last picture to what it sees."""
+
+    memory = True
+
+    def forward(self, x: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
+        assert previous is not None
+        return (x + previous) / 2
+
+
+class Fragile(Small):
+    """Gives what is not a number once it sees white."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + 0.2 + torch.where(x.amax() > 0.9, float("nan"), 0.0)
+
+
+def engines(device: torch.device, network: nn.Module, *faces: tuple[float, float, float]) -> tuple[Engine, Engine]:
+    """One on the path under test, one on a canvas on the CPU, which is the measure."""
+    import copy
+
+    made = []
+    for where, fast in ((device, True), (torch.device("cpu"), False)):
+        detector = Known(where, *faces)
+        enhancer = Enhancer(copy.deepcopy(network), SPEC, where)
+        enhancer.size = 64
+        path = gpu_path(where, detector, enhancer) if fast else CanvasPath(where, detector, enhancer)
+        made.append(Engine(where, detector, enhancer, path))
+    return made[0], made[1]
+
+
+def smooth(height: int = 120, width: int = 200, phase: float = 0.0) -> Image:
+    """Where neighbours differ little, so that the canvas's two ways to interpolate (OpenCV's is coarser) may differ little."""
+    y, x = np.mgrid[0:height, 0:width]
+    planes = [127 + 90 * np.sin(x / 19 + p + phase) * np.cos(y / 23 - p) for p in (0.3, 1.7, 4.0)]
+    return np.asarray(np.stack(planes, axis=2), dtype=np.uint8)
+
+
+def close(got: Array, expected: Array) -> None:
+    difference = np.abs(got.astype(int) - expected)
+    assert difference.max() <= 3
+    assert difference.mean() < 0.2
+
+
+@pytest.mark.parametrize("faces", [[(90, 60, 100)], [(60, 50, 70), (150, 70, 50), (110, 110, 26), (10, 10, 30)]])
+@pytest.mark.parametrize(("height", "width"), [(120, 200), (119, 201)])
+def test_faces_look_as_on_the_canvas(device: torch.device, faces: list[Any], height: int, width: int) -> None:
+    fast, slow = engines(device, Small(), *faces)
+    for i in range(7):  # faces fade in
+        layout = list(PixelFormat)[i % 3]
+        image = smooth(height, width, i / 5)
+        done, expected = fast.enhance_faces(image, i * STEP, 0.9, layout), slow.enhance_faces(image, i * STEP, 0.9)
+        assert done.raw_reason == expected.raw_reason
+        if not done.raw_reason:
+            pixels = done.picture.pixels(layout)
+            close(done.image, expected.image)
+            assert np.array_equal(pixels, convert(done.image, layout))
+            assert (done.image != image).any()
+    assert set(done.times_ms) == {"detect", "warp", "network", "blend", "convert"}
+    assert done.busy_ms > 0
+    assert not fast.notes
+
+
+def test_the_detector_sees_the_reduced_frame(device: torch.device) -> None:
+    fast, _ = engines(device, Small())
+    image = smooth()
+    assert fast.enhance_faces(image, 0.0, 1.0).raw_reason == NO_FACE
+    assert isinstance(fast.detector, Known)
+    assert fast.detector.seen is not None
+    assert fast.detector.seen.shape == (1, 3, 38, 64)
+    for shade in (smooth(phase=1.0) // np.uint8(2), image):  # of each frame anew
+        fast.enhance_faces(shade, 0.0, 1.0)
+        assert abs(fast.detector.told - shade.mean()) < 1
+
+
+def test_the_whole_frame_looks_as_on_the_canvas(device: torch.device) -> None:
+    fast, slow = engines(device, Small())
+    for i, layout in enumerate(PixelFormat):
+        image = smooth(53, 77, i)
+        done = fast.enhance_frame(image, i * STEP, 0.7, layout)
+        close(done.image, slow.enhance_frame(image, i * STEP, 0.7).image)
+        assert np.array_equal(done.picture.pixels(layout), convert(done.image, layout))
+    assert set(done.times_ms) == {"warp", "network", "blend", "convert"}
+
+
+def test_a_network_of_fixed_size_takes_the_whole_frame(device: torch.device) -> None:
+    network = Small()
+    network.stride = None  # type: ignore[assignment]
+    fast, slow = engines(device, network)
+    close(fast.enhance_frame(smooth(), 0.0, 1.0).image, slow.enhance_frame(smooth(), 0.0, 1.0).image)
+
+
+def flat(level: int) -> Image:
+    return np.full((120, 200, 3), level, np.uint8)
+
+
+@pytest.mark.parametrize("gap", [STEP, 0.5])
+def test_a_network_with_a_memory_gets_its_last_picture_of_each_face(device: torch.device, gap: float) -> None:
+    fast, slow = engines(device, Remembering(), (50, 60, 70), (150, 60, 60))
+    at = 0.0
+    for i in range(14):
+        at += gap if i == 9 else STEP
+        if i == 11:  # another order by size
+            for one in (fast, slow):
+                assert isinstance(one.detector, Known)
+                one.detector.faces = [
+                    Detection(face.box, face.score, (face.landmarks - centre) * by + centre)
+                    for face, by in zip(one.detector.faces, (0.8, 1.2), strict=True)
+                    for centre in [face.landmarks.mean(axis=0)]
+                ]
+        image = flat(100 + 7 * i)
+        close(fast.enhance_faces(image, at, 1.0).image, slow.enhance_faces(image, at, 1.0).image)
+
+
+def test_the_whole_frame_is_remembered_too(device: torch.device) -> None:
+    fast, slow = engines(device, Remembering())
+    for i in range(4):
+        close(
+            fast.enhance_frame(flat(100 + 20 * i), i * STEP, 1.0).image,
+            slow.enhance_frame(flat(100 + 20 * i), i * STEP, 1.0).image,
+        )
+    fast.new_scene()
+    assert fast.enhance_frame(flat(40), 5 * STEP, 1.0).image[0, 0, 0] == 40
+
+
+def test_what_is_no_number_is_an_error_and_the_next_frame_is_well(device: torch.device) -> None:
+    fast, _ = engines(device, Fragile(), (90, 60, 100))
+    for i in range(7):
+        good = fast.enhance_faces(flat(100), i * STEP, 1.0).image
+    with pytest.raises(NetworkError, match="not numbers"):
+        fast.enhance_faces(flat(255), 7 * STEP, 1.0)
+    assert np.array_equal(fast.enhance_faces(flat(100), 8 * STEP, 1.0).image, good)
+    with pytest.raises(NetworkError, match="not numbers"):
+        fast.enhance_frame(flat(255), 9 * STEP, 1.0)
+    assert not fast.notes
+
+
+def test_a_failure_of_the_device_is_an_error_and_all_is_made_anew(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast, _ = engines(device, Small(), (90, 60, 100))
+    for i in range(7):
+        good = fast.enhance_faces(flat(100), i * STEP, 1.0).image
+    from gpen_live.engine.gpu.buffers import FrameBuffers
+
+    def lost(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nmore lines")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FrameBuffers, "fetch", lost)
+        with pytest.raises(NetworkError, match="out of memory"):
+            fast.enhance_faces(flat(100), 7 * STEP, 1.0)
+    assert np.array_equal(fast.enhance_faces(flat(100), 8 * STEP, 1.0).image, good)
+    assert not fast.notes
+
+
+def test_where_it_never_worked_the_canvas_takes_over(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast, slow = engines(device, Small(), (90, 60, 100))
+    from gpen_live.engine.gpu import kernels
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("no kernel image")
+
+    monkeypatch.setattr(kernels, "reduce", broken)
+    with pytest.raises(NetworkError):
+        fast.enhance_faces(flat(100), 0.0, 1.0)
+    assert "no kernel image" in fast.notes[0]
+    for i in range(7):
+        done, expected = fast.enhance_faces(flat(100), i * STEP, 1.0), slow.enhance_faces(flat(100), i * STEP, 1.0)
+    close(done.image, expected.image)
+
+
+def test_the_engine_takes_this_path_where_there_is_a_gpu(device: torch.device) -> None:
+    from gpen_live.engine.gpu.path import GpuPath
+
+    path = open_path(device, Known(device), Enhancer(Small(), SPEC, device))
+    assert isinstance(path, GpuPath if device.type == "cuda" else CanvasPath)
+
+
+def test_finished_pixels_stay_as_they_are(device: torch.device) -> None:
+    """Sender and window still hold them while the next frames are made."""
+    fast, _ = engines(device, Small())
+    kept = []
+    for i in range(6):
+        done = fast.enhance_frame(flat(20 * i), i * STEP, 1.0, PixelFormat.NV12)
+        kept.append((done.picture, done.picture.pixels(PixelFormat.NV12)))
+        if i % 2:
+            kept[-1][0].image()
+        gc.collect()
+    for i, (picture, pixels) in enumerate(kept):
+        expected = fast.enhance_frame(flat(20 * i), 10 + i, 1.0, PixelFormat.NV12)
+        assert np.array_equal(pixels, expected.picture.pixels(PixelFormat.NV12))
+        assert np.abs(picture.image().astype(int) - expected.image).max() <= 4  # once it has left the device: from the pixels
+
+
+def test_another_network_and_another_size(device: torch.device) -> None:
+    fast, slow = engines(device, Small(), (60, 50, 70))
+    for i in range(12):
+        image = smooth(120, 200, i) if i < 8 else smooth(100, 160, i)
+        if i == 5:
+            for one in (fast, slow):
+                enhancer = Enhancer(Remembering(), SPEC, one.device)
+                enhancer.size = 64
+                one.use(enhancer)
+        close(fast.enhance_faces(image, i * STEP, 1.0).image, slow.enhance_faces(image, i * STEP, 1.0).image)
