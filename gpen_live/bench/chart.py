@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gpen_live.bench import article
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI: Final = 100
-_WIDTH, _ROW_HEIGHT, _LEAST_HEIGHT = 16.0, 0.62, 4.2  # inches
+_WIDTH, _ROW_HEIGHT = 16.0, 0.62  # inches
 _INK, _FAINT, _GRID = "#1f2933", "#66727f", "#dde3e9"
 _OURS, _OTHER, _THEIRS = "#1769aa", "#8fb8de", "#b0413e"
 _STAGES: Final = {"detect": "#5b8c5a", "warp": "#cfd27e", "network": "#1769aa", "blend": "#e0a458", "convert": "#8d6a9f"}
@@ -51,24 +51,34 @@ def make_figure(bench: Bench) -> Figure:
         from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as error:
         raise GpenLiveError(f"The chart can't be drawn ({error}).", "Install GPEN Live again, with all it requires.") from error
-    panels = [panel for drawn, panel in ((bench.networks or bench.paths, _latency), (_stacked(bench), _shares)) if drawn]
-    panels += [panel for drawn, panel in ((_face_and_full(bench), _roi), (bench.flows, _flow)) if drawn]
+    panels = [(rows, panel) for rows, panel in _panels(bench) if rows]
     if not panels:
         raise GpenLiveError("There is nothing to draw: no network and no frame path was measured.", "Leave --only away.")
-    lines = (len(panels) + 1) // 2
-    height = max(_LEAST_HEIGHT, 1.9 + _ROW_HEIGHT * max(len(bench.models), len(bench.flows)))
-    top = lines * height + 1.0
+    heights = [1.9 + _ROW_HEIGHT * max(rows for rows, _ in panels[i : i + 2]) for i in range(0, len(panels), 2)]
+    top = sum(heights) + 1.0
     room = ConstrainedLayoutEngine(w_pad=0.25, h_pad=0.2, rect=(0, 0, 1, 1 - 0.75 / top))
     figure = Figure(figsize=(_WIDTH, top), facecolor="white", layout=room)
     figure.text(0.015, 1 - 0.32 / top, f"GPEN Live on {bench.device}", size=18, weight="bold", color=_INK, va="center")
     figure.text(0.015, 1 - 0.62 / top, _subtitle(bench), size=_NORMAL, color=_FAINT, va="center")
-    grid = figure.add_gridspec(lines, 2)
-    for place, panel in enumerate(panels):
+    grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
+    for place, (_, panel) in enumerate(panels):
         whole_line = place == len(panels) - 1 and place % 2 == 0
         axes = figure.add_subplot(grid[place // 2, :] if whole_line else grid[place // 2, place % 2])
         _bare(axes)
         panel(axes, bench)
     return figure
+
+
+def _panels(bench: Bench) -> list[tuple[int, Callable[[Axes, Bench], None]]]:
+    """All panels, each with the number of its rows; none where that was not measured."""
+    frames = [path for path in bench.paths if path.mode == "roi"]
+    return [
+        (max(len(bench.networks), len(frames)), _latency),
+        (len(frames), _shares),
+        (len(_face_and_full(bench)), _roi),
+        (len(bench.flows), _flow),
+        (len(bench.rivals), _rival),
+    ]
 
 
 def _subtitle(bench: Bench) -> str:
@@ -83,8 +93,8 @@ def _latency(axes: Axes, bench: Bench) -> None:
     frame = {path.model: path.frame_ms.p50 for path in bench.paths if path.mode == "roi"}
     models = [model for model in bench.models if model in network or model in frame]
     theirs = {model: ms for model, ms in article.FRAME_MS.items() if model in models}
-    everything = [*network.values(), *frame.values(), *theirs.values(), article.LIMITS_MS["stuttering"] * 1.5]
-    _logarithmic(axes, everything)
+    words = [1.6 * ms for ms in theirs.values()]  # "over 1000" is longer than a number
+    _logarithmic(axes, [*network.values(), *frame.values(), *words, article.LIMITS_MS["stuttering"] * 1.5])
     _bands(axes)
     for place, model in enumerate(models):
         ours = [ms for ms in (network.get(model), frame.get(model)) if ms is not None]
@@ -129,10 +139,6 @@ def _bands(axes: Axes) -> None:
         )
     for limit in article.LIMITS_MS.values():
         axes.axvline(limit, color=_FAINT, lw=0.8, ls=(0, (3, 3)), zorder=1)
-
-
-def _stacked(bench: Bench) -> bool:
-    return any(path.mode == "roi" for path in bench.paths)
 
 
 def _shares(axes: Axes, bench: Bench) -> None:
@@ -181,6 +187,13 @@ def _flow(axes: Axes, bench: Bench) -> None:
     _dumbbells(axes, rows, "gain")
     _title(axes, "Frames a second (logarithmic): one after the other, or pipelined")
     _legend(axes, [("o", _OTHER, "one after the other"), ("o", _OURS, "pipelined")])
+
+
+def _rival(axes: Axes, bench: Bench) -> None:
+    rows = [(one.model, one.ours_ms.p50, one.upstream_ms.p50, f"{one.ratio:.1f}x") for one in bench.rivals]
+    _dumbbells(axes, rows, "faster")
+    _title(axes, "The network alone in ms (logarithmic): ours, or upstream's")
+    _legend(axes, [("o", _OURS, "ours"), ("o", _OTHER, "upstream, fp32")])
 
 
 def _dumbbells(axes: Axes, rows: Sequence[Row], difference: str) -> None:

@@ -45,7 +45,7 @@ class Budget:
         return done < self.least or (done < self.most and time.perf_counter() < end)
 
 
-FULL = Budget(seconds=4.0, least=5, most=1000, warm_ups=3)
+FULL = Budget(seconds=3.0, least=5, most=1000, warm_ups=3)
 QUICK = Budget(seconds=1.0, least=3, most=200, warm_ups=2)
 
 

@@ -21,6 +21,7 @@ from gpen_live.bench.measure import Measurement, Options
 from gpen_live.bench.network import crops, time_network
 from gpen_live.bench.path import time_path
 from gpen_live.bench.plan import run
+from gpen_live.bench.results import Footprint
 from gpen_live.bench.timing import Budget
 from gpen_live.bench.weights import weights_for
 from gpen_live.engine.engine import Engine, Processed
@@ -205,7 +206,7 @@ def test_a_clip_without_frames_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_footprint_has_all_its_figures(tiny: str, tmp_path: Path) -> None:
     path, _ = weights_for(get(tiny), tmp_path)
     found = footprint._work({"model": tiny, "weights": str(path), "device": "cpu", "width": 320, "height": 180})
-    one = footprint.Footprint(model=tiny, **found)
+    one = Footprint(model=tiny, **found)
     assert one.warm_up_s > 0
     assert one.load_s > 0
     assert one.ram_peak_mb >= one.ram_before_mb > 50

@@ -104,7 +104,7 @@ def test_the_chart_is_a_picture_of_a_readable_size() -> None:
     with Pillow.open(io.BytesIO(draw(bench()))) as picture:
         assert picture.format == "PNG"
         assert picture.width == 1600
-        assert 900 <= picture.height <= 1400
+        assert 900 <= picture.height <= 1800
         assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 50
 
 
@@ -118,7 +118,7 @@ def labels(one: Bench) -> list[Text]:
         for label in axes.get_xticklabels()
         if not axes.get_xlim()[0] <= label.get_position()[0] <= axes.get_xlim()[1]
     }
-    found = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text() and text.get_visible()]
+    found = [text for text in figure.findobj(Text) if text.get_text()]
     return [text for text in found if text not in beyond]
 
 
@@ -131,7 +131,7 @@ def test_the_chart_names_device_units_networks_and_figures() -> None:
         assert model in words
     for grade in ("fluent", "acceptable", "stuttering", "unusable", "detect", "warp", "network", "blend", "convert"):
         assert grade in words
-    for figure in ("5.0", "957", "977 ms", "0.9x", "34.6", "51.8", "+50 %", "-4 %"):
+    for figure in ("5.0", "957", "977 ms", "0.9x", "34.6", "51.8", "+50 %", "-4 %", "2.1x"):
         assert figure in words, figure
 
 
