@@ -97,12 +97,10 @@ def _latency(axes: Axes, bench: Bench) -> None:
     _logarithmic(axes, [*network.values(), *frame.values(), *words, article.LIMITS_MS["stuttering"] * 1.5])
     _bands(axes)
     for place, model in enumerate(models):
-        ours = [ms for ms in (network.get(model), frame.get(model)) if ms is not None]
-        axes.plot(ours, [place] * len(ours), color=_OTHER, lw=5, solid_capstyle="round", zorder=2)
-        if model in network:
-            _mark(axes, network[model], place, _OTHER, _number(network[model]), left=model in frame)
-        if model in frame:
-            _mark(axes, frame[model], place, _OURS, _number(frame[model]))
+        found = [(one[model], colour) for one, colour in ((network, _OTHER), (frame, _OURS)) if model in one]
+        axes.plot([ms for ms, _ in found], [place] * len(found), color=_OTHER, lw=5, solid_capstyle="round", zorder=2)
+        for i, (ms, colour) in enumerate(sorted(found)):
+            _mark(axes, ms, place, colour, _number(ms), left=i == 0 and len(found) > 1)
         if model in theirs:
             axes.plot(theirs[model], place + 0.3, "D", color=_THEIRS, ms=6, zorder=3)
             text = f" {article.frame_text(model)}"
