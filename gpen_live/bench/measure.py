@@ -22,7 +22,7 @@ from gpen_live.bench.upstream import time_rival
 from gpen_live.bench.weights import weights_for
 from gpen_live.engine.device import choose_device, describe_device
 from gpen_live.engine.engine import Engine, load_detector
-from gpen_live.engine.enhancer import load_enhancer
+from gpen_live.engine.enhancer import Enhancer, load_enhancer
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Image, Size
 from gpen_live.live.config import Mode
@@ -79,6 +79,7 @@ class Measurement:
         self._device: torch.device = choose_device(options.device)
         self._guess = Guess(gflops(self._device), self._device.type != "cpu", options.size)
         self._detector: Detector | None = None
+        self._enhancer: Enhancer | None = None
         self._engine: Engine | None = None
         self._frames: list[Image] = []
         self._own_weights = False
@@ -89,7 +90,7 @@ class Measurement:
             source=Path(options.source).name,
             quick=options.quick,
         )
-        self.steps = [Step("Frames and detector", 3.0 + _FRAMES * 0.02, self._prepare)]
+        self.steps = [Step("frames and detector", 3.0 + _FRAMES * 0.02, self._prepare)]
         for name in options.models:
             self.steps += self._steps_of(get(name))
 
@@ -140,17 +141,17 @@ class Measurement:
     def _prepare(self, going: Going) -> None:
         if {"stages", "flow"} & set(self._options.parts):
             self._frames = read_frames(self._options.source, self._options.size, _FRAMES, going)
-        self._detector = load_detector(self._device)
+            self._detector = load_detector(self._device)
 
     def _load(self, spec: ModelSpec) -> None:
-        assert self._detector is not None
         path, self._own_weights = weights_for(spec, self._folder)
-        enhancer = load_enhancer(spec.name, path, self._device, thorough=not self._options.quick)
-        self._engine = Engine(self._device, self._detector, enhancer)
+        self._enhancer = load_enhancer(spec.name, path, self._device, thorough=not self._options.quick)
+        if self._detector is not None:
+            self._engine = Engine(self._device, self._detector, self._enhancer)
 
     def _network(self, going: Going) -> None:
-        enhancer = self._loaded.enhancer
-        _keep(self.bench.networks, time_network(enhancer, self._budget, going, own_weights=self._own_weights))
+        assert self._enhancer is not None
+        _keep(self.bench.networks, time_network(self._enhancer, self._budget, going, own_weights=self._own_weights))
 
     def _path(self, mode: Mode, going: Going) -> None:
         _keep(self.bench.paths, time_path(self._loaded, mode, self._frames, self._budget, going))
@@ -180,7 +181,7 @@ class Measurement:
 
     def _release(self) -> None:
         """Lets go of the network, and of the GPU's memory that PyTorch keeps for the next one."""
-        self._engine = None
+        self._enhancer = self._engine = None
         gc.collect()
         if self._device.type == "cuda":
             import torch

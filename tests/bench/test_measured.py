@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +31,7 @@ from gpen_live.engine.enhancer import NetworkError, load_enhancer
 from gpen_live.errors import GpenLiveError, SourceError, WeightsError
 from gpen_live.frame import Image, Size
 from gpen_live.live.config import Mode
+from gpen_live.live.report import peak_ram_mb
 from gpen_live.models import registry
 from gpen_live.models.registry import get
 from gpen_live.nets import gpen
@@ -211,6 +214,13 @@ def test_a_footprint_has_all_its_figures(tiny: str, tmp_path: Path) -> None:
     assert one.load_s > 0
     assert one.ram_peak_mb >= one.ram_before_mb > 50
     assert one.first_frame_s >= one.import_s > 0
+
+
+def test_a_small_process_has_not_the_memory_of_the_one_that_started_it() -> None:
+    assert peak_ram_mb() > 150, "PyTorch is loaded here"
+    code = "from gpen_live.live.report import peak_ram_mb; print(peak_ram_mb())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=child._environment())
+    assert 5 < float(done.stdout) < 120
 
 
 def test_a_process_answers_fails_in_words_and_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
