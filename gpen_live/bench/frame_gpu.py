@@ -10,6 +10,7 @@ picture. Networks without weights on this machine run with untrained ones: as mu
 from __future__ import annotations
 
 import statistics
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from gpen_live.bench.measure import untrained_or_own
+from gpen_live.bench.weights import weights_for
 from gpen_live.cli.options import DEVICE, MODEL, SizeType
 from gpen_live.engine.device import choose_device, describe_device, peak_memory_mb
 from gpen_live.engine.engine import Engine, load_detector
+from gpen_live.engine.enhancer import load_enhancer
 from gpen_live.engine.frame_path import CanvasPath, FramePath, open_path
 from gpen_live.engine.processed import Processed
 from gpen_live.faces.align import GPEN_TEMPLATE
@@ -65,7 +67,9 @@ def command(
     import torch
 
     chosen = choose_device(device)
-    enhancer, own = untrained_or_own(get(model), chosen)
+    with tempfile.TemporaryDirectory() as folder:
+        weights, own = weights_for(get(model), Path(folder))
+        enhancer = load_enhancer(model, weights, chosen, fit=lambda share: None)
     detector = load_detector(chosen)
     images, found = _frames(size, pinned=pinned)
     if faces is not None or not found:

@@ -1,194 +1,200 @@
-"""Measurements on this machine: networks alone, and the frame path's stages."""
+"""All measurements of one run, network by network, into one `Bench`."""
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable, Iterator
+import gc
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
 
-import numpy as np
-
-from gpen_live.engine.candidates import Candidate
-from gpen_live.engine.device import choose_device, describe_device, synchronize
+from gpen_live import __version__
+from gpen_live.bench.clip import FEEDS, read_frames
+from gpen_live.bench.flow import SLOW_FPS, time_flow
+from gpen_live.bench.footprint import take_footprint
+from gpen_live.bench.network import time_network
+from gpen_live.bench.path import time_path
+from gpen_live.bench.plan import Guess, Step, gflops
+from gpen_live.bench.results import Bench
+from gpen_live.bench.timing import FULL, QUICK, Budget, Going
+from gpen_live.bench.upstream import time_rival
+from gpen_live.bench.weights import weights_for
+from gpen_live.engine.device import choose_device, describe_device
 from gpen_live.engine.engine import Engine, load_detector
 from gpen_live.engine.enhancer import Enhancer, load_enhancer
-from gpen_live.errors import WeightsError
+from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Image, Size
-from gpen_live.live.status import Quantiles, grade
+from gpen_live.live.config import Mode
 from gpen_live.models.registry import ModelSpec, get
-from gpen_live.sources import open_source
 
 if TYPE_CHECKING:
     import torch
 
-_WARM_UP = 5
-_INPUTS = 8  # rotated, so that no cache holds the answer
-_LEAST_RUNS, _MOST_RUNS, _BUDGET_S = 5, 200, 6.0
+    from gpen_live.faces.detect import Detector
+
+ALL: Final = ("lite-256", "lite-512", "gpen-256", "gpen-512", "gpen-1024", "gpen-2048")
+FEW: Final = ("lite-256", "gpen-256", "gpen-512")
+PARTS: Final = ("networks", "stages", "flow", "memory")
 _FRAMES = 60
-_FRAME_SIZE = Size(1280, 720)
+_SIZE: Final = Size(1280, 720)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class NetworkTime:
-    """One network alone on one crop, in milliseconds. `own_weights` is False where it ran with untrained ones.
+class Options:
+    """What to measure.
 
-    `candidates` are the ways to run it that were measured on this processor, the chosen one marked; none on other devices.
-    `notes` say what could not be used.
+    Args:
+        models: names of the registry. modes: of the frame path. parts: of `PARTS`.
+        device: as `choose_device` takes it. size: of the frames. source: "demo" or a file that they come from.
+        quick: shorter budgets. upstream: a checkout of yangxy/GPEN to compare with.
     """
 
-    model: str
-    size: int
-    runtime: str
-    precision: str
-    threads: int | None
-    load_s: float
-    runs: int
-    network_ms: Quantiles
-    fps: float
-    grade: str
-    own_weights: bool
-    candidates: list[Candidate]
-    notes: list[str]
+    models: Sequence[str]
+    modes: Sequence[Mode] = (Mode.ROI, Mode.FULL)
+    parts: Sequence[str] = PARTS
+    device: str = "auto"
+    size: Size = _SIZE
+    source: str = "demo"
+    quick: bool = False
+    upstream: Path | None = None
 
 
-@dataclass(frozen=True)
-class PathTime:
-    """The frame path on the demo camera at 1280x720, without waiting for a camera or a tick, in milliseconds by stage."""
+class Measurement:
+    """One run: `steps` are what there is to do, `bench` is what has been found so far.
 
-    model: str
-    mode: str
-    frames: int
-    stages_ms: dict[str, Quantiles]
-    frame_ms: Quantiles
-    fps: float
-
-
-@dataclass(frozen=True)
-class Bench:
-    """All measurements of one run."""
-
-    device: str
-    frame_size: str
-    networks: list[NetworkTime]
-    paths: list[PathTime]
-
-
-def run_bench(models: list[str], device_name: str, say: Callable[[str], None]) -> Bench:
-    """Measures each model on the device; `say` is told what comes next.
+    Args:
+        folder: for weights of networks that have none of their own here, deleted once they have been measured.
 
     Raises:
-        UsageError, DeviceError: as `choose_device`. WeightsError: the detector's file is missing.
+        UsageError, DeviceError: as `choose_device`.
     """
-    device = choose_device(device_name)
-    frames = list(_frames())
-    networks, paths = [], []
-    detector = load_detector(device)
-    for i, name in enumerate(models):
-        say(f"{name} ({i + 1} of {len(models)})")
-        start = time.perf_counter()
-        enhancer, own = untrained_or_own(get(name), device)
-        load_s = time.perf_counter() - start
-        networks.append(_network(enhancer, load_s, own))
-        engine = Engine(device, detector, enhancer)
-        for mode in ("roi", "full"):
-            say(f"{name}: {mode}")
-            engine.new_scene()
-            paths.append(_path(engine, mode, frames))
-    return Bench(describe_device(device), str(_FRAME_SIZE), networks, paths)
+
+    def __init__(self, options: Options, folder: Path) -> None:
+        self._options = options
+        self._folder = folder
+        self._budget: Budget = QUICK if options.quick else FULL
+        self._device: torch.device = choose_device(options.device)
+        self._guess = Guess(gflops(self._device), self._device.type != "cpu", options.size)
+        self._detector: Detector | None = None
+        self._enhancer: Enhancer | None = None
+        self._engine: Engine | None = None
+        self._frames: list[Image] = []
+        self._own_weights = False
+        self.bench = Bench(
+            version=__version__,
+            device=describe_device(self._device),
+            frame_size=str(options.size),
+            source=Path(options.source).name,
+            quick=options.quick,
+        )
+        self.steps = [Step("frames and detector", 3.0 + _FRAMES * 0.02, self._prepare)]
+        for name in options.models:
+            self.steps += self._steps_of(get(name))
+
+    def _steps_of(self, spec: ModelSpec) -> list[Step]:
+        """Of one network; once a step has failed, the later ones are left out."""
+        options, guess, budget = self._options, self._guess, self._budget
+        failed: list[str] = []
+
+        def step(title: str, seconds: float, work: Callable[[Going], None]) -> Step:
+            return Step(f"{spec.name}: {title}", seconds, lambda going: None if failed else self._try(spec, work, going, failed))
+
+        steps: list[Step] = []
+        if {"networks", "stages", "flow"} & set(options.parts):
+            thorough = not options.quick
+            steps.append(step("loading", guess.load_s(spec, thorough=thorough) + 1, lambda _: self._load(spec)))
+        if "networks" in options.parts:
+            seconds = budget.estimate(guess.run_s(spec)) + (3.0 if guess.gpu else 0.0)  # the profiler's start
+            steps.append(step("network", seconds, self._network))
+        if "stages" in options.parts:
+            for mode in options.modes:
+                seconds = budget.estimate(guess.frame_s(spec, full=mode is Mode.FULL))
+                title = "faces" if mode is Mode.ROI else "full frame"
+                steps.append(step(title, seconds, partial(self._path, mode)))
+        if "flow" in options.parts:
+            full = options.modes[0] is Mode.FULL
+            feeds = 1 if guess.frame_s(spec, full=full) > 1 / SLOW_FPS else len(FEEDS)
+            seconds = feeds * guess.flow_s(spec, budget, full=full)
+            steps.append(step("serial and pipelined", seconds, self._flow))
+        if steps:
+            steps.append(Step(f"{spec.name}: done", 0.2, lambda _: self._release()))
+        if "memory" in options.parts:
+            steps.append(step("memory and start", guess.process_s(spec), lambda going: self._footprint(spec, going)))
+        if options.upstream is not None and spec.kind == "gpen":
+            steps.append(step("against upstream", guess.rival_s(spec, budget), lambda going: self._rival(spec, going)))
+        return [*steps, Step(f"{spec.name}: done", 0.1, lambda _: self._forget(spec))]
+
+    def _try(self, spec: ModelSpec, work: Callable[[Going], None], going: Going, failed: list[str]) -> None:
+        """A network that fails (no memory for it, a damaged file) is told about; the others go on."""
+        try:
+            work(going)
+        except (GpenLiveError, RuntimeError, MemoryError) as error:
+            known = isinstance(error, GpenLiveError)
+            reason = str(error) if known else f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+            failed.append(reason)
+            self.bench.failures.append(f"{spec.name}: {reason}")
+            self._release()
+
+    def _prepare(self, going: Going) -> None:
+        if {"stages", "flow"} & set(self._options.parts):
+            self._frames = read_frames(self._options.source, self._options.size, _FRAMES, going)
+            self._detector = load_detector(self._device)
+
+    def _load(self, spec: ModelSpec) -> None:
+        path, self._own_weights = weights_for(spec, self._folder)
+        self._enhancer = load_enhancer(spec.name, path, self._device, thorough=not self._options.quick, fit=lambda share: None)
+        if self._detector is not None:
+            self._engine = Engine(self._device, self._detector, self._enhancer)
+
+    def _network(self, going: Going) -> None:
+        assert self._enhancer is not None
+        _keep(self.bench.networks, time_network(self._enhancer, self._budget, going, own_weights=self._own_weights))
+
+    def _path(self, mode: Mode, going: Going) -> None:
+        _keep(self.bench.paths, time_path(self._loaded, mode, self._frames, self._budget, going))
+
+    def _flow(self, going: Going) -> None:
+        for feed in FEEDS:
+            mode = self._options.modes[0]
+            found = time_flow(self._loaded, mode, self._frames, feed, self._budget, going)
+            _keep(self.bench.flows, found)
+            if found is None or found.serial_fps < SLOW_FPS:  # how frames come in is nothing beside such a network
+                return
+
+    def _footprint(self, spec: ModelSpec, going: Going) -> None:
+        path, _ = weights_for(spec, self._folder)
+        _keep(self.bench.footprints, take_footprint(spec.name, path, str(self._device), self._options.size, going))
+
+    def _rival(self, spec: ModelSpec, going: Going) -> None:
+        assert self._options.upstream is not None
+        path, own = weights_for(spec, self._folder)
+        folder, device = self._options.upstream, str(self._device)
+        _keep(self.bench.rivals, time_rival(folder, spec.name, path, device, self._budget, going, own_weights=own))
+
+    @property
+    def _loaded(self) -> Engine:
+        assert self._engine is not None
+        return self._engine
+
+    def _release(self) -> None:
+        """Lets go of the network, and of the GPU's memory that PyTorch keeps for the next one."""
+        self._enhancer = self._engine = None
+        gc.collect()
+        if self._device.type == "cuda":
+            import torch
+
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(self._device)
+
+    def _forget(self, spec: ModelSpec) -> None:
+        """Deletes the untrained weights: hundreds of megabytes."""
+        for path in self._folder.glob(f"{spec.name}-*"):
+            path.unlink()
 
 
-def untrained_or_own(spec: ModelSpec, device: torch.device) -> tuple[Enhancer, bool]:
-    """The model with its own weights, or with untrained ones where they are not there: as much arithmetic either way."""
-    try:
-        return load_enhancer(spec.name, None, device, thorough=True), True
-    except WeightsError:
-        if spec.shipped:
-            raise
-    from gpen_live.nets.gpen import VARIANTS, Gpen
-
-    enhancer = Enhancer(Gpen(**VARIANTS[spec.name]), spec, device)
-    enhancer.warm_up(thorough=True)
-    return enhancer, False
-
-
-def _network(enhancer: Enhancer, load_s: float, own: bool) -> NetworkTime:
-    import torch
-
-    with torch.inference_mode():
-        torch.manual_seed(0)
-        crops = [torch.rand(1, 3, enhancer.size, enhancer.size, device=enhancer.device) * 2 - 1 for _ in range(_INPUTS)]
-        taken = _repeat(lambda i: enhancer(crops[i % _INPUTS]), enhancer.device)
-    times = _quantiles(taken)
-    return NetworkTime(
-        model=enhancer.spec.name,
-        size=enhancer.size,
-        runtime=enhancer.runtime,
-        precision=enhancer.precision,
-        threads=enhancer.threads,
-        load_s=round(load_s, 3),
-        runs=len(taken),
-        network_ms=times,
-        fps=round(1e3 / times.p50, 1),
-        grade=grade(times.p50),
-        own_weights=own,
-        candidates=enhancer.candidates,
-        notes=enhancer.notes,
-    )
-
-
-def _repeat(work: Callable[[int], object], device: torch.device) -> list[float]:
-    """Milliseconds of each run of `work`, after a warm-up, for a few seconds."""
-    for i in range(_WARM_UP):
-        work(i)
-    synchronize(device)
-    taken: list[float] = []
-    end = time.perf_counter() + _BUDGET_S
-    while len(taken) < _LEAST_RUNS or (len(taken) < _MOST_RUNS and time.perf_counter() < end):
-        start = time.perf_counter()
-        work(len(taken))
-        synchronize(device)
-        taken.append((time.perf_counter() - start) * 1e3)
-    return taken
-
-
-def _path(engine: Engine, mode: str, frames: list[Image]) -> PathTime:
-    stages: dict[str, list[float]] = {}
-    totals: list[float] = []
-    end = time.perf_counter() + _BUDGET_S
-    for i, frame in enumerate(frames * 2):
-        start = time.perf_counter()
-        done = engine.enhance_frame(frame, i / 30, 1.0) if mode == "full" else engine.enhance_faces(frame, i / 30, 1.0)
-        total = (time.perf_counter() - start) * 1e3
-        if i < _WARM_UP and len(frames) > _WARM_UP:
-            continue
-        totals.append(total)
-        for stage, value in done.times_ms.items():
-            stages.setdefault(stage, []).append(value)
-        if time.perf_counter() > end and len(totals) >= _LEAST_RUNS:
-            break
-    return PathTime(
-        model=engine.enhancer.spec.name,
-        mode=mode,
-        frames=len(totals),
-        stages_ms={stage: _quantiles(values) for stage, values in stages.items()},
-        frame_ms=_quantiles(totals),
-        fps=round(1e3 / statistics.median(totals), 1),
-    )
-
-
-def _frames() -> Iterator[Image]:
-    source = open_source("demo", size=_FRAME_SIZE, fps=30.0, realtime=False)
-    try:
-        for _ in range(_FRAMES):
-            frame = source.read()
-            assert frame is not None
-            yield frame
-    finally:
-        source.close()
-
-
-def _quantiles(values: list[float]) -> Quantiles:
-    p50, p95, p99 = np.percentile(values, (50, 95, 99))
-    return Quantiles(*(round(float(v), 3) for v in (p50, p95, p99, max(values))))
+def _keep(found: list[T], one: T | None) -> None:
+    if one is not None:
+        found.append(one)

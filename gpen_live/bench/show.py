@@ -1,53 +1,40 @@
-"""The bench's figures as tables for the terminal."""
+"""The bench's tables in the terminal."""
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
 
-from gpen_live.bench.measure import Bench
+from gpen_live.bench.results import Bench
+from gpen_live.bench.tables import Table, heading, tables
 
-_STAGES = ("detect", "warp", "network", "blend")
+_WIDE = 150  # columns where no terminal sets them: a pipe, a file
 
 
 def show(bench: Bench, console: Console) -> None:
-    """Prints the tables; times in milliseconds."""
-    console.print(f"\nDevice: {bench.device}", highlight=False)
-    networks = Table(
-        "network", "crop", "precision", "p50 ms", "p95 ms", "fps", "live?", "load s", title="The network alone, one face"
-    )
-    for one in bench.networks:
-        name = one.model if one.own_weights else f"{one.model} *"
-        networks.add_row(
-            name,
-            f"{one.size}",
-            one.precision,
-            f"{one.network_ms.p50:.1f}",
-            f"{one.network_ms.p95:.1f}",
-            f"{one.fps:.0f}",
-            one.grade,
-            f"{one.load_s:.1f}",
-        )
-    console.print(networks)
-    if any(one.candidates for one in bench.networks):
-        console.print(_candidates(bench))
-    for note in dict.fromkeys(note for one in bench.networks for note in one.notes):
-        console.print(note, highlight=False)
-    paths = Table("network", "mode", *(f"{stage} p50" for stage in _STAGES), "frame p50", "frame p95", "fps")
-    paths.title = f"The frame path, demo camera at {bench.frame_size}"
-    for path in bench.paths:
-        stages = [f"{path.stages_ms[stage].p50:.1f}" if stage in path.stages_ms else "" for stage in _STAGES]
-        paths.add_row(path.model, path.mode, *stages, f"{path.frame_ms.p50:.1f}", f"{path.frame_ms.p95:.1f}", f"{path.fps:.0f}")
-    console.print(paths)
-    if not all(one.own_weights for one in bench.networks):
-        console.print("* untrained weights: the official ones are not on this machine; times are the same.", highlight=False)
+    """Prints all tables."""
+    if not console.is_terminal:
+        console.width = max(console.width, _WIDE)
+    console.print()
+    for line in heading(bench):
+        console.print(line, highlight=False, markup=False)
+    for table in tables(bench):
+        console.print(_rich(table))
+        for note in table.notes:
+            console.print(note, highlight=False, markup=False)
 
 
-def _candidates(bench: Bench) -> Table:
-    """What each network was chosen from: how fast it runs in each way on this processor."""
-    table = Table("network", "runs in", "precision", "threads", "ms", "chosen", title="Candidates on this processor, one face")
-    for network in bench.networks:
-        for i, one in enumerate(network.candidates):
-            name = network.model if i == 0 else ""
-            table.add_row(name, one.runtime, one.precision, f"{one.threads}", f"{one.ms:.1f}", "yes" if one.chosen else "")
-    return table
+def _rich(table: Table) -> RichTable:
+    numbers = [_counts(cells) for cells in zip(*table.rows, strict=True)]
+    made = RichTable(title=table.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    for place, (name, right) in enumerate(zip(table.columns, numbers, strict=True)):
+        made.add_column(name, justify="right" if right else "left", no_wrap=place == 0, overflow="fold")
+    for row in table.rows:
+        made.add_row(*row)
+    return made
+
+
+def _counts(cells: tuple[str, ...]) -> bool:
+    """Whether a column holds numbers, which stand below each other's ends."""
+    return all(cell[:1].isdigit() or cell[:1] in ("", "+", "-") for cell in cells)

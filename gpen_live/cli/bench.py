@@ -2,36 +2,170 @@
 
 from __future__ import annotations
 
-import dataclasses
+import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from gpen_live.cli.options import DEVICE, MODEL, check_writable
+from gpen_live.cli.interrupt import on_interrupt
+from gpen_live.cli.options import DEVICE, MODEL, SizeType, check_writable
+from gpen_live.errors import GpenLiveError, UsageError
+from gpen_live.frame import Size
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gpen_live.bench.measure import Measurement
+    from gpen_live.bench.results import Bench
+
+_PARTS = ("networks", "stages", "flow", "memory")
 
 
 @click.command(name="bench")
-@click.option("--model", "models", type=MODEL, multiple=True, help="One or more models; by default lite-256, gpen-256, gpen-512.")
+@click.option(
+    "--model", "models", type=MODEL, multiple=True, help="One or more networks; by default all, with --quick a few of them."
+)
 @click.option("--device", type=DEVICE, default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--report", type=click.Path(path_type=Path), help="Write all figures to this JSON file.")
-def command(*, models: tuple[str, ...], device: str, report: Path | None) -> int:
-    """Measure networks and frame path on this machine: medians and p95, ROI against full frame."""
+@click.option("--size", type=SizeType(), default="1280x720", show_default=True, help="Size of the frames.")
+@click.option("--frames", type=click.Path(path_type=Path), help="A video to take the frames from, instead of the demo camera.")
+@click.option("--mode", "modes", type=click.Choice(["roi", "full"]), multiple=True, help="Of the frame path; by default both.")
+@click.option("--only", "parts", type=click.Choice(_PARTS), multiple=True, help="Measure only this; by default all of it.")
+@click.option("--quick", is_flag=True, help="About a quarter of the time, with less certain figures.")
+@click.option(
+    "--against",
+    metavar="upstream=DIR",
+    help="Time upstream's network too, from a checkout of yangxy/GPEN in DIR: runs its code, in a process of its own.",
+)
+@click.option("--json", "--report", "report", type=click.Path(path_type=Path), help="Write all figures to this JSON file.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write the tables to this Markdown file.")
+@click.option("--chart", type=click.Path(path_type=Path), help="Draw the figures into this picture, PNG.")
+@click.option("--load", type=click.Path(path_type=Path), help="Measure nothing: show, write or draw an earlier run's JSON file.")
+def command(
+    *,
+    models: tuple[str, ...],
+    device: str,
+    size: Size,
+    frames: Path | None,
+    modes: tuple[str, ...],
+    parts: tuple[str, ...],
+    quick: bool,
+    against: str | None,
+    report: Path | None,
+    markdown: Path | None,
+    chart: Path | None,
+    load: Path | None,
+) -> int:
+    """Measure networks and frame path on this machine: latency by stage, throughput, memory and start.
+
+    Ctrl-C ends early, with what has been measured shown and written.
+    """
+    _check_outputs(report, markdown, chart)
+    if load is not None:
+        from gpen_live.bench.results import read
+
+        _tell(read(load), report, markdown, chart)
+        return 0
+    upstream = None
+    if against is not None:
+        from gpen_live.bench.upstream import check_against
+
+        upstream = check_against(against)
+    if frames is not None:
+        from gpen_live.sources import check_spec
+
+        check_spec(str(frames))
     from rich.console import Console
 
-    if report is not None:
-        check_writable(report, "report")
-    names = list(models) or ["lite-256", "gpen-256", "gpen-512"]
-    console = Console()
-    console.print(f"Measuring {', '.join(names)}: up to {25 * len(names)} seconds. Close what else is busy.", highlight=False)
-    with console.status("Loading PyTorch") as status:
-        from gpen_live.bench.measure import run_bench
+    console = Console(stderr=True, highlight=False)
+    with tempfile.TemporaryDirectory(prefix="gpen-live-bench-") as folder:
+        with console.status("Loading PyTorch"):
+            from gpen_live.bench.measure import ALL, FEW, Measurement, Options
+            from gpen_live.live.config import Mode
 
-        bench = run_bench(names, device, status.update)
-    from gpen_live.bench.show import show
-
-    show(bench, console)
-    if report is not None:
-        from gpen_live.live.report import write_report
-
-        write_report(report, dataclasses.asdict(bench))
+            options = Options(
+                models=list(dict.fromkeys(models)) or (FEW if quick else ALL),
+                modes=[Mode(mode) for mode in dict.fromkeys(modes)] or (Mode.ROI, Mode.FULL),
+                parts=parts or _PARTS,
+                device=device,
+                size=size,
+                source="demo" if frames is None else str(frames),
+                quick=quick,
+                upstream=upstream,
+            )
+            measurement = Measurement(options, Path(folder))
+        _announce(console, options.models, measurement, upstream)
+        _measure(console, measurement)
+    _tell(measurement.bench, report, markdown, chart)
+    if measurement.bench.failures:
+        raise GpenLiveError("Not everything could be measured.", " ".join(measurement.bench.failures))
     return 0
+
+
+def _check_outputs(report: Path | None, markdown: Path | None, chart: Path | None) -> None:
+    """Before minutes of work, not after them."""
+    outputs = [(path, what) for path, what in ((report, "report"), (markdown, "tables' file"), (chart, "chart")) if path]
+    for path, what in outputs:
+        check_writable(path, what)
+    if chart is not None and chart.suffix.lower() != ".png":
+        raise UsageError(f'"{chart.name}" is no name of a chart.', "It must end in .png.")
+    if len({path.resolve() for path, _ in outputs}) < len(outputs):
+        raise UsageError("Two of the files to write have the same name.", "Give each its own.")
+
+
+def _announce(console: Console, models: Sequence[str], measurement: Measurement, upstream: Path | None) -> None:
+    from gpen_live.bench.plan import in_words, total
+
+    console.print(f"Measuring {', '.join(models)} on {measurement.bench.device}, frames of {measurement.bench.frame_size}.")
+    if upstream is not None:
+        console.print(f"The code in {upstream} is not ours: it runs in a process of its own, with your rights.")
+    console.print(
+        f"This takes about {in_words(total(measurement.steps))}. Close what else is busy. "
+        "Ctrl-C ends it earlier, with what has been measured."
+    )
+
+
+def _measure(console: Console, measurement: Measurement) -> None:
+    """Runs all steps, with a bar; Ctrl-C ends them in order."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from gpen_live.bench.plan import run, total
+
+    interrupted = on_interrupt()
+    start = time.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=total(measurement.steps))
+
+        def going(done: float, what: str) -> bool:
+            bar.update(task, completed=done, description=what)
+            return not interrupted.is_set()
+
+        whole = run(measurement.steps, going)
+    measurement.bench.complete = whole and not measurement.bench.failures
+    measurement.bench.seconds = round(time.monotonic() - start, 1)
+    if not whole:
+        console.print("Interrupted: what follows is incomplete.")
+
+
+def _tell(bench: Bench, report: Path | None, markdown: Path | None, chart: Path | None) -> None:
+    """Tables on the terminal, files as they were asked for."""
+    from rich.console import Console
+
+    from gpen_live.bench.results import as_json
+    from gpen_live.bench.show import show
+    from gpen_live.live.report import write_report, write_whole
+
+    show(bench, Console())
+    if report is not None:
+        write_report(report, as_json(bench))
+    if markdown is not None:
+        from gpen_live.bench.markdown import to_markdown
+
+        write_whole(markdown, to_markdown(bench).encode(), "tables' file")
+    if chart is not None:
+        from gpen_live.bench.chart import draw
+
+        write_whole(chart, draw(bench), "chart")

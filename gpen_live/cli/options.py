@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -115,3 +116,5 @@ def check_writable(path: Path, what: str) -> None:
         raise GpenLiveError(f"The {what} {path} is a folder.", "Name a file.")
     if not path.parent.is_dir():
         raise GpenLiveError(f"The folder of the {what} {path} does not exist.", "Make it first, or name another file.")
+    if not os.access(path.parent, os.W_OK):
+        raise GpenLiveError(f"The folder of the {what} {path} can't be written to.", "Name a file in another folder.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,8 @@ class Enhancer:
     One thread calls it. `size` is the side of its crops in pixels, `stride` what the sides of a whole frame must be multiples
     of (None: it takes squares of `size` alone), `memory` whether it also looks at its last pictures. `runtime` is what it runs in
     ("PyTorch", "OpenVINO", "Triton"), `precision` the arithmetic ("fp32", "tf32", "bf16", "fp16", "int8"), `candidates` what was
-    measured to choose them, and `notes` are sentences for the user about what could not be used.
+    measured to choose them, `warm_up_s` how many seconds that took, and `notes` are sentences for the user about what could not
+    be used.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Enhancer:
         self.threads: int | None = None
         self.candidates: list[Candidate] = []
         self.notes: list[str] = []
+        self.warm_up_s = 0.0
         self._module: torch.nn.Module | None = network.eval().requires_grad_(False)
         if device.type != "cuda":  # there the network that is chosen moves, in its own precision
             network.to(device)
@@ -85,6 +88,11 @@ class Enhancer:
             fit: on a CUDA device, told the share done while the network is fitted to the card, which happens once and takes up
                 to a minute; None: it is not fitted, and a little slower.
         """
+        start = time.perf_counter()
+        self._warm_up(thorough, identity, fit)
+        self.warm_up_s = time.perf_counter() - start
+
+    def _warm_up(self, thorough: bool, identity: str, fit: Callable[[float], None] | None) -> None:
         import torch
 
         with torch.inference_mode():

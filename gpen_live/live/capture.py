@@ -47,6 +47,7 @@ class Capture:
 
     Args:
         config: the user's wishes, read at each frame. out: where frames go. ready: reading starts once it is set.
+        opener: called instead of `open_source`.
     """
 
     def __init__(
@@ -58,8 +59,10 @@ class Capture:
         stop: threading.Event,
         ready: threading.Event,
         max_frames: int | None,
+        opener: Callable[..., Source] | None = None,
     ) -> None:
         self._config, self._out, self._meters, self._board = config, out, meters, board
+        self._open_source = opener or open_source
         self._stop, self._ready, self._max_frames = stop, ready, max_frames
         self.ended = threading.Event()
         self.output_size: Size | None = None
@@ -117,7 +120,9 @@ class Capture:
             self._board.write("source", Health.STARTING, wanted.source)
         self._opening = Opening(
             wanted.source,
-            lambda: open_source(wanted.source, size=wanted.size, fps=wanted.fps, realtime=config.realtime, loop=config.loop),
+            lambda: self._open_source(
+                wanted.source, size=wanted.size, fps=wanted.fps, realtime=config.realtime, loop=config.loop
+            ),
             after=self._departures.of(wanted.source),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,10 +41,20 @@ class Loaded:
 
 
 class Loader:
-    """One thread that loads what was asked for last. `ready` is set after each attempt, successful or not."""
+    """One thread that loads what was asked for last. `ready` is set after each attempt, successful or not.
 
-    def __init__(self, board: Board, stop: threading.Event, ready: threading.Event) -> None:
+    `load` is called instead of loading from weights, if it is given.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        stop: threading.Event,
+        ready: threading.Event,
+        load: Callable[[Wanted], Loaded] | None = None,
+    ) -> None:
         self._board, self._stop, self._ready = board, stop, ready
+        self._call = load or self._load
         self._requests: Slot[Wanted] = Slot()
         self._asked: Wanted | None = None
         self._detector: tuple[torch.device, Detector] | None = None
@@ -64,7 +75,7 @@ class Loader:
     def _attempt(self, wanted: Wanted) -> None:
         self._board.write("model", Health.STARTING, wanted.model, f"Loading {wanted.model}.")
         try:
-            loaded = self._load(wanted)
+            loaded = self._call(wanted)
         except Exception as error:
             if wanted == self._asked:
                 self._board.fail("model", wanted.model, error)

@@ -6,6 +6,7 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from gpen_live.errors import GpenLiveError
@@ -14,7 +15,7 @@ from gpen_live.live.board import Board
 from gpen_live.live.capture import Capture
 from gpen_live.live.clock import now
 from gpen_live.live.config import LiveConfig
-from gpen_live.live.loader import Loader, Wanted
+from gpen_live.live.loader import Loaded, Loader, Wanted
 from gpen_live.live.meters import WINDOW_S, Meters
 from gpen_live.live.overlay import Overlay
 from gpen_live.live.report import build_report
@@ -22,8 +23,24 @@ from gpen_live.live.sender import Sender
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Snapshot
 from gpen_live.live.worker import Outgoing, Preview, Worker
+from gpen_live.sinks.base import Sink
+from gpen_live.sources.base import Source
 
 _JOIN_S = 6.0
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What the pipeline calls to reach the world, for those that bring their own frames, network or sink; None: the real thing.
+
+    Args:
+        open_source, open_sink: as the functions of these names in `gpen_live.sources` and `gpen_live.sinks`.
+        load: gives the model that is wanted, warm.
+    """
+
+    open_source: Callable[..., Source] | None = None
+    open_sink: Callable[..., Sink] | None = None
+    load: Callable[[Wanted], Loaded] | None = None
 
 
 class LivePipeline:
@@ -32,9 +49,11 @@ class LivePipeline:
     Args:
         config: the user's first wishes; `change` replaces any of them while it runs.
         max_frames: end after so many captured frames.
+        outside: see `Outside`.
     """
 
-    def __init__(self, config: LiveConfig, *, max_frames: int | None = None) -> None:
+    def __init__(self, config: LiveConfig, *, max_frames: int | None = None, outside: Outside | None = None) -> None:
+        outside = outside or Outside()
         self._config = config
         self._lock = threading.Lock()
         self._stop, self._ready = threading.Event(), threading.Event()
@@ -47,8 +66,10 @@ class LivePipeline:
         finished: Slot[Outgoing] = Slot()
         self._slots: tuple[Slot[Any], ...] = (captured, finished)
         self._model_ready = threading.Event()
-        self._loader = Loader(self.board, self._stop, self._model_ready)
-        self._capture = Capture(self._wishes, captured, self.meters, self.board, self._stop, self._ready, max_frames)
+        self._loader = Loader(self.board, self._stop, self._model_ready, outside.load)
+        self._capture = Capture(
+            self._wishes, captured, self.meters, self.board, self._stop, self._ready, max_frames, outside.open_source
+        )
         self._worker = Worker(
             self._wishes,
             captured,
@@ -61,7 +82,15 @@ class LivePipeline:
             self._capture.ended,
         )
         self._sender = Sender(
-            self._wishes, finished, self._output, self._set_layout, self.meters, self.board, self._stop, self._worker.idle
+            self._wishes,
+            finished,
+            self._output,
+            self._set_layout,
+            self.meters,
+            self.board,
+            self._stop,
+            self._worker.idle,
+            outside.open_sink,
         )
         self._worker.overlay = Overlay(self.snapshot)
         self._threads: list[threading.Thread] = []

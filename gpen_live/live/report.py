@@ -52,18 +52,31 @@ def write_report(path: Path, report: dict[str, object]) -> None:
     Raises:
         GpenLiveError: the file can't be written.
     """
+    write_whole(path, (json.dumps(report, indent=2) + "\n").encode(), "report")
+
+
+def write_whole(path: Path, content: bytes, what: str) -> None:
+    """Writes a file whole or not at all; `what` it is, for the error.
+
+    Raises:
+        GpenLiveError: the file can't be written.
+    """
     part = path.with_name(path.name + ".part")
     try:
-        part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        part.write_bytes(content)
         os.replace(part, path)
     except OSError as error:
-        raise GpenLiveError(f"The report {path} can't be written ({error.strerror}).", "Name another file.") from error
+        raise GpenLiveError(f"The {what} {path} can't be written ({error.strerror}).", "Name another file.") from error
 
 
 def peak_ram_mb() -> float:
     """The most memory that this process has held so far, in MB."""
     if sys.platform == "win32":
         return float(psutil.Process().memory_info().peak_wset) / 1e6
+    if sys.platform == "linux":  # where getrusage's figure is at least that of the process which started this one
+        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
     import resource
 
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes

@@ -43,6 +43,7 @@ class Sender:
     Args:
         output: size and frame rate of the output, or None while they are not known yet.
         layout_wanted: told the layout that the open sink takes.
+        opener: called instead of `open_sink`.
     """
 
     def __init__(
@@ -55,7 +56,9 @@ class Sender:
         board: Board,
         stop: threading.Event,
         worker_idle: threading.Event,
+        opener: Callable[..., Sink] | None = None,
     ) -> None:
+        self._open_sink = opener or open_sink
         self._config, self._inbox, self._output, self._layout_wanted = config, inbox, output, layout_wanted
         self._meters, self._board, self._stop, self._worker_idle = meters, board, stop, worker_idle
         self.done = threading.Event()
@@ -179,7 +182,7 @@ class Sender:
         spec = _next_name(wanted.sink) if _is_file(wanted.sink) and wanted.sink in self._used else wanted.sink
         self._opening = Opening(
             wanted.sink,
-            lambda: open_sink(spec, size=wanted.size, fps=wanted.fps),
+            lambda: self._open_sink(spec, size=wanted.size, fps=wanted.fps),
             after=self._departures.of(wanted.sink),
         )
 

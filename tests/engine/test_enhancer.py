@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import time
 from pathlib import Path
@@ -10,10 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 import torch
-from rich.console import Console
 
-from gpen_live.bench import measure
-from gpen_live.bench.show import show
 from gpen_live.engine import enhancer
 from gpen_live.engine.candidates import LIGHT, STRICT, Contest, Tolerance, Way
 from gpen_live.engine.enhancer import NetworkError, load_enhancer
@@ -209,20 +205,3 @@ def test_a_network_that_fails_at_once_is_a_sentence() -> None:
 
     with pytest.raises(NetworkError, match=r"lite-256 failed .*out of memory"):
         enhancer.Enhancer(Broken(), get("lite-256"), CPU).warm_up()
-
-
-@pytest.mark.usefixtures("one_core")
-def test_the_bench_shows_and_writes_all_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "_BUDGET_S", 0.05)
-    one = load_enhancer("lite-256", None, CPU, thorough=True)
-    bench = measure.Bench("cpu", "1280x720", [measure._network(one, 0.1, True)], [])
-    (network,) = dataclasses.asdict(bench)["networks"]
-    assert {"runtime", "precision", "threads", "ms", "chosen"} == set(network["candidates"][0])
-    assert sum(one["chosen"] for one in network["candidates"]) == 1
-    console = Console(record=True, width=120)
-    show(bench, console)
-    text = console.export_text()
-    assert "Candidates on this processor" in text
-    for told in network["candidates"]:
-        row = [told["runtime"], told["precision"], f"{told['threads']}", f"{told['ms']:.1f}"] + ["yes"] * told["chosen"]
-        assert any(line.replace("│", " ").split()[-len(row) :] == row for line in text.splitlines()), (row, text)

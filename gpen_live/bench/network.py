@@ -1,0 +1,60 @@
+"""A network alone: one crop at a time, several crops in turn."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from gpen_live.bench.proof import prove
+from gpen_live.bench.results import NetworkTime
+from gpen_live.bench.timing import Budget, Going, quantiles, repeat
+from gpen_live.engine.candidates import sample_crop
+from gpen_live.live.status import grade
+
+if TYPE_CHECKING:
+    import torch
+
+    from gpen_live.engine.enhancer import Enhancer
+
+INPUTS = 8  # rotated, so that no cache holds the answer
+
+
+def crops(size: int, device: torch.device) -> list[torch.Tensor]:
+    """Different pictures, 1 x 3 x size x size in [-1, 1], as smooth as faces with a little noise; always the same."""
+    import torch
+
+    sample = sample_crop(size)
+    return [torch.roll(sample, (i * size // INPUTS, i * size // (2 * INPUTS)), (2, 3)).to(device) for i in range(INPUTS)]
+
+
+def time_network(enhancer: Enhancer, budget: Budget, going: Going, *, own_weights: bool) -> NetworkTime | None:
+    """Times one loaded network; None when it was interrupted before the first run."""
+    import torch
+
+    with torch.inference_mode():
+        pictures = crops(enhancer.size, enhancer.device)
+        enhancer.use_threads()
+
+        def work(i: int) -> torch.Tensor:
+            return enhancer(pictures[i % INPUTS], pictures[(i - 1) % INPUTS] if enhancer.memory else None)
+
+        timed = repeat(work, enhancer.device, budget, going)
+        if not timed.ms:
+            return None
+        proof = prove(work, enhancer.device, timed)
+    times = quantiles(timed.ms)
+    return NetworkTime(
+        model=enhancer.spec.name,
+        size=enhancer.size,
+        runtime=enhancer.runtime,
+        precision=enhancer.precision,
+        threads=enhancer.threads,
+        runs=len(timed.ms),
+        network_ms=times,
+        fps=round(1e3 / times.p50, 1),
+        grade=grade(times.p50),
+        own_weights=own_weights,
+        proof=proof,
+        candidates=[dataclasses.asdict(one) for one in enhancer.candidates],
+        notes=list(enhancer.notes),
+    )
