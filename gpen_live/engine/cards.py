@@ -171,7 +171,7 @@ class Card:
         import torch
 
         lite = _late("triton_lite")
-        made: Network = lite.TritonLite(module, getattr(torch, _DTYPES[precision]), self._device, early=True)
+        made: Network = lite.TritonLite(module, getattr(torch, _DTYPES[precision]), self._device)
         return made
 
     def _recalled(self, runtime: str, precision: str) -> tuple[float, float] | None:

@@ -77,7 +77,7 @@ def usual_tile(layer: Layer, pixels: int) -> Tile:
     if channels > 256:
         wide = 16  # registers
     if layer.kind == "block":
-        divided = channels >= 256 and pixels <= 4096
+        divided = channels >= 256 and pixels <= 256  # of more, whole blocks fill the card as well
         warps = 8 if wide * channels >= 4096 else 4
         return Tile(wide, 32 if divided or channels > 256 else 64, warps=warps, divided=divided)
     outputs = 64 if wide > 16 else 32

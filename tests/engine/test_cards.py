@@ -1,0 +1,131 @@
+"""The choice among the ways in which a CUDA device can run a network, and what is remembered of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import nn
+
+from gpen_live.engine.cards import Card
+from gpen_live.engine.runtimes import replay, store
+
+if TYPE_CHECKING:
+    from gpen_live.engine.candidates import Network
+
+    Ways = list[tuple[str, str, Callable[[], Network]]]
+
+
+class Brighter(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * 0.5
+
+
+class FakeCard(Card):
+    """A card with given ways; each takes the milliseconds that its precision is given."""
+
+    ways: Ways
+
+    def _ways(self) -> Iterator[tuple[str, str, Callable[[], Network]]]:
+        yield from self.ways
+
+
+def off_by(levels: float) -> Callable[[], Network]:
+    """A network whose picture differs from the exact one by so many levels of 0..255 everywhere."""
+    return lambda: lambda pictures, previous: pictures * 0.5 + levels / 127.5
+
+
+def broken() -> Network:
+    raise RuntimeError("Triton does not load: no such module")
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Ways, list[str]], Card]:
+    times = iter([3.0, 1.0, 2.0, 5.0])
+    monkeypatch.setenv("GPEN_LIVE_HOME", str(tmp_path))
+    monkeypatch.setattr(replay, "graph_ms", lambda work, device: next(times))
+    properties = SimpleNamespace(name="A card", major=9, minor=0, multi_processor_count=4)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+
+    def make(ways: Ways, notes: list[str]) -> Card:
+        made = FakeCard(Brighter(), 16, torch.device("cpu"), memory=False, identity="x 1 2", notes=notes, fit=None)
+        made.ways = ways
+        return made
+
+    return make
+
+
+def test_the_first_way_that_is_near_enough_is_taken(card: Callable[[Ways, list[str]], Card]) -> None:
+    notes: list[str] = []
+    ways: Ways = [
+        ("Triton", "fp16", broken),
+        ("Triton", "bf16", off_by(2)),
+        ("PyTorch", "fp16", off_by(0.1)),
+        ("PyTorch", "fp32", off_by(0)),
+    ]
+    found, network = card(ways, notes).choose(thorough=False)
+    assert [(one.runtime, one.precision, one.chosen) for one in found] == [("Triton", "bf16", False), ("PyTorch", "fp16", True)]
+    assert found[0].error_mean == pytest.approx(2, abs=0.01)
+    assert found[1].error_max == pytest.approx(0.1, abs=0.01)
+    assert network(torch.zeros(1, 3, 16, 16), None)[0, 0, 0, 0] == pytest.approx(0.1 / 127.5)
+    assert len(notes) == 2
+    assert "fails on this card (Triton does not load" in notes[0]
+    assert "2.00 levels of 255 on average" in notes[1]
+
+
+def test_a_thorough_choice_takes_the_fastest(card: Callable[[Ways, list[str]], Card]) -> None:
+    ways: Ways = [("Triton", "fp16", off_by(0.2)), ("Triton", "tf32", off_by(0.1)), ("PyTorch", "fp32", off_by(0))]
+    found, _ = card(ways, []).choose(thorough=True)
+    assert [one.ms for one in found] == [3.0, 1.0, 2.0]
+    assert [one.chosen for one in found] == [False, True, False]
+
+
+def test_a_picture_that_is_no_number_is_never_near(card: Callable[[Ways, list[str]], Card]) -> None:
+    ways: Ways = [("Triton", "fp16", off_by(float("nan"))), ("PyTorch", "fp32", off_by(0))]
+    found, _ = card(ways, []).choose(thorough=False)
+    assert [one.chosen for one in found] == [False, True]
+
+
+def test_what_was_proven_is_not_proven_again(card: Callable[[Ways, list[str]], Card], monkeypatch: pytest.MonkeyPatch) -> None:
+    ways: Ways = [("Triton", "fp16", off_by(0.2))]
+    first, _ = card(ways, []).choose(thorough=False)
+    monkeypatch.setattr(Card, "_truth", lambda self, crop: pytest.fail("measured again"))
+    again, _ = card(ways, []).choose(thorough=False)
+    assert again[0].error_mean == first[0].error_mean
+
+
+def test_no_way_at_all_is_told(card: Callable[[Ways, list[str]], Card]) -> None:
+    with pytest.raises(RuntimeError, match="Triton does not load"):
+        card([("Triton", "fp16", broken)], []).choose(thorough=False)
+
+
+def test_the_store_keeps_values_and_forgives_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPEN_LIVE_HOME", str(tmp_path / "cache"))
+    assert store.recall("a") is None
+    store.remember("a", [1.5, 2])
+    store.remember("b", {"tiles": []})
+    assert store.recall("a") == [1.5, 2]
+    assert store.recall("b") == {"tiles": []}
+    (file,) = (tmp_path / "cache").iterdir()
+    file.write_text('{"a": ', encoding="utf-8")
+    assert store.recall("a") is None
+    file.write_text("[1]", encoding="utf-8")
+    assert store.recall("a") is None
+    store.remember("a", 3)
+    assert store.recall("a") == 3
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("GPEN_LIVE_HOME", str(tmp_path / "file"))
+    store.remember("a", 4)  # no folder can be made there
+    assert store.recall("a") is None
+
+
+def test_the_store_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPEN_LIVE_HOME", str(tmp_path))
+    for i in range(230):
+        store.remember(f"{i}", i)
+    assert store.recall("229") == 229
+    assert store.recall("0") is None
