@@ -40,6 +40,10 @@ class Loaded:
     enhancer: Enhancer
 
 
+class _OvertakenError(Exception):
+    """Another model was asked for, or the end, while this one was being fitted."""
+
+
 class Loader:
     """One thread that loads what was asked for last. `ready` is set after each attempt, successful or not.
 
@@ -93,10 +97,17 @@ class Loader:
 
         device = choose_device(wanted.device)
         with background_stream(device):
-            enhancer = load_enhancer(wanted.model, wanted.weights, device)
+            enhancer = load_enhancer(wanted.model, wanted.weights, device, fit=lambda share: self._fitting(wanted, share))
             for note in enhancer.notes:
                 self._board.note(note)
             if self._detector is None or self._detector[0] != device:
                 self._detector = (device, load_detector(device))
             has_fast_path(device)  # compiles its kernels, here and not while a frame waits
         return Loaded(wanted, device, describe_device(device), self._detector[1], enhancer)
+
+    def _fitting(self, wanted: Wanted, share: float) -> None:
+        """Tells how far the fitting to a card has come, which happens once and takes up to a minute."""
+        if wanted != self._asked or self._stop.is_set():
+            raise _OvertakenError
+        text = f"Fitting {wanted.model} to this graphics card, this once: {share:.0%}. The raw picture goes out meanwhile."
+        self._board.write("model", Health.STARTING, wanted.model, text)
