@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from gpen_live.sinks.base import Sink
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
 
-_ROUNDS = 2  # serial and pipelined take turns, so that what slows the machine down meets both
+ROUNDS = 3  # at least: serial and pipelined take turns, so that what slows the machine down meets both
 SLOW_FPS = 2.0
 _SLOW_S = 1 / SLOW_FPS
 _MOST_TRIED = 10
@@ -50,27 +51,26 @@ class _Nowhere(Sink):
 
 
 def time_flow(engine: Engine, mode: Mode, frames: Sequence[Image], feed: Feed, budget: Budget, going: Going) -> Flow | None:
-    """Sends the same frames both ways, each for half the budget; None when it was interrupted before both had their turn.
+    """Sends the same frames both ways in turn, medians over the turns; None when it was interrupted before both had one.
 
     Raises:
         GpenLiveError: a part of the pipeline failed.
     """
-    count = _count(engine, mode, frames, budget, going)
-    rounds = _ROUNDS if count >= _ROUNDS * budget.least else 1
-    share = _LEAD_IN + max(FEWEST, count // rounds)
+    frame_s = _frame_s(engine, mode, frames, going)
+    share = _LEAD_IN + max(FEWEST, min(budget.most, int(budget.seconds / (2 * ROUNDS) / frame_s)))
     serial: list[float] = []
     pipelined: list[float] = []
     enhanced = 0
-    for _ in range(rounds):
-        if not going():
-            break
+    end = now() + budget.seconds
+    while going() and (len(serial) < (1 if frame_s > _SLOW_S else ROUNDS) or now() < end):
         serial.append(_serial(engine, mode, ClipSource(frames, feed, share), going))
         fps, better = _pipelined(engine, mode, ClipSource(frames, feed, share), share, going)
         pipelined.append(fps)
         enhanced += better
-    serial_fps, pipelined_fps = _mean(serial), _mean(pipelined)
-    if not (serial_fps and pipelined_fps):
+    turns = [(one, other) for one, other in zip(serial, pipelined, strict=True) if one and other]
+    if not turns:
         return None
+    serial_fps, pipelined_fps = (statistics.median(each) for each in zip(*turns, strict=True))
     return Flow(
         model=engine.enhancer.spec.name,
         mode=mode.value,
@@ -83,8 +83,8 @@ def time_flow(engine: Engine, mode: Mode, frames: Sequence[Image], feed: Feed, b
     )
 
 
-def _count(engine: Engine, mode: Mode, frames: Sequence[Image], budget: Budget, going: Going) -> int:
-    """How many frames fit into half the budget, from the time of the last of a few that warm the path up."""
+def _frame_s(engine: Engine, mode: Mode, frames: Sequence[Image], going: Going) -> float:
+    """Seconds of one frame, from the last of a few that warm the path up; slow ones are tried but once."""
     engine.new_scene()
     taken, enhanced = 0.0, 0
     for number in range(_MOST_TRIED):
@@ -92,13 +92,7 @@ def _count(engine: Engine, mode: Mode, frames: Sequence[Image], budget: Budget, 
             start = now()
             enhanced += not enhance(engine, mode, frames[number % len(frames)], start).raw_reason
             taken = now() - start
-    return min(budget.most, int(budget.seconds / 2 / max(taken, 1e-4)))
-
-
-def _mean(rates: Sequence[float]) -> float:
-    """Of rounds of as many frames each: all frames over all time. Without a round that ended before its second frame."""
-    whole = [fps for fps in rates if fps]
-    return len(whole) / sum(1 / fps for fps in whole) if whole else 0.0
+    return max(taken, 1e-4)
 
 
 def _serial(engine: Engine, mode: Mode, source: ClipSource, going: Going) -> float:

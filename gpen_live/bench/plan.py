@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gpen_live.bench.flow import FEWEST
+from gpen_live.bench.flow import FEWEST, ROUNDS, SLOW_FPS
 from gpen_live.bench.timing import Budget, Going
 from gpen_live.engine.device import synchronize
 from gpen_live.frame import Size
@@ -75,7 +75,9 @@ class Guess:
     def flow_s(self, spec: ModelSpec, budget: Budget, *, full: bool) -> Seconds:
         """Serial and pipelined, fed in one way; a face that comes into view costs a frame each."""
         frame_s = self.frame_s(spec, full=full)
-        return max(budget.seconds, 2 * (FEWEST + 1) * frame_s) + 2 * frame_s + 0.5
+        turn_s = 2 * ((FEWEST + 1) * frame_s + 0.1)
+        least_s = turn_s if frame_s > 1 / SLOW_FPS else ROUNDS * turn_s
+        return max(budget.seconds + turn_s, least_s) + 2 * frame_s
 
     def process_s(self, spec: ModelSpec) -> Seconds:
         """A process of its own that loads a network and a few frames."""

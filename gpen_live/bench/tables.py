@@ -202,7 +202,7 @@ def _rivals(bench: Bench) -> Iterator[Table]:
 
 
 def _proofs(bench: Bench) -> Iterator[Table]:
-    rows = [(one.model, "yes" if one.proof.holds else "NO", one.proof.sentence) for one in bench.networks]
+    rows = [(one.model, "yes" if one.proof.holds else "not proven", one.proof.sentence) for one in bench.networks]
     yield Table(f"Did {bench.device.partition(' ')[0]} do the work?", ("network", "", "what speaks for it"), rows)
 
 

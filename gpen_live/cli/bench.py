@@ -122,7 +122,7 @@ def _announce(console: Console, models: Sequence[str], measurement: Measurement,
     if upstream is not None:
         console.print(f"The code in {upstream} is not ours: it runs in a process of its own, with your rights.")
     console.print(
-        f"This takes about {in_words(total(measurement.steps))}. Close what else is busy. "
+        f"This takes about {in_words(total(measurement.steps))}, longer where something else is busy: close it. "
         "Ctrl-C ends it earlier, with what has been measured."
     )
 

@@ -74,7 +74,7 @@ def test_what_was_not_measured_is_left_out_and_said() -> None:
     assert "Incomplete" in text
     assert "Failed: gpen-512: too large." in text
     assert "Memory" not in text
-    assert row(text, "lite-256", "NO")
+    assert row(text, "lite-256", "not proven")
     assert to_markdown(one).count("###") == 2
 
 

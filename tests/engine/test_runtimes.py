@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from gpen_live.nets.quantised import Quantised, convolutions
 from gpen_live.training.degrade import ladder
 from gpen_live.training.quantise import calibrate
 
+ROOT = Path(__file__).resolve().parents[2]
 SPEC = get("lite-256")
 
 
@@ -125,3 +127,18 @@ def test_openvino_s_reporter_is_never_loaded() -> None:
 def test_the_8_bit_file_is_small() -> None:
     eight: Path = locate(get("lite-256-int8"))
     assert eight.stat().st_size < 0.6 * locate(SPEC).stat().st_size
+
+
+def test_ctrl_c_after_the_last_network_was_let_go_of() -> None:
+    """OpenVINO's processor plugin takes the thread's stack for signals away with it, and the next signal ended the process."""
+    code = (
+        "import gc, os, signal, torch\n"
+        "from gpen_live.engine.enhancer import load_enhancer\n"
+        "enhancer = load_enhancer('lite-256', None, torch.device('cpu'))\n"
+        "del enhancer\n"
+        "gc.collect()\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('heard'))\n"
+        "signal.raise_signal(signal.SIGINT)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr

@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -44,6 +45,16 @@ def library() -> ModuleType:
         ) from error
 
 
+@cache
+def _core() -> Any:
+    """OpenVINO's state in this process, for all networks and never let go of.
+
+    Its processor plugin gives the thread that first uses it a stack for signals and takes it away with the last network: the
+    next signal there, Ctrl-C for one, would end the process.
+    """
+    return library().Core()
+
+
 class VinoNetwork:
     """A light network in OpenVINO: pictures (and the ones before, where it has a memory) in, enhanced pictures out.
 
@@ -66,7 +77,7 @@ class VinoNetwork:
         ranges: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
         self._openvino: Any = library()
-        self._core = self._openvino.Core()
+        self._core = _core()
         self._memory = network.memory
         self._precision = precision
         self._model: Any = _build(self._openvino, network, ranges)
