@@ -199,7 +199,9 @@ class Contest:
             )
             return
         if not near:
-            self._notes.append(f"{way.runtime} in {way.precision} gives other pictures than PyTorch on this processor; it is not used.")
+            self._notes.append(
+                f"{way.runtime} in {way.precision} gives other pictures than PyTorch on this processor; it is not used."
+            )
             return
         candidate = Candidate(way.runtime, way.precision, threads, ms)
         if self._leader is None or self._beats(candidate, self._candidates[self._leader[0]]):
