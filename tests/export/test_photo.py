@@ -12,6 +12,7 @@ import torch
 from PIL import Image as Pictures
 
 from gpen_live.cli import main
+from gpen_live.engine.candidates import STRICT
 from gpen_live.export.photo import read_photo, write_photo
 from tests.nets.test_gpen import load, recipe_picture
 
@@ -79,7 +80,7 @@ def test_the_face_of_a_photo_is_enhanced_and_the_rest_left_alone(tmp_path: Path)
 
 
 def test_an_aligned_crop_through_official_weights_is_the_networks_picture(tmp_path: Path) -> None:
-    """From PNG to PNG through a file with upstream's names: within rounding of what the network itself gives."""
+    """From PNG to PNG through a file with upstream's names: what the network itself gives, within rounding of levels and bf16."""
     net = load("gpen-256")
     weights, source, target = tmp_path / "GPEN-BFR-256.pth", tmp_path / "in.png", tmp_path / "out.png"
     torch.save(net.state_dict(), weights)
@@ -101,4 +102,6 @@ def test_an_aligned_crop_through_official_weights_is_the_networks_picture(tmp_pa
     with torch.inference_mode():
         expected = (net(crop[None] / 127.5 - 1)[0].clamp(-1, 1) + 1) * 127.5
     written = torch.from_numpy(cv2.imread(str(target))).flip(2).permute(2, 0, 1).float()
-    assert (written - expected).abs().max() <= 1.01
+    difference = (written - expected).abs()
+    assert difference.mean() < STRICT.mean + 0.25
+    assert difference.max() < STRICT.most + 1
