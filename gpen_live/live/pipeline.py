@@ -63,6 +63,7 @@ class LivePipeline:
         self._sender = Sender(
             self._wishes, finished, self._output, self._set_layout, self.meters, self.board, self._stop, self._worker.idle
         )
+        self._capture.stage = self._worker.stage
         self._worker.overlay = Overlay(self.snapshot)
         self._threads: list[threading.Thread] = []
 

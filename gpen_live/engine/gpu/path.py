@@ -86,6 +86,12 @@ class GpuPath:
         for last in self._last.values():
             last.forget()
 
+    def stage(self, image: Image) -> Image:
+        staged = self._lane.host(*image.shape, dtype=torch.uint8)
+        staged.copy_(torch.from_numpy(image))
+        there: Image = staged.numpy()
+        return there
+
     def detect(self, done: Processed, image: Image) -> list[Detection]:
         check_picture(image)
         start = time.perf_counter()
