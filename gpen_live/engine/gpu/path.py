@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -87,9 +88,8 @@ class GpuPath:
             last.forget()
 
     def stage(self, image: Image) -> Image:
-        staged = self._lane.host(*image.shape, dtype=torch.uint8)
-        staged.copy_(torch.from_numpy(image))
-        there: Image = staged.numpy()
+        there: Image = self._lane.host(*image.shape, dtype=torch.uint8).numpy()
+        np.copyto(there, image)  # PyTorch would take all cores for it
         return there
 
     def detect(self, done: Processed, image: Image) -> list[Detection]:
