@@ -221,6 +221,7 @@ class GpuPath:
             raise
 
     def _drop(self) -> None:
+        self._lane.settle()
         self._last = {}
         self._forget_frames()
 
