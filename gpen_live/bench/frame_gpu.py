@@ -10,10 +10,10 @@ picture. Networks without weights on this machine run with untrained ones: as mu
 from __future__ import annotations
 
 import statistics
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -151,7 +151,7 @@ def _throughput(runner: _Runner, images: Sequence[Image], frames: int) -> None:
             while not slot.put_when_free(staged, 1.0):
                 pass
 
-    feeder = threading.Thread(target=feed, daemon=True)
+    feeder = Thread(target=feed, daemon=True)
     feeder.start()
     first = slot.take(10)
     begun = time.perf_counter()
