@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,6 +29,7 @@ from gpen_live.engine.frame_path import CanvasPath, FramePath, open_path
 from gpen_live.engine.processed import Processed
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.frame import Image, PixelFormat, Size
+from gpen_live.live.slot import Slot
 from gpen_live.models.registry import get
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ def command(
     path, canvas = open_path(chosen, detector, enhancer), CanvasPath(chosen, detector, enhancer)
     runner = _Runner(chosen, detector, enhancer, path, images, PixelFormat(layout), full=full)
     _measure(type(path).__name__, runner, frames)
+    _throughput(runner, images, frames)
     click.echo(f"  GPU memory {peak_memory_mb(chosen):.0f} MB at most, with loading")
     if not isinstance(path, CanvasPath):
         baseline = _Runner(chosen, detector, enhancer, canvas, images, PixelFormat(layout), full=full)
@@ -108,9 +111,9 @@ class _Runner:
         for _ in range(_SETTLED):  # faces fade in, graphs are recorded
             self.once()
 
-    def once(self) -> Processed:
-        """One frame, until its pixels lie in host memory."""
-        image, at = self._images[self._number % len(self._images)], self._number / 60
+    def once(self, image: Image | None = None) -> Processed:
+        """One frame (the next one, if none is given), until its pixels lie in host memory."""
+        image, at = self._images[self._number % len(self._images)] if image is None else image, self._number / 60
         self._number += 1
         work = self.engine.enhance_frame if self._full else self.engine.enhance_faces
         done = work(image, at, 1.0, self._layout)
@@ -140,6 +143,28 @@ def _measure(name: str, runner: _Runner, frames: int) -> None:
         runner.once()
         taken.append((time.perf_counter() - start) * 1e3)
     click.echo(f"  60 frames a second  {_quantiles(taken)}")
+
+
+def _throughput(runner: _Runner, images: Sequence[Image], frames: int) -> None:
+    """As in the live pipeline: another thread stages the next frame while one is at work."""
+    slot: Slot[Image] = Slot()
+
+    def feed() -> None:
+        for i in range(frames):
+            staged = runner.engine.stage(images[i % len(images)])
+            while not slot.put_when_free(staged, 1.0):
+                pass
+
+    feeder = Thread(target=feed, daemon=True)
+    feeder.start()
+    first = slot.take(10)
+    begun = time.perf_counter()
+    assert first is not None
+    for _ in range(frames - 1):
+        image = slot.take(10)
+        assert image is not None
+        runner.once(image)
+    click.echo(f"  fed by another thread  {(frames - 1) / (time.perf_counter() - begun):.0f} frames a second")
 
 
 def _quantiles(values: list[float]) -> str:

@@ -29,7 +29,7 @@ _LEAST_WEIGHT = 1e-3
 
 
 class Engine:
-    """Owns detector, tracker and network. All methods belong to the one thread that owns the device.
+    """Owns detector, tracker and network. All methods but `stage` belong to the one thread that owns the device.
 
     `notes` are sentences for the user about what could not be used; whoever tells them takes them out.
 
@@ -55,6 +55,10 @@ class Engine:
         """Another source: faces of the old one are forgotten."""
         self._tracker.reset()
         self._path.forget()
+
+    def stage(self, image: Image) -> Image:
+        """See `FramePath`: the one method for other threads."""
+        return self._path.stage(image)
 
     def enhance_faces(self, image: Image, at: float, strength: float, layout: PixelFormat = PixelFormat.BGR) -> Processed:
         """ROI mode: the faces of a frame captured at `at` seconds, enhanced by `strength` (0..1) and blended back.

@@ -50,6 +50,9 @@ class FramePath(Protocol):
     def forget(self) -> None:
         """What the network's last pictures showed is no help any more."""
 
+    def stage(self, image: Image) -> Image:
+        """The frame where the device reaches it soonest, so that its owner need not copy it; any other thread may call this."""
+
     def detect(self, done: Processed, image: Image) -> list[Detection]:
         """The faces in a frame, largest first."""
 
@@ -73,6 +76,9 @@ class CanvasPath:
 
     def forget(self) -> None:
         self._memory.forget()
+
+    def stage(self, image: Image) -> Image:
+        return image
 
     def detect(self, done: Processed, image: Image) -> list[Detection]:
         with self._timed(done, "detect"):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gpen_live.errors import SourceError
-from gpen_live.frame import Frame, Size
+from gpen_live.frame import Frame, Image, Size
 from gpen_live.live.board import Board, as_plain
 from gpen_live.live.clock import now
 from gpen_live.live.config import LiveConfig
@@ -67,6 +67,7 @@ class Capture:
         self.ended = threading.Event()
         self.output_size: Size | None = None
         self.output_fps = _USUAL_FPS
+        self.stage: Callable[[Image], Image] = lambda image: image
         self.scene = 0  # counts sources: another number, another scene
         self._source: Source | None = None
         self._current: _Wanted | None = None
@@ -163,11 +164,18 @@ class Capture:
             _log.warning("%s delivered something that is no picture: %s", source.label, error)
             return
         self._meters.captured(at)
-        frame = Frame(fitted, self._number, at, {"capture": (at - start) * 1e3}, self.scene)
+        frame = Frame(self._staged(fitted), self._number, at, {"capture": (at - start) * 1e3}, self.scene)
         self._number += 1
         self._hand_over(frame)
         if self._max_frames is not None and self._number >= self._max_frames:
             self.ended.set()
+
+    def _staged(self, image: Image) -> Image:
+        try:
+            return self.stage(image)
+        except Exception as error:  # it serves as it is
+            self._board.note(str(as_plain(error, "Staging a frame for the device")))
+            return image
 
     def _at_its_end(self) -> None:
         """The source has no more frames: so has the run, unless another source is about to take over."""

@@ -92,6 +92,7 @@ class LivePipeline:
             self._worker.idle,
             outside.open_sink,
         )
+        self._capture.stage = self._worker.stage
         self._worker.overlay = Overlay(self.snapshot)
         self._threads: list[threading.Thread] = []
 

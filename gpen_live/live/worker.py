@@ -111,6 +111,11 @@ class Worker:
                 self.idle.set()
                 return
 
+    def stage(self, image: Image) -> Image:
+        """A captured frame, laid where the device reaches it soonest. For the capture thread: here it would cost frames."""
+        engine = self._engine
+        return image if engine is None else engine.stage(image)
+
     def _adopt(self) -> None:
         loaded = self._loader.loaded.take(0)
         if loaded is None:

@@ -106,9 +106,17 @@ class FakeEngine:
         self.slow = 0.0
         self.scenes = 0
         self.far = False
+        self.staged = 0
+        self.stage_error: Exception | None = None
         self.busy_ms = 1.0
         self.notes: list[str] = []
         self.enhancer = SimpleNamespace(spec=SimpleNamespace(name=model), precision="fp32")
+
+    def stage(self, image: Image) -> Image:
+        if self.stage_error is not None:
+            raise self.stage_error
+        self.staged += 1
+        return image
 
     def new_scene(self) -> None:
         self.scenes += 1

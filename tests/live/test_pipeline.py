@@ -433,6 +433,18 @@ def test_leaving_room_costs_frames_but_not_their_order(world: World, running: li
     assert pipeline.report()["leave_room"] == 0.5
 
 
+def test_frames_are_staged_by_the_capture_thread_and_serve_as_they_are_where_that_fails(
+    world: World, running: list[LivePipeline]
+) -> None:
+    pipeline = start(running, wait_for_model=True)
+    wait_for(lambda: world.engine.staged > 3)
+    world.engine.stage_error = RuntimeError("no page-locked memory")
+    seen = len(world.sink.sent)
+    wait_for(lambda: len(world.sink.sent) > seen + 5)
+    assert world.sink.sent[-1][5, 5, 0] == 150
+    assert any("no page-locked memory" in note for note in pipeline.board.notes())
+
+
 def test_what_the_engine_says_is_noted(world: World, running: list[LivePipeline]) -> None:
     world.engine.notes.append("A slower way takes its place.")
     pipeline = start(running, wait_for_model=True)

@@ -9,7 +9,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import torch
 from torch import Tensor
@@ -51,6 +51,10 @@ class Lane(ABC):
     @abstractmethod
     def wait(self, name: str) -> None:
         """Waits for a mark."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Waits until nothing uses the memory any more, whatever became of the work. Never raises RuntimeError."""
 
     @abstractmethod
     def between(self, start: str, end: str) -> float:
@@ -118,6 +122,10 @@ class CudaLane(Lane):
     def wait(self, name: str) -> None:
         self._events[name].synchronize()
 
+    def settle(self) -> None:
+        with suppress(RuntimeError):  # what failed has been told
+            self._stream.synchronize()
+
     def between(self, start: str, end: str) -> float:
         return float(self._events[start].elapsed_time(self._events[end]))
 
@@ -145,6 +153,9 @@ class HostLane(Lane):
         self._marks[name] = time.perf_counter()
 
     def wait(self, name: str) -> None:
+        """Nothing to wait for."""
+
+    def settle(self) -> None:
         """Nothing to wait for."""
 
     def between(self, start: str, end: str) -> float:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -85,6 +86,11 @@ class GpuPath:
     def forget(self) -> None:
         for last in self._last.values():
             last.forget()
+
+    def stage(self, image: Image) -> Image:
+        there: Image = self._lane.host(*image.shape, dtype=torch.uint8).numpy()
+        np.copyto(there, image)  # PyTorch would take all cores for it
+        return there
 
     def detect(self, done: Processed, image: Image) -> list[Detection]:
         check_picture(image)
@@ -215,6 +221,7 @@ class GpuPath:
             raise
 
     def _drop(self) -> None:
+        self._lane.settle()
         self._last = {}
         self._forget_frames()
 

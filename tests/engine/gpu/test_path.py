@@ -261,6 +261,18 @@ def test_finished_pixels_stay_as_they_are(device: torch.device) -> None:
         assert np.abs(picture.image().astype(int) - expected.image).max() <= 4  # once it has left the device: from the pixels
 
 
+def test_a_staged_frame_is_the_same_frame(device: torch.device) -> None:
+    fast, _ = engines(device, Small())
+    image = smooth()
+    staged = fast.stage(image)
+    assert staged is not image
+    assert np.array_equal(staged, image)
+    if device.type == "cuda":
+        assert torch.from_numpy(staged).is_pinned()
+    plain = fast.enhance_frame(image, 0.0, 1.0).image
+    assert np.array_equal(fast.enhance_frame(staged, STEP, 1.0).image, plain)
+
+
 def test_another_network_and_another_size(device: torch.device) -> None:
     fast, slow = engines(device, Small(), (60, 50, 70))
     for i in range(12):
