@@ -46,7 +46,7 @@ def library() -> ModuleType:
 
 
 @cache
-def _core() -> Any:
+def core() -> Any:
     """OpenVINO's state in this process, for all networks and never let go of.
 
     Its processor plugin gives the thread that first uses it a stack for signals and takes it away with the last network: the
@@ -77,7 +77,7 @@ class VinoNetwork:
         ranges: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
         self._openvino: Any = library()
-        self._core = _core()
+        self._core = core()
         self._memory = network.memory
         self._precision = precision
         self._model: Any = _build(self._openvino, network, ranges)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from gpen_live.engine.runtimes.vino import compiled, library
+from gpen_live.engine.runtimes.vino import compiled, core, library
 from gpen_live.nets.gpen import Gpen
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class VinoGpen:
         from gpen_live.engine.runtimes.gpen_graph import build
 
         openvino = library()
-        self._request = compiled(openvino.Core(), build(openvino, network, bf16=precision == "bf16"), "as built", threads)
+        self._request = compiled(core(), build(openvino, network, bf16=precision == "bf16"), "as built", threads)
 
     def __call__(self, pictures: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
         """The restored faces; `previous` is for networks with a memory. Raises RuntimeError where it fails."""
