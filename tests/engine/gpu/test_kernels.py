@@ -57,7 +57,7 @@ def test_reducing_is_opencvs(device: torch.device, height: int, width: int, smal
     expected = cv2.resize(image, (small_w, small_h), interpolation=cv2.INTER_AREA).astype(np.float32)
     difference = np.abs(out[0].permute(1, 2, 0).cpu().numpy() - expected)
     assert difference.max() <= 1
-    assert (difference > 0).mean() < (0.15 if height == 2 * small_h else 0.01)  # by halves OpenCV rounds up, otherwise to even
+    assert (difference > 0).mean() < (0.15 if height == 2 * small_h else 0.05)  # by halves OpenCV rounds up, otherwise to even
 
 
 @pytest.mark.parametrize(("height", "width"), [(80, 120), (77, 101)])
