@@ -152,16 +152,20 @@ class Card:
         plan_room: Any = importlib.import_module("gpen_live.engine.runtimes.gpen_plan")
         processors = torch.cuda.get_device_properties(self._device).multi_processor_count
         dtype: torch.dtype = getattr(torch, _DTYPES[precision])
-        key = self._key("tiles", "fp16" if precision == "bf16" else precision, f"{self._size}")  # 16 bits are 16 bits
-        plan = plan_room.Plan.unpack(processors, store.recall(key))
-        if plan is None:
-            plan = plan_room.Plan(processors, depth=32 if precision == "tf32" else 64)
-            if self._fit is not None and precision != "tf32":
-                both = gpen.TritonGpen(module, dtype, self._device, plan, both=True)
-                _late("gpen_tune").tune(both, 1, self._fit)
-                store.remember(key, plan.pack())
-                del both
-                torch.cuda.empty_cache()
+        plan = plan_room.Plan(processors, depth=32 if precision == "tf32" else 64)
+        bits = "32 bits" if precision == "tf32" else "16 bits"
+        tiles_key, filters_key = self._key("tiles", bits), self._key("filters", bits, f"{self._size}")
+        plan.unpack(store.recall(tiles_key))  # of all networks: the larger ones share most of their layers
+        filters = store.recall(filters_key)
+        if isinstance(filters, list):
+            plan.doubled = {side for side in filters if isinstance(side, int)}
+        elif self._fit is not None and precision != "tf32":
+            both = gpen.TritonGpen(module, dtype, self._device, plan, both=True)
+            _late("gpen_tune").tune(both, 1, self._fit)
+            store.remember(tiles_key, plan.pack())
+            store.remember(filters_key, sorted(plan.doubled))
+            del both
+            torch.cuda.empty_cache()
         network = gpen.TritonGpen(module, dtype, self._device, plan)
         network.compile()
         made: Network = network

@@ -101,12 +101,13 @@ class Enhancer:
                 return
             if self.device.type == "cuda":
                 self._take_card(thorough, identity, fit)
+            else:
+                crop = sample_crop(self.size).to(self.device)
+                for _ in range(_WARM_UPS):
+                    self(crop)
+                    synchronize(self.device)
             if self.spec.float_model is not None:
                 self.notes.append(f"8 bits are for processors: on {self.device} {self.spec.name} computes in {self.precision}.")
-            crop = sample_crop(self.size).to(self.device)
-            for _ in range(_WARM_UPS):
-                self(crop)
-                synchronize(self.device)
 
     def _take_card(self, thorough: bool, identity: str, fit: Callable[[float], None] | None) -> None:
         import torch

@@ -77,20 +77,23 @@ def test_small_maps_are_split_over_the_card_and_large_ones_are_not() -> None:
     assert guess(large, 1, 132).split == 1
 
 
-def test_a_plan_survives_being_written_down() -> None:
-    plan = Plan(132, doubled={4, 16})
+def test_measured_tiles_survive_being_written_down() -> None:
+    plan, again = Plan(132), Plan(132)
     plan.tiles[LAYERS[0], 1] = Tile(16, 32, 128, 8, 4, 6)
     plan.tiles[LAYERS[4], 2] = Tile(64, 64, 64)
-    assert Plan.unpack(132, json.loads(json.dumps(plan.pack()))) == plan
+    again.unpack(json.loads(json.dumps(plan.pack())))
+    assert again == plan
 
 
 @pytest.mark.parametrize(
     "packed",
-    [None, 3, {}, {"tiles": [["same", 4]], "doubled": []}, {"tiles": [["other", *[4] * 10]], "doubled": []},
-     {"tiles": [["same", 4, 16, 16, 1, 16, 16, 16, 0, 4, 3]], "doubled": []}, {"tiles": [], "doubled": ["x"]}],
+    [None, 3, {}, [3], [["same", 4]], [["other", *[4] * 10]], [["same", 4, 16, 16, 1, 16, 16, 16, 0, 4, 3]],
+     [["same", 4, 16, 16, 1, 16, 16, 16, "1", 4, 3]]],
 )  # fmt: skip
-def test_a_spoilt_plan_is_no_plan(packed: object) -> None:
-    assert Plan.unpack(132, packed) is None
+def test_spoilt_tiles_are_left_out(packed: object) -> None:
+    plan = Plan(132)
+    plan.unpack(packed)
+    assert plan == Plan(132)
 
 
 def test_more_faces_split_a_measured_sum_less() -> None:
@@ -126,7 +129,7 @@ def test_worthwhile_tiles_give_the_card_enough_to_do() -> None:
 
     for layer in LAYERS:
         tiles = list(candidates(layer, 1, 132))
-        assert 3 <= len(tiles) <= 20, layer
+        assert 3 <= len(tiles) <= 16, layer
         for tile in tiles:
             assert layer.outputs % tile.n == 0
             assert layer.inputs % tile.k == 0

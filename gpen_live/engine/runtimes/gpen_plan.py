@@ -79,27 +79,18 @@ class Plan:
             found = replace(single, split=max(1, single.split // samples))
         return guess(layer, samples, self.processors, self.depth) if found is None else found
 
-    def pack(self) -> dict[str, object]:
-        """All that was measured, for JSON."""
-        tiles = [[*astuple(layer), samples, *astuple(tile)] for (layer, samples), tile in self.tiles.items()]
-        return {"tiles": tiles, "doubled": sorted(self.doubled)}
+    def pack(self) -> list[list[object]]:
+        """The tiles that were measured, for JSON."""
+        return [[*astuple(layer), samples, *astuple(tile)] for (layer, samples), tile in self.tiles.items()]
 
-    @staticmethod
-    def unpack(processors: int, packed: object) -> Plan | None:
-        """The inverse of `pack`; None for anything else than its result."""
-        try:
-            tiles, doubled = packed["tiles"], packed["doubled"]  # type: ignore[index]
-            plan = Plan(processors, doubled={int(side) for side in doubled})
-            for kind, side, inputs, outputs, samples, *sizes in tiles:
-                if kind not in _MODES or len(sizes) != len(fields(Tile)):
-                    return None
-                numbers = [int(value) for value in (side, inputs, outputs, samples, *sizes)]
-                if min(numbers) < 1:
-                    return None
-                plan.tiles[Layer(kind, *numbers[:3]), numbers[3]] = Tile(*numbers[4:])
-        except (KeyError, TypeError, ValueError):
-            return None
-        return plan
+    def unpack(self, packed: object) -> None:
+        """Takes in what `pack` gave; what is anything else is left out."""
+        for row in packed if isinstance(packed, list) else []:
+            if not isinstance(row, list) or len(row) != 5 + len(fields(Tile)) or row[0] not in _MODES:
+                continue
+            kind, *numbers = row
+            if all(isinstance(each, int) and each > 0 for each in numbers):
+                self.tiles[Layer(kind, *numbers[:3]), numbers[3]] = Tile(*numbers[4:])
 
 
 def guess(layer: Layer, samples: int, processors: int, depth: int = 64) -> Tile:

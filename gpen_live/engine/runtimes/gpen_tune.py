@@ -20,19 +20,14 @@ _COLD_BYTES = 160e6
 
 _LARGE = (
     (128, 256, 64, 8, 3),
-    (128, 256, 64, 8, 4),
     (256, 128, 64, 8, 3),
-    (256, 128, 64, 8, 4),
     (128, 128, 64, 8, 3),
-    (128, 128, 64, 8, 5),
     (128, 128, 64, 4, 4),
     (256, 64, 64, 8, 4),
-    (256, 64, 64, 4, 3),
     (128, 64, 64, 4, 3),
     (128, 64, 64, 4, 5),
     (64, 128, 64, 4, 5),
     (256, 32, 64, 4, 3),
-    (256, 32, 64, 8, 4),
     (128, 32, 64, 4, 4),
     (256, 16, 64, 4, 4),
     (256, 16, 64, 8, 4),
@@ -40,14 +35,12 @@ _LARGE = (
 )
 _SMALL = (
     (128, 64, 64, 4, 5),
-    (128, 128, 64, 8, 4),
     (64, 128, 64, 4, 5),
     (64, 64, 64, 4, 6),
     (64, 64, 128, 4, 3),
     (64, 32, 128, 4, 4),
-    (32, 32, 128, 4, 5),
     (32, 64, 128, 4, 4),
-    (16, 64, 128, 4, 5),
+    (32, 32, 128, 4, 5),
     (16, 32, 128, 4, 6),
 )
 """m, n, k, warps, stages: for layers that fill the card with large tiles, and for those that don't."""
@@ -72,14 +65,14 @@ def candidates(layer: Layer, samples: int, processors: int) -> Iterator[Tile]:
 
 
 def tune(net: TritonGpen, samples: int, say: Callable[[float], None] = lambda share: None) -> None:
-    """Times every convolution of a network with the tiles worth a try, and puts the fastest into the network's plan.
+    """Times every convolution of a network that its plan does not know with the tiles worth a try; the fastest go into the plan.
 
     Then the low-pass filters of the widening layers are folded into their convolutions where that makes the whole faster.
 
     Args:
         say: told the share that is done, 0..1.
     """
-    layers = list(dict.fromkeys(net.layers()))
+    layers = [layer for layer in dict.fromkeys(net.layers()) if (layer, samples) not in net.plan.tiles]
     bench = {layer: _Bench(net, layer, samples) for layer in layers}
     with guarded(net.device), together(ignore_errors=True):  # some need more shared memory than this card has
         for layer in layers:
@@ -97,11 +90,11 @@ def tune(net: TritonGpen, samples: int, say: Callable[[float], None] = lambda sh
 
 def _choose_filters(net: TritonGpen, samples: int) -> None:
     net.forget()
+    net.plan.doubled.intersection_update(layer.side for layer in net.layers() if layer.kind == "double")
     pictures = torch.rand(samples, 3, net.size, net.size, device=net.device) * 2 - 1
     plan = net.plan
     best = _whole(net, pictures)
-    side = 4
-    while side < net.size:
+    for side in [layer.side for layer in net.layers() if layer.kind == "double"]:
         plan.doubled ^= {side}
         ms = math.inf
         with suppress(Exception):
@@ -110,7 +103,6 @@ def _choose_filters(net: TritonGpen, samples: int) -> None:
             best = ms
         else:
             plan.doubled ^= {side}
-        side *= 2
 
 
 def _whole(net: TritonGpen, pictures: Tensor) -> float:
