@@ -8,6 +8,7 @@ frame bit-identical, and a frame sharper than the network keeps the detail that 
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
@@ -169,7 +170,8 @@ def covered(matrix: Matrix, size: int, frame: Size) -> tuple[int, int, int, int]
 
 def scale_of(matrix: Matrix) -> float:
     """How much a transform enlarges (its linear part's geometric mean)."""
-    return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    (a, b, _), (c, d, _) = matrix.tolist()
+    return math.sqrt(abs(a * d - b * c))
 
 
 def shrink_of(matrix: Matrix) -> int:
@@ -183,8 +185,9 @@ def area_first(matrix: Matrix, picture: Size) -> tuple[int, Matrix]:
     factor = shrink_of(matrix)
     if factor == 1 or min(picture.width, picture.height) < factor:
         return 1, matrix
-    offset = np.array([(factor - 1) / 2, (factor - 1) / 2])
-    return factor, np.hstack([matrix[:, :2] * factor, (matrix[:, :2] @ offset + matrix[:, 2])[:, None]])
+    (a, b, x), (c, d, y) = matrix.tolist()
+    offset = (factor - 1) / 2
+    return factor, np.array([[a * factor, b * factor, (a + b) * offset + x], [c * factor, d * factor, (c + d) * offset + y]])
 
 
 def warp(image: Pixels, matrix: Matrix, size: Size, *, border: int) -> Pixels:

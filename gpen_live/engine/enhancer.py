@@ -66,13 +66,21 @@ class Enhancer:
         self.notes: list[str] = []
         self.warm_up_s = 0.0
         self._module: torch.nn.Module | None = network.eval().requires_grad_(False)
-        if device.type != "cuda":  # there the network that is chosen moves, in its own precision
-            network.to(device)
         if device.type == "cpu":
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._network: Network = torch_network(network, memory=self.memory)
+        self._network: Network = self._plain(network)
         self._replayed: Network | None = None
         self._quantised = quantised
+
+    def _plain(self, network: torch.nn.Module) -> Network:
+        """The network in PyTorch and float32, until `warm_up` finds a faster way. It moves to the device when it is called."""
+        run = torch_network(network, memory=self.memory)
+
+        def moved(pictures: torch.Tensor, previous: torch.Tensor | None) -> torch.Tensor:
+            network.to(self.device)
+            return run(pictures, previous)
+
+        return moved
 
     def warm_up(self, *, thorough: bool = False, identity: str = "", fit: Callable[[float], None] | None = None) -> None:
         """Runs the network until it is at speed, in the fastest way that is good enough on this very machine.
@@ -126,7 +134,8 @@ class Enhancer:
         self.runtime, self.precision = chosen.runtime, chosen.precision
         self._module = None  # its weights were copied
         self._replayed = Replayed(self._network, self.device)
-        torch.cuda.empty_cache()  # what the others took
+        torch.cuda.empty_cache()  # what the others took, and the fitting
+        torch.cuda.reset_peak_memory_stats(self.device)
 
     def _take_fastest(self, thorough: bool) -> None:
         if self._module is None:

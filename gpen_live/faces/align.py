@@ -46,14 +46,19 @@ def similarity(source: npt.ArrayLike, target: npt.ArrayLike) -> Matrix:
         raise ValueError("landmarks coincide")
     a = float((s * d).sum()) / spread
     b = float((s[:, 0] * d[:, 1] - s[:, 1] * d[:, 0]).sum()) / spread
-    linear = np.array([[a, -b], [b, a]])
-    return np.hstack([linear, (dst_mean - linear @ src_mean)[:, None]])
+    (x, y), (u, v) = src_mean.tolist(), dst_mean.tolist()
+    return np.array([[a, -b, u - (a * x - b * y)], [b, a, v - (b * x + a * y)]])
 
 
 def invert(matrix: Matrix) -> Matrix:
-    """The inverse of an affine transform."""
-    linear = np.linalg.inv(matrix[:, :2])
-    return np.hstack([linear, -(linear @ matrix[:, 2])[:, None]])
+    """The inverse of an affine transform. Raises ZeroDivisionError for one that has none.
+
+    Written out: for six numbers NumPy's calls cost more than the arithmetic, and this is done several times a frame.
+    """
+    (a, b, x), (c, d, y) = matrix.tolist()
+    scale = 1.0 / (a * d - b * c)
+    p, q, r, s = d * scale, -b * scale, -c * scale, a * scale
+    return np.array([[p, q, -(p * x + q * y)], [r, s, -(r * x + s * y)]])
 
 
 def to_template(landmarks: npt.ArrayLike, size: int, template: Points = GPEN_TEMPLATE) -> Matrix:

@@ -163,8 +163,11 @@ class Detector:
         threshold: float = DEFAULT_THRESHOLD,
     ) -> list[Detection]:
         """The faces among `candidates` (of a picture reduced by `scale`, on the host), largest first."""
-        found = candidates.astype(np.float64)
+        # Below half the threshold nobody is heard, and there are few above it.
+        found = candidates[candidates[:, 0] >= threshold / 2].astype(np.float64)
         found = found[np.isfinite(found).all(axis=1)]
+        if not len(found):
+            return []
         scores = found[:, 0]
         points = found[:, 1:].reshape(-1, 7, 2)
         points = (points + 0.5) * np.asarray(scale) - 0.5
@@ -271,10 +274,12 @@ def decode_landmarks(offsets: Tensor, anchors: Tensor) -> Tensor:
 
 def iou(box: Floats, boxes: Floats) -> Floats:
     """Intersection over union of one box with N boxes, each (x0, y0, x1, y1)."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    common = np.clip(high - low, 0.0, None).prod(axis=1)
-    area = np.clip(boxes[:, 2:] - boxes[:, :2], 0.0, None).prod(axis=1)
-    own = float(np.clip(box[2:] - box[:2], 0.0, None).prod())
+    x0, y0, x1, y1 = box.tolist()
+    left, top, right, bottom = boxes.T
+    width, height = np.minimum(right, x1) - np.maximum(left, x0), np.minimum(bottom, y1) - np.maximum(top, y0)
+    common = np.maximum(width, 0.0) * np.maximum(height, 0.0)
+    area = np.maximum(right - left, 0.0) * np.maximum(bottom - top, 0.0)
+    own = max(x1 - x0, 0.0) * max(y1 - y0, 0.0)
     return np.asarray(common / np.maximum(area + own - common, 1e-9), dtype=np.float64)
 
 

@@ -39,7 +39,8 @@ class Face:
 
 def face_size(landmarks: Points) -> float:
     """Root-mean-square distance of the landmarks from their centre, times two: about the distance between eyes and mouth."""
-    return 2.0 * float(np.sqrt(((landmarks - landmarks.mean(axis=0)) ** 2).sum(axis=1).mean()))
+    apart = landmarks - landmarks.mean(axis=0)
+    return 2.0 * math.sqrt(float(np.vdot(apart, apart)) / len(landmarks))
 
 
 class LandmarkFilter:
@@ -71,7 +72,7 @@ class LandmarkFilter:
             return self._value
         velocity = (landmarks - self._measured) / step
         self._velocity = self._velocity + _gain(self._speed_cutoff, step) * (velocity - self._velocity)
-        speed = float(np.sqrt((self._velocity**2).sum(axis=1).mean())) / max(face_size(landmarks), 1e-6)
+        speed = math.sqrt(float(np.vdot(self._velocity, self._velocity)) / 5) / max(face_size(landmarks), 1e-6)
         gain = _gain(self._min_cutoff + self._beta * speed, step)
         self._value = self._value + gain * (landmarks - self._value)
         self._measured, self._at = np.array(landmarks, dtype=np.float64), at
@@ -147,6 +148,8 @@ class Tracker:
         if not self._tracks or not found:
             return {}
         cost = np.array([[_distance(track.landmarks, d.landmarks) for d in found] for track in self._tracks])
+        if cost.size == 1:  # by far the most frequent
+            return {self._tracks[0].identity: found[0]} if cost[0, 0] < _GATE else {}
         rows, columns = linear_sum_assignment(np.minimum(cost, 10 * _GATE))
         return {self._tracks[r].identity: found[c] for r, c in zip(rows, columns, strict=True) if cost[r, c] < _GATE}
 

@@ -15,7 +15,7 @@ from gpen_live.engine.runtimes.triton_gpen import Scratch, TritonGpen, convolve,
 from gpen_live.engine.runtimes.triton_launch import Launch, guarded, launch, prepare, together
 
 _SLACK = 512
-_COLD_BYTES = 160e6
+_COLD_BYTES = 100e6
 """Weights that are rotated: more than any cache holds, as between two uses of a layer in a whole network."""
 
 _LARGE = (
@@ -84,6 +84,7 @@ def tune(net: TritonGpen, samples: int, say: Callable[[float], None] = lambda sh
         if best < math.inf:
             net.plan.tiles[layer, samples] = tile
         bench.pop(layer)
+        torch.cuda.empty_cache()  # the card is shared with a game
         say(done / len(layers))
     _choose_filters(net, samples)
 
