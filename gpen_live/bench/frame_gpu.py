@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
+import psutil
 
 from gpen_live.bench.weights import weights_for
 from gpen_live.cli.options import DEVICE, MODEL, SizeType
@@ -46,6 +47,7 @@ _PACE_S = 1 / 60
 @click.command()
 @click.option("--size", type=SizeType(), default="1920x1080", show_default=True)
 @click.option("--model", type=MODEL, default="gpen-256", show_default=True)
+@click.option("--weights", type=click.Path(path_type=Path), help="Weights to use instead of the model's own.")
 @click.option("--device", type=DEVICE, default="auto", show_default=True)
 @click.option("--layout", type=click.Choice([one.value for one in PixelFormat]), default="nv12", show_default=True)
 @click.option("--faces", type=click.IntRange(1, 4), help="So many at fixed places, whatever the detector finds.")
@@ -57,6 +59,7 @@ def command(
     *,
     size: Size,
     model: str,
+    weights: Path | None,
     device: str,
     layout: str,
     faces: int | None,
@@ -70,8 +73,10 @@ def command(
 
     chosen = choose_device(device)
     with tempfile.TemporaryDirectory() as folder:
-        weights, own = weights_for(get(model), Path(folder))
-        enhancer = load_enhancer(model, weights, chosen, fit=lambda share: None)
+        file, own = (weights, True) if weights is not None else weights_for(get(model), Path(folder))
+        start = time.perf_counter()
+        enhancer = load_enhancer(model, file, chosen, fit=lambda share: None)
+        load_s = time.perf_counter() - start
     detector = load_detector(chosen)
     images, found = _frames(size, pinned=pinned)
     if faces is not None or not found:
@@ -79,6 +84,11 @@ def command(
     click.echo(f"{describe_device(chosen)}, {size}, {model}{'' if own else ' (untrained)'}, {layout}, torch {torch.__version__}")
     path, canvas = open_path(chosen, detector, enhancer), CanvasPath(chosen, detector, enhancer)
     runner = _Runner(chosen, detector, enhancer, path, images, PixelFormat(layout), full=full)
+    age_s = time.time() - psutil.Process().create_time()
+    click.echo(
+        f"  {enhancer.runtime} in {enhancer.precision}; network ready after {load_s:.2f} s (warm-up {enhancer.warm_up_s:.2f} s); "
+        f"{_SETTLED} frames done {age_s:.1f} s after the process began"
+    )
     _measure(type(path).__name__, runner, frames)
     _throughput(runner, images, frames)
     click.echo(f"  GPU memory {peak_memory_mb(chosen):.0f} MB at most, with loading")

@@ -66,15 +66,17 @@ class Enhancer:
         self.notes: list[str] = []
         self.warm_up_s = 0.0
         self._module: torch.nn.Module | None = network.eval().requires_grad_(False)
+        if device.type != "cuda":
+            network.to(device)
         if device.type == "cpu":
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._network: Network = self._plain(network)
+        run = torch_network(network, memory=self.memory)
+        self._network: Network = self._moving(network, run) if device.type == "cuda" else run
         self._replayed: Network | None = None
         self._quantised = quantised
 
-    def _plain(self, network: torch.nn.Module) -> Network:
-        """The network in PyTorch and float32, until `warm_up` finds a faster way. It moves to the device when it is called."""
-        run = torch_network(network, memory=self.memory)
+    def _moving(self, network: torch.nn.Module, run: Network) -> Network:
+        """The network in PyTorch and float32, which moves to the card only if it is called before `warm_up` found its copy."""
 
         def moved(pictures: torch.Tensor, previous: torch.Tensor | None) -> torch.Tensor:
             network.to(self.device)
