@@ -9,6 +9,7 @@ from gpen_live.bench.proof import prove
 from gpen_live.bench.results import NetworkTime
 from gpen_live.bench.timing import Budget, Going, quantiles, repeat
 from gpen_live.engine.candidates import sample_crop
+from gpen_live.engine.enhancer import NetworkError
 from gpen_live.live.status import grade
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def time_network(enhancer: Enhancer, budget: Budget, going: Going, *, own_weight
         if not timed.ms:
             return None
         proof = prove(work, enhancer.device, timed)
+        four_ms = _four_faces(enhancer, pictures, budget, going) if enhancer.device.type == "cuda" else None
     times = quantiles(timed.ms)
     return NetworkTime(
         model=enhancer.spec.name,
@@ -57,4 +59,21 @@ def time_network(enhancer: Enhancer, budget: Budget, going: Going, *, own_weight
         proof=proof,
         candidates=[dataclasses.asdict(one) for one in enhancer.candidates],
         notes=list(enhancer.notes),
+        four_faces_ms=four_ms,
     )
+
+
+def _four_faces(enhancer: Enhancer, pictures: list[torch.Tensor], budget: Budget, going: Going) -> float | None:
+    """Median milliseconds of four crops at once; None when it was interrupted, or there is no room for them."""
+    import torch
+
+    batches = [torch.cat([pictures[(i + k) % INPUTS] for k in range(4)]) for i in range(2)]
+
+    def work(i: int) -> torch.Tensor:
+        return enhancer(batches[i % 2], batches[(i - 1) % 2] if enhancer.memory else None)
+
+    try:
+        timed = repeat(work, enhancer.device, budget, going)
+    except (NetworkError, RuntimeError):
+        return None
+    return quantiles(timed.ms).p50 if timed.ms else None

@@ -32,8 +32,9 @@ class Proof:
 class NetworkTime:
     """One network alone on one crop, in milliseconds. `own_weights` is False where it ran with untrained ones.
 
-    `fps` is theoretical: nothing but the network. `candidates` are the ways to run it that were measured on this device, the
-    chosen one marked, each a mapping with at least `runtime`, `precision`, `ms` and `chosen`. `notes` say what could not be used.
+    `fps` is theoretical: nothing but the network. `four_faces_ms` is the median for four crops at once, on graphics cards (a
+    processor takes them one by one). `candidates` are the ways to run it that were measured on this device, the chosen one marked,
+    each a mapping with at least `runtime`, `precision`, `ms` and `chosen`. `notes` say what could not be used.
     """
 
     model: str
@@ -49,6 +50,7 @@ class NetworkTime:
     proof: Proof
     candidates: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    four_faces_ms: float | None = None
 
 
 @dataclass(frozen=True)

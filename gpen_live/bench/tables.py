@@ -54,6 +54,7 @@ def live(grade: str) -> str:
 
 def _networks(bench: Bench) -> Iterator[Table]:
     rows = []
+    batched = any(one.four_faces_ms is not None for one in bench.networks)
     for one in bench.networks:
         path = bench.path(one.model, "roi")
         rows.append(
@@ -62,6 +63,7 @@ def _networks(bench: Bench) -> Iterator[Table]:
                 f"{one.precision} in {one.runtime}",
                 _ms(one.network_ms.p50),
                 _ms(one.network_ms.p95),
+                *(("" if one.four_faces_ms is None else _ms(one.four_faces_ms),) if batched else ()),
                 f"{one.runs}",
                 _fps(one.fps),
                 "" if path is None else _ms(path.frame_ms.p50),
@@ -76,7 +78,8 @@ def _networks(bench: Bench) -> Iterator[Table]:
     if not all(one.own_weights for one in bench.networks):
         notes.append(_UNTRAINED)
     notes += dict.fromkeys(note for one in bench.networks for note in one.notes)
-    columns = ("network", "runs as", "p50", "p95", "runs", "fps in theory", "frame p50", "live?", article.DEVICE)
+    four = ("4 faces",) if batched else ()
+    columns = ("network", "runs as", "p50", "p95", *four, "runs", "fps in theory", "frame p50", "live?", article.DEVICE)
     yield Table("The network alone, one face", columns, rows, notes)
 
 

@@ -21,7 +21,7 @@ def network(model: str, ms: float, *, own: bool = True, holds: bool = True) -> N
     candidates = CANDIDATES if model == "gpen-512" else []
     fps = round(1e3 / ms, 1)
     return NetworkTime(
-        model, size, "Triton", "fp16", None, 77, quantiles(ms), fps, grade(ms), own, proof, candidates, ["A note."]
+        model, size, "Triton", "fp16", None, 77, quantiles(ms), fps, grade(ms), own, proof, candidates, ["A note."], ms * 2
     )
 
 

@@ -38,9 +38,9 @@ def row(text: str, *cells: str) -> bool:
 def test_every_figure_is_shown_beside_the_articles(text: str) -> None:
     assert "cuda:0 (A Card)" in text
     assert "1920x1080" in text
-    assert row(text, "lite-256", "fp16 in Triton", "5.00", "7.50", "77", "200", "25.2", "yes, fluent")
-    assert row(text, "gpen-256 *", "fp16 in Triton", "63.5", "95.2", "77", "15.7", "83.8", "yes, fluent", "48.3")
-    assert row(text, "gpen-512 *", "fp16 in Triton", "957.0", "1436", "77", "1.0", "977.2", "no, unusable", "136.5")
+    assert row(text, "lite-256", "fp16 in Triton", "5.00", "7.50", "10.0", "77", "200", "25.2", "yes, fluent")
+    assert row(text, "gpen-256 *", "fp16 in Triton", "63.5", "95.2", "127.0", "77", "15.7", "83.8", "yes, fluent", "48.3")
+    assert row(text, "gpen-512 *", "fp16 in Triton", "957.0", "1436", "1914", "77", "1.0", "977.2", "no, unusable", "136.5")
     assert "untrained weights" in text
     assert row(
         text, "gpen-512", "face", "12.5 / 18.8", "2.50 / 3.75", "957.0 / 1436", "4.50 / 6.75", "0.75 / 1.12", "977.2 / 1466"
