@@ -33,8 +33,8 @@ class NetworkTime:
     """One network alone on one crop, in milliseconds. `own_weights` is False where it ran with untrained ones.
 
     `fps` is theoretical: nothing but the network. `four_faces_ms` is the median for four crops at once, on graphics cards (a
-    processor takes them one by one). `candidates` are the ways to run it that were measured on this device, the chosen one marked,
-    each a mapping with at least `runtime`, `precision`, `ms` and `chosen`. `notes` say what could not be used.
+    processor takes them one by one). `candidates` are the ways to run it that were measured here, the chosen one marked, each a
+    mapping with at least `runtime`, `precision`, `ms` and `chosen`. `notes` say what could not be used.
     """
 
     model: str
