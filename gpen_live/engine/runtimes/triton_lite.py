@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
-import subprocess
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
 from types import ModuleType
@@ -109,15 +107,10 @@ class TritonLite:
 
     def _guarded(self, launch: Callable[..., Tensor], *arguments: Any) -> Tensor:
         """Launches on the network's device. What Triton, and the compiler that it calls, raise becomes RuntimeError."""
-        import torch
+        from gpen_live.engine.runtimes.triton_launch import guarded
 
-        refusal: type[Exception] = importlib.import_module("triton.errors").TritonError
-        try:
-            with torch.cuda.device(self._device) if self._device.type == "cuda" else nullcontext():
-                return launch(*arguments)
-        except (refusal, subprocess.SubprocessError, OSError) as error:
-            last = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            raise RuntimeError(f"Triton can't run the network here: {last}") from error
+        with guarded(self._device):
+            return launch(*arguments)
 
     def _run(self, pictures: Tensor, before: Tensor, do: Callable[..., Tensor]) -> Tensor:
         features = do(self._entry, pictures, before)
