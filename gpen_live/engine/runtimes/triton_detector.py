@@ -415,7 +415,7 @@ class _Arrange:
     def separable(self, depthwise: _Layer, pointwise: _Layer) -> _Separable:
         channels = len(depthwise.weight)
         block = max(_SMALLEST, channels)
-        taps = _padded(depthwise.weight.flatten(1).T, 9, block).to(self.device)
+        taps = self.tensor(_padded(depthwise.weight.flatten(1).T, 9, block))
         return _Separable(
             _Convolution(taps, depthwise.biases(block).to(self.device), channels), self.pointwise(pointwise), depthwise.stride
         )

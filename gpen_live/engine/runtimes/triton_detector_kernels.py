@@ -190,10 +190,11 @@ def separable(
     pixel = _pixels(PIXELS)
     y, x = pixel // (width // STRIDE) * STRIDE, pixel % (width // STRIDE) * STRIDE
     total = tl.zeros((PIXELS, IN_BLOCK), tl.float32)
+    same = pixel * 0
     for row in range(3):
         for column in tl.static_range(3):
             there = _read(features, y + (row - 1), x + (column - 1), channel, height, width, IN_LINE).to(tl.float32)
-            total += there * tl.load(taps + (row * 3 + column) * IN_BLOCK + channel)[None, :]
+            total += there * tl.load(taps + (row * 3 + column) * IN_BLOCK + same[:, None] + channel[None, :]).to(tl.float32)
     mixed = _activated(total, taps_bias, channel, IN_BLOCK).to(out.dtype.element_ty)
     total = _product(mixed, matrix, tl.zeros((PIXELS, OUT_BLOCK), tl.float32))
     inside = pixel < (height // STRIDE) * (width // STRIDE)
