@@ -24,8 +24,8 @@ _ANCHORS = len(ANCHOR_SIZES[0])
 _HEADS = 32
 """Numbers of a pixel: a margin, 4 of the box and 10 of the landmarks for each of its anchors, and two idle ones."""
 _USUAL_PIXELS = 320 * 192
-_ENOUGH = 100
-"""Programs that keep a large card busy."""
+_ENOUGH = 1 if triton.knobs.runtime.interpret else 100
+"""Programs that keep a large card busy. Triton's interpreter, one program after the other, likes fewer of them."""
 _SMALLEST = 16
 """Side of a matrix product."""
 _ANCHOR_BLOCK, _OTHERS = 32, 512
@@ -334,7 +334,9 @@ class _Weights:
         mean[:27] = torch.tensor(MEAN_BGR).repeat_interleave(9)
         hidden = scales[0].conv5X5_1[0].out_channels
         before = scales[0].conv3X3[0].out_channels
-        finals = [torch.cat([weight[:, :before], weight.new_zeros(_HEADS, hidden), weight[:, before:]], dim=1) for weight, _ in heads]
+        finals = [
+            torch.cat([weight[:, :before], weight.new_zeros(_HEADS, hidden), weight[:, before:]], dim=1) for weight, _ in heads
+        ]
         return _Weights(
             mean=mean.to(device),
             entry=arrange.entry(*_layers(entry)),
@@ -415,10 +417,8 @@ class _Arrange:
     def separable(self, depthwise: _Layer, pointwise: _Layer) -> _Separable:
         channels = len(depthwise.weight)
         block = max(_SMALLEST, channels)
-        taps = self.tensor(_padded(depthwise.weight.flatten(1).T, 9, block))
-        return _Separable(
-            _Convolution(taps, depthwise.biases(block).to(self.device), channels), self.pointwise(pointwise), depthwise.stride
-        )
+        taps = self._convolution(_padded(depthwise.weight.flatten(1).T, 9, block), depthwise.biases(block), channels)
+        return _Separable(taps, self.pointwise(pointwise), depthwise.stride)
 
     def spread(self, scales: list[list[_Layer]]) -> _Convolution:
         """Of each scale, 3x3 convolutions of the same features, to be done as one."""
@@ -454,7 +454,8 @@ def _check(dtype: torch.dtype, device: torch.device) -> bool:
         RuntimeError: it can't compute in `dtype` through Triton.
     """
     if dtype not in (torch.float16, torch.float32):
-        raise RuntimeError(f"Triton's kernels don't look for faces in {dtype}")
+        name = str(dtype).removeprefix("torch.")
+        raise RuntimeError(f"Triton's kernels don't look for faces in {name}")
     if device.type == "cuda":
         if torch.version.hip is not None:
             return False

@@ -1,14 +1,14 @@
 """The face detector's layers as fused Triton kernels. Imports Triton: import it late, and only where Triton is there.
 
-One picture at a time. Features lie as pixels x channels, all channels of a pixel in a `LINE`; weights as inputs x outputs. Products
-are of the features' dtype and are summed in float32. Biases are float32 and come with the slopes of the leaky ReLU behind them:
-2 x outputs, where slope 0 is a ReLU. Heights and widths are no constants to the compiler: one version of each kernel serves
-pictures of all sizes, so that no frame waits for a compilation.
+One picture at a time. Features lie as pixels x channels, all channels of a pixel in a `LINE`; weights as inputs x outputs.
+Products are of the features' dtype and are summed in float32. Biases are float32 and come with the slopes of the leaky ReLU
+behind them: 2 x outputs, where slope 0 is a ReLU. Heights and widths are no constants to the compiler: one version of each
+kernel serves pictures of all sizes, so that no frame waits for a compilation.
 
-Axis 0 of a launch is tiles of `PIXELS` pixels of the output, counted row by row, axis 1 is blocks of `OUT_BLOCK` outputs. What is
-done alike at all three scales of the pyramid is one launch: the maps of the scales (of which each has half the height and half the
-width of the one before it) lie one behind the other, and so do the weights. Every output has one writer, so that the same picture
-gives the same bits.
+Axis 0 of a launch is tiles of `PIXELS` pixels of the output, counted row by row, axis 1 is blocks of `OUT_BLOCK` outputs. What
+is done alike at all three scales of the pyramid is one launch: the maps of the scales (each has half the height and half the
+width of the one before it) lie one behind the other, and so do the weights. Every output has one writer, so that the same
+picture gives the same bits.
 
 `EARLY`: as in `triton_lite_kernels`: a kernel comes up, and may load its weights, before the one ahead of it is through.
 """
@@ -181,7 +181,8 @@ def separable(
 ) -> None:
     """Depthwise 3x3 convolution and 1x1 convolution, each with its leaky ReLU.
 
-    height, width: of the input, multiples of STRIDE. taps: 9 x IN_BLOCK, float32. weight: IN_BLOCK x OUT_LINE.
+    height, width: of the input, multiples of STRIDE. taps: 9 x IN_BLOCK, weight: IN_BLOCK x OUT_LINE. Taps are loaded for each
+    pixel, in the features' dtype: so they lie in the threads as features do, and threads need not exchange them.
     """
     channel = tl.arange(0, IN_BLOCK)
     output = _outputs(OUT_BLOCK)
@@ -217,7 +218,7 @@ def lateral(
     PIXELS: tl.constexpr,
     EARLY: tl.constexpr,
 ) -> None:
-    """1x1 convolution with leaky ReLU; with ADD, plus the nearest of the coarser map, which has half the height and half the width.
+    """1x1 convolution with leaky ReLU; with ADD, plus the nearest of the coarser map, of half the height and width.
 
     weight: IN_LINE x OUT_LINE.
     """
