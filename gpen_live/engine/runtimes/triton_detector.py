@@ -28,7 +28,7 @@ _ENOUGH = 1 if triton.knobs.runtime.interpret else 100
 """Programs that keep a large card busy. Triton's interpreter, one program after the other, likes fewer of them."""
 _SMALLEST = 16
 """Side of a matrix product."""
-_ANCHOR_BLOCK, _OTHERS = 32, 512
+_ANCHOR_BLOCK, _OTHERS = 16, 512
 
 
 class Tile(NamedTuple):
@@ -240,7 +240,7 @@ class _Pass:
         self._launch(
             kernels.choose,
             (_parts(len(margins), _ANCHOR_BLOCK),),
-            Tile(_ANCHOR_BLOCK, 0),
+            Tile(_ANCHOR_BLOCK, 0, warps=8),
             *(margins, found, out, self._height // STEPS[0], self._width // STEPS[0], len(margins), kept),
             STEP=STEPS[0],
             SIDE=ANCHOR_SIZES[0][0],

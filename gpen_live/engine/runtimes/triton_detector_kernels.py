@@ -366,12 +366,13 @@ def choose(
     exists = anchor < anchors
     margin = tl.load(margins + anchor, mask=exists, other=0.0)
     own = _comparable(margin)
-    place = tl.zeros((BLOCK,), tl.int32)
+    better = tl.zeros((BLOCK, OTHERS), tl.int32)
     for first in range(0, anchors, OTHERS):
         other = first + tl.arange(0, OTHERS)
         theirs = _comparable(tl.load(margins + other, mask=other < anchors, other=float("-inf")))
         level = (theirs[None, :] == own[:, None]) & (other[None, :] < anchor[:, None])
-        place += tl.sum(((theirs[None, :] > own[:, None]) | level).to(tl.int32), axis=1)
+        better += ((theirs[None, :] > own[:, None]) | level).to(tl.int32)
+    place = tl.sum(better, axis=1)
     chosen = exists & (place < kept)
 
     pixels = height * width
