@@ -1,4 +1,7 @@
-"""The face detector's faster way on NVIDIA cards, taken where it proves to find the same as PyTorch."""
+"""The face detector's faster way on NVIDIA cards, taken where it proves to find the same as PyTorch.
+
+Imports torch at import time: import this module late.
+"""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Detector:
         self._layout = memory_format(device)
         self._network.to(memory_format=self._layout)  # type: ignore[call-overload]
         self._mean = torch.tensor(MEAN_BGR, device=device).view(1, 3, 1, 1)
-        self._search: Callable[[Tensor], Tensor] = self.plain_candidates
+        self._search: Callable[[Tensor], Tensor] | None = None
 
     @property
     def network(self) -> nn.Module:
@@ -188,7 +188,7 @@ class Detector:
         Columns: score, box (x0, y0, x1, y1), landmarks (x, y) x 5, in pixels of `reduced`. Has a fixed size for a given input
         size and no transfer in between, so that a GPU is waited for once.
         """
-        return self._search(reduced)
+        return self.plain_candidates(reduced) if self._search is None else self._search(reduced)
 
     def plain_candidates(self, reduced: Tensor) -> Tensor:
         """`candidates` by PyTorch's own operations, on any device."""
