@@ -139,12 +139,15 @@ def _placed(face: Face, size: int, image: Image) -> Matrix | None:
 
 
 def load_detector(device: torch.device) -> Detector:
-    """The shipped face detector on `device`, warmed up.
+    """The shipped face detector on `device`, by the fastest way that runs there, warmed up.
 
     Raises:
         WeightsError: its weights are missing or damaged.
     """
+    from gpen_live.engine.fast_detector import speed_up
+
     detector = Detector.load(locate(get("detector"), None), device)
+    speed_up(detector)
     for _ in range(2):
         detector.detect(np.full((360, 640, 3), 127, np.uint8))
     return detector

@@ -1,0 +1,83 @@
+"""The face detector's faster way on NVIDIA cards, taken where it proves to find the same as PyTorch.
+
+Imports torch at import time: import this module late.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gpen_live.faces.detect import Detector
+
+_log = logging.getLogger(__name__)
+
+_PROOFS = ((180, 320), (157, 93))
+"""Heights and widths of the pictures that both ways have to agree on."""
+_MOST_PIXELS, _MOST_LOGITS = 1.0, 0.1
+"""By how much candidates may differ. Half precision moves them by a fifth of it at most; a single channel that is missing by more
+than one or the other."""
+
+
+@torch.inference_mode()
+def speed_up(detector: Detector) -> bool:
+    """Gives the detector the faster way, if its device has one that agrees with PyTorch; whether it does.
+
+    The first call on a machine compiles kernels (seconds).
+    """
+    if detector.device.type != "cuda" or importlib.util.find_spec("triton") is None:
+        return False
+    try:
+        from gpen_live.engine.runtimes.triton_detector import TritonDetector
+
+        fast = TritonDetector(detector.network, torch.float16, detector.device)
+        fast.compile()
+        prove(fast, detector)
+    except Exception:  # noqa: BLE001  no compiler, an old card or driver, a wrong result: PyTorch finds faces too
+        _log.warning("the face detector's kernels do not run on %s: PyTorch finds the faces", detector.device, exc_info=True)
+        return False
+    detector.use(fast)
+    return True
+
+
+@torch.inference_mode()
+def prove(search: Callable[[Tensor], Tensor], detector: Detector) -> None:
+    """Raises RuntimeError unless `search` gives PyTorch's candidates."""
+    for height, width in _PROOFS:
+        picture = _picture(height, width).to(detector.device)
+        pixels, logits = difference(search(picture), detector.plain_candidates(picture))
+        if not (pixels <= _MOST_PIXELS and logits <= _MOST_LOGITS):
+            raise RuntimeError(
+                f"the candidates differ from PyTorch's by {pixels:.2f} pixels, by {logits:.2f} in the score's logit"
+            )
+
+
+def difference(candidates: Tensor, reference: Tensor) -> tuple[float, float]:
+    """By how much candidates differ from a reference at most: in pixels, and in the score's logits. Infinite for other shapes.
+
+    The surer half of the reference is looked at, and each candidate of it is compared with the one that lies closest: rounding
+    exchanges those of nearly the same score, and which ones come last.
+    """
+    if candidates.shape != reference.shape or not bool(torch.isfinite(candidates).all()):
+        return float("inf"), float("inf")
+    some = reference[: -(-len(reference) // 2)].double()
+    apart = (some[:, None, 1:] - candidates[None, :, 1:]).abs().amax(dim=2)
+    pixels, nearest = apart.min(dim=1)
+    logits = (candidates[nearest, 0].double().logit() - some[:, 0].logit()).abs()
+    return float(pixels.max()), float(logits.max())
+
+
+def _picture(height: int, width: int) -> Tensor:
+    """Soft blotches with some noise, always the same: 1 x 3 x height x width, 0..255, whole numbers."""
+    generator = torch.Generator().manual_seed(0)
+    blotches = torch.rand(1, 3, 6, 8, generator=generator)
+    soft = torch.nn.functional.interpolate(blotches, (height, width), mode="bicubic")
+    noise = torch.randn(1, 3, height, width, generator=generator)
+    return (soft * 255 + noise * 12).round().clamp(0, 255)

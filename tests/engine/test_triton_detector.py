@@ -1,0 +1,273 @@
+"""The face detector's Triton kernels: against PyTorch in Triton's interpreter and on a card, and through Triton's compiler."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+from gpen_live.engine.engine import load_detector
+from gpen_live.engine.fast_detector import difference, prove, speed_up
+from gpen_live.faces.detect import Detector
+from gpen_live.frame import Image
+from gpen_live.models.registry import get, locate
+
+if TYPE_CHECKING:
+    from gpen_live.engine.runtimes.triton_detector import TritonDetector
+
+CPU = torch.device("cpu")
+ROOT = Path(__file__).parents[2]
+HAS_TRITON = importlib.util.find_spec("triton") is not None
+needs_triton = pytest.mark.skipif(not HAS_TRITON, reason="Triton is not installed: there is none for this system")
+needs_card = pytest.mark.skipif(
+    not (HAS_TRITON and torch.cuda.is_available()), reason="no NVIDIA card: the kernels run in Triton's interpreter alone"
+)
+needs_compiler = pytest.mark.skipif("TRITON_INTERPRET" in os.environ, reason="Triton's interpreter is on")
+
+Calls = list[tuple[Any, tuple[int, ...], tuple[Any, ...], dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def plain() -> Detector:
+    return Detector.load(locate(get("detector"), None), CPU)
+
+
+def portrait(height: int, width: int) -> Image:
+    """A face in the middle of a grey picture, as high as that is."""
+    face = cv2.resize(data.astronaut()[:200, 120:320, ::-1], (height, height), interpolation=cv2.INTER_AREA)
+    picture = np.full((height, max(height, width), 3), 90, np.uint8)
+    start = (picture.shape[1] - height) // 2
+    picture[:, start : start + height] = face
+    return picture[:, :width]
+
+
+def tensor(picture: Image) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
+
+
+@needs_triton
+def test_the_interpreted_kernels_find_what_pytorch_finds() -> None:
+    script = ROOT / "tests" / "engine" / "triton_detector_interpreted.py"
+    done = subprocess.run([sys.executable, str(script)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [result[2] for result in results] == [[192, 15], [84, 15]]
+    for dtype, shape, reference, best, score, pixels, all_pixels, all_logits, falling in results:
+        what = (dtype, shape, score, pixels, all_pixels, all_logits)
+        exact = dtype == "torch.float32"
+        assert shape == reference, what
+        assert best > 0.8, what
+        assert falling, what
+        assert score < (1e-5 if exact else 3e-3), what
+        assert pixels < (1e-3 if exact else 0.1), what
+        assert all_pixels < (1e-3 if exact else 0.2), what
+        assert all_logits < (1e-3 if exact else 0.03), what
+
+
+@pytest.fixture
+def noted(plain: Detector, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[TritonDetector, Calls]]:
+    """Makes detectors that launch nothing, and lists of what they would have launched."""
+    detectors = pytest.importorskip("gpen_live.engine.runtimes.triton_detector")
+
+    def make(*, early: bool = False) -> tuple[TritonDetector, Calls]:
+        calls: Calls = []
+        monkeypatch.setattr(detectors, "_check", lambda dtype, device: early)
+        monkeypatch.setattr(detectors, "launch", lambda kernel, grid, *given, **sizes: calls.append((kernel, grid, given, sizes)))
+        return detectors.TritonDetector(plain.network, torch.float16, CPU), calls
+
+    return make
+
+
+@needs_triton
+@needs_compiler
+def test_two_dozen_kernels_serve_pictures_of_all_sizes(noted: Callable[..., tuple[TritonDetector, Calls]]) -> None:
+    detector, calls = noted()
+    versions = set()
+    for height, width in ((180, 320), (320, 180), (240, 320), (120, 160), (1, 1), (320, 320)):
+        calls.clear()
+        detector(torch.zeros(1, 3, height, width))
+        assert len(calls) <= 24
+        assert all(0 not in grid for _, grid, _, _ in calls)
+        versions.add(str([(kernel.__name__, sizes) for kernel, _, _, sizes in calls]))
+    assert len(versions) == 1  # else a frame of another size would wait for a compilation
+
+
+@needs_triton
+@needs_compiler
+@pytest.mark.parametrize(("capability", "shared"), [(86, 99 * 1024), (90, 227 * 1024)])
+def test_every_kernel_compiles_for_cards(
+    capability: int,
+    shared: int,
+    noted: Callable[..., tuple[TritonDetector, Calls]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Within the shared memory of desktop cards, with the matrix units, and without variables that spill to slow memory."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    early = capability >= 90
+    detector, calls = noted(early=early)
+    detector(torch.zeros(1, 3, 180, 320))
+    seen: set[str] = set()
+    for kernel, _, arguments, sizes in calls:
+        what = f"{kernel.__name__} {sizes}"
+        if what in seen:
+            continue
+        seen.add(what)
+        made = compiled(kernel, arguments, sizes, capability)
+        assert made.metadata.shared <= shared, what
+        assert kernel.__name__ == "choose" or re.search("wgmma|mma.sync", made.asm["ptx"]), what
+        assert ("griddepcontrol.wait" in made.asm["ptx"]) == early, what
+        assert stack_bytes(made.asm["cubin"], tmp_path) == 0, what
+    assert len(seen) > 15
+
+
+def compiled(kernel: Any, arguments: tuple[Any, ...], sizes: dict[str, Any], capability: int) -> Any:
+    triton = importlib.import_module("triton")
+    compiler = importlib.import_module("triton.compiler")
+    target = importlib.import_module("triton.backends.compiler").GPUTarget("cuda", capability, 32)
+    types = {torch.float16: "*fp16", torch.float32: "*fp32"}
+    options = {key: sizes[key] for key in ("num_warps", "launch_pdl") if key in sizes}
+    constants = {key: value for key, value in sizes.items() if key not in options}
+    given = dict(zip(kernel.arg_names, arguments, strict=False))
+    signature = {key: types[value.dtype] if isinstance(value, torch.Tensor) else "i32" for key, value in given.items()}
+    tensors = [index for index, value in enumerate(given.values()) if isinstance(value, torch.Tensor)]
+    source = compiler.ASTSource(
+        fn=kernel,
+        signature={**signature, **dict.fromkeys(constants, "constexpr")},
+        constexprs={(kernel.arg_names.index(key),): value for key, value in constants.items()},
+        attrs={(index,): [["tt.divisibility", 16]] for index in tensors},
+    )
+    return triton.compile(source, target=target, options=options)
+
+
+def stack_bytes(cubin: bytes, folder: Path) -> int:
+    tool = importlib.import_module("triton").knobs.nvidia.cuobjdump.path
+    (folder / "kernel.cubin").write_bytes(cubin)
+    told = subprocess.run([tool, "-res-usage", str(folder / "kernel.cubin")], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"STACK:(\d+)", told)
+    assert found, told
+    return int(found[1])
+
+
+@needs_triton
+@needs_compiler
+def test_pictures_that_do_not_fit_are_refused(noted: Callable[..., tuple[TritonDetector, Calls]]) -> None:
+    detector, calls = noted()
+    good = torch.zeros(1, 3, 32, 32)
+    for bad in (good[0], good[:, :2], good.repeat(2, 1, 1, 1), good[..., :0], good.to("meta")):
+        with pytest.raises(RuntimeError, match="the detector's picture must be"):
+            detector(bad)
+    assert calls == []
+
+
+@needs_triton
+@needs_compiler
+def test_what_can_not_run_it_is_refused(plain: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gpen_live.engine.runtimes.triton_detector import TritonDetector
+
+    with pytest.raises(RuntimeError, match="need a graphics card"):
+        TritonDetector(plain.network, torch.float16, CPU)
+    with pytest.raises(RuntimeError, match="in bfloat16"):
+        TritonDetector(plain.network, torch.bfloat16, CPU)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    with pytest.raises(RuntimeError, match="too old"):
+        TritonDetector(plain.network, torch.float16, torch.device("cuda"))
+    monkeypatch.setattr("gpen_live.engine.runtimes.triton_detector._check", lambda dtype, device: False)
+    with pytest.raises(RuntimeError, match="this is no RetinaFace"):
+        TritonDetector(torch.nn.Sequential(), torch.float16, CPU)
+
+
+def test_another_way_to_the_candidates_takes_over() -> None:
+    detector = load_detector(CPU)
+    shifted = torch.tensor([0.0, *[3.0, 5.0] * 7])
+    frame = portrait(180, 320)
+    (before,) = detector.detect(frame)
+    detector.use(lambda reduced: detector.plain_candidates(reduced) + shifted)
+    (after,) = detector.detect(frame)
+    np.testing.assert_allclose(after.landmarks - before.landmarks, np.tile([3.0, 5.0], (5, 1)), atol=1e-3)
+
+
+def test_only_the_same_candidates_are_proof(plain: Detector) -> None:
+    def altered(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
+        return lambda reduced: change(plain.plain_candidates(reduced).clone())
+
+    prove(altered(lambda found: found.flip(0)), plain)  # an order that scores do not settle is no difference
+    prove(altered(lambda found: found + 1e-6), plain)
+    wrong: list[Callable[[torch.Tensor], torch.Tensor]] = [
+        altered(lambda found: found + torch.tensor([0.0, *[2.0] * 14])),
+        altered(lambda found: found * torch.tensor([1.3, *[1.0] * 14])),
+        altered(lambda found: found * torch.nan),
+        altered(lambda found: found[:-1]),
+        lambda reduced: plain.plain_candidates(reduced.flip(1)),
+        lambda reduced: plain.plain_candidates(reduced - 4),
+    ]
+    for search in wrong:
+        with pytest.raises(RuntimeError, match="the candidates differ"):
+            prove(search, plain)
+
+
+def test_what_fails_leaves_pytorch_in_place(caplog: pytest.LogCaptureFixture) -> None:
+    detector = load_detector(CPU)
+    (before,) = detector.detect(portrait(180, 320))
+    assert not speed_up(detector)
+    assert not caplog.records
+    if HAS_TRITON:
+        detector.device = torch.device("cuda")  # where its network is not
+        with caplog.at_level(logging.WARNING):
+            assert not speed_up(detector)
+        assert "PyTorch finds the faces" in caplog.text
+        detector.device = CPU
+    (after,) = detector.detect(portrait(180, 320))
+    np.testing.assert_array_equal(before.landmarks, after.landmarks)
+
+
+@needs_card
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize(("height", "width"), [(180, 320), (320, 180), (240, 320), (120, 160), (31, 33)])
+@torch.inference_mode()
+def test_on_a_card_it_finds_the_same_and_can_be_captured(plain: Detector, height: int, width: int, early: bool) -> None:
+    from gpen_live.engine.runtimes.triton_detector import TritonDetector
+
+    picture = tensor(portrait(height, width))
+    reference = plain.plain_candidates(picture)
+    card = torch.device("cuda", 0)
+    fast = TritonDetector(plain.network, torch.float16, card, early=early)
+    on_card = picture.to(card)
+    found = fast(on_card)
+    pixels, logits = difference(found.cpu(), reference)
+    assert pixels < 0.3
+    assert logits < 0.05
+    assert torch.equal(found, fast(on_card))
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        captured = fast(on_card)
+    captured.fill_(torch.nan)
+    graph.replay()
+    torch.cuda.synchronize()
+    assert torch.equal(captured, found)
+
+
+@needs_card
+def test_on_a_card_the_shipped_detector_takes_the_fast_way(plain: Detector) -> None:
+    from gpen_live.engine.runtimes.triton_detector import TritonDetector
+
+    detector = load_detector(torch.device("cuda", 0))
+    assert isinstance(detector._search, TritonDetector)
+    frame = portrait(720, 1280)
+    (fast,), (slow,) = detector.detect(frame), plain.detect(frame)
+    np.testing.assert_allclose(fast.landmarks, slow.landmarks, atol=0.4)
