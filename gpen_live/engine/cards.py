@@ -190,11 +190,15 @@ class Card:
             store.remember(self._key("error", runtime, precision, self._identity), list(errors))
 
     def _key(self, *parts: str) -> str:
-        """Under what a measurement is kept: it holds for this card, these versions and these kernels alone."""
-        import torch
+        return card_key(self._device, *parts)
 
-        card = torch.cuda.get_device_properties(self._device)
-        return " | ".join((*parts, f"{card.name} {card.major}.{card.minor}", f"torch {torch.__version__}", _kernels_version()))
+
+def card_key(device: torch.device, *parts: str) -> str:
+    """Under what a measurement is kept: it holds for this card, these versions and these kernels alone."""
+    import torch
+
+    card = torch.cuda.get_device_properties(device)
+    return " | ".join((*parts, f"{card.name} {card.major}.{card.minor}", f"torch {torch.__version__}", _kernels_version()))
 
 
 def _late(room: str) -> Any:

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from gpen_live.engine.cards import card_key
+from gpen_live.engine.runtimes import store
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -30,7 +33,7 @@ than one or the other."""
 def speed_up(detector: Detector) -> bool:
     """Gives the detector the faster way, if its device has one that agrees with PyTorch; whether it does.
 
-    The first call on a machine compiles kernels (seconds).
+    The first call on a machine compiles kernels (seconds) and has them prove it, which is remembered.
     """
     if detector.device.type != "cuda" or importlib.util.find_spec("triton") is None:
         return False
@@ -39,7 +42,10 @@ def speed_up(detector: Detector) -> bool:
 
         fast = TritonDetector(detector.network, torch.float16, detector.device)
         fast.compile()
-        prove(fast, detector)
+        key = card_key(detector.device, "detector")
+        if store.recall(key) is not True:
+            prove(fast, detector)
+            store.remember(key, True)
     except Exception:  # noqa: BLE001  no compiler, an old card or driver, a wrong result: PyTorch finds faces too
         _log.warning("the face detector's kernels do not run on %s: PyTorch finds the faces", detector.device, exc_info=True)
         return False

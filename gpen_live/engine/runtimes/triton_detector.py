@@ -67,7 +67,7 @@ class TritonDetector:
         RuntimeError: the card can't run the kernels, or the network is another one.
     """
 
-    def __init__(self, network: nn.Module, dtype: torch.dtype, device: torch.device, *, early: bool = True) -> None:
+    def __init__(self, network: nn.Module, dtype: torch.dtype, device: torch.device, *, early: bool = False) -> None:
         self._early = _check(dtype, device) and early
         self._dtype, self._device = dtype, device
         try:
