@@ -88,7 +88,7 @@ def noted(plain: Detector, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tup
         calls: Calls = []
         monkeypatch.setattr(detectors, "_check", lambda dtype, device: early)
         monkeypatch.setattr(detectors, "launch", lambda kernel, grid, *given, **sizes: calls.append((kernel, grid, given, sizes)))
-        return detectors.TritonDetector(plain.network, torch.float16, CPU), calls
+        return detectors.TritonDetector(plain.network, torch.float16, CPU, early=early), calls
 
     return make
 
