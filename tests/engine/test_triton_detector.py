@@ -250,7 +250,7 @@ def test_on_a_card_it_finds_the_same_and_can_be_captured(plain: Detector, height
     on_card = picture.to(card)
     found = fast(on_card)
     pixels, logits = difference(found.cpu(), reference)
-    assert pixels < 0.3
+    assert pixels < 0.5
     assert logits < 0.05
     assert torch.equal(found, fast(on_card))
     graph = torch.cuda.CUDAGraph()
