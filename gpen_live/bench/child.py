@@ -32,7 +32,7 @@ def call(module: str, request: Json, going: Going, limit_s: float) -> Json | Non
         answer, said = folder / "answer.json", folder / "said.txt"
         words = json.dumps({**request, "answer": str(answer)})
         with said.open("wb") as log:
-            process = subprocess.Popen([sys.executable, "-m", module, words], env=_environment(), stdout=log, stderr=log)
+            process = subprocess.Popen([sys.executable, "-u", "-m", module, words], env=_environment(), stdout=log, stderr=log)
             try:
                 if not _ended(process, going, time.monotonic() + limit_s):
                     return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import importlib
+import importlib.metadata
+import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from gpen_live.engine.candidates import STRICT, Candidate, sample_crop, torch_network
 from gpen_live.engine.runtimes import store
+from gpen_live.engine.runtimes.vino import RuntimeMissingError
+from gpen_live.faces.track import MAX_FACES
 
 if TYPE_CHECKING:
     import torch
@@ -74,7 +78,7 @@ class Card:
                 if known is None:
                     truth = self._truth(crop) if truth is None else truth
                 candidate = self._measured(network, crop, runtime, precision, truth, known)
-            except RuntimeError as error:
+            except (RuntimeError, RuntimeMissingError) as error:
                 reason = (str(error).splitlines() or [type(error).__name__])[0]
                 self._notes.append(f"{runtime} in {precision} fails on this card ({reason}).")
                 continue
@@ -106,12 +110,14 @@ class Card:
         from gpen_live.engine.runtimes.replay import graph_ms
 
         before = crop if self._memory else None
+        picture = network(crop, before).float().clamp(-1, 1)
         if known is None:
             assert truth is not None
-            picture = network(crop, before).float().clamp(-1, 1)
             difference = (picture - truth).abs().nan_to_num(2.0) * 127.5
             known = float(difference.mean()), float(difference.max())
             self._remember(runtime, precision, known)
+        elif not bool(picture.isfinite().all()):
+            raise RuntimeError("its picture holds values that are not numbers")
         ms = graph_ms(lambda: network(crop, before), self._device)
         return Candidate(runtime, precision, None, round(ms, 4), error_mean=known[0], error_max=known[1])
 
@@ -129,10 +135,10 @@ class Card:
         from gpen_live.nets.lite import Lite
 
         module = self._module
-        if isinstance(module, Gpen):
+        if isinstance(module, Gpen) and _has_triton():
             for precision in ("fp16", "bf16", "tf32"):
                 yield "Triton", precision, lambda precision=precision: self._fused_gpen(module, precision)  # type: ignore[misc]
-        if isinstance(module, Lite):
+        if isinstance(module, Lite) and _has_triton():
             for precision in ("fp16", "bf16"):
                 yield "Triton", precision, lambda precision=precision: self._fused_lite(module, precision)  # type: ignore[misc]
         for precision in ("fp16", "bf16"):
@@ -161,13 +167,16 @@ class Card:
             plan.doubled = {side for side in filters if isinstance(side, int)}
         elif self._fit is not None and precision != "tf32":
             both = gpen.TritonGpen(module, dtype, self._device, plan, both=True)
-            _late("gpen_tune").tune(both, 1, self._fit)
-            store.remember(tiles_key, plan.pack())
-            store.remember(filters_key, sorted(plan.doubled))
-            del both
-            torch.cuda.empty_cache()
+            try:
+                _late("gpen_tune").tune(both, 1, self._fit)
+                store.remember(filters_key, sorted(plan.doubled))
+            finally:  # what was found before it was given up need not be found again
+                store.remember(tiles_key, plan.pack())
+                del both
+                _late("streams").give_memory_back()
         network = gpen.TritonGpen(module, dtype, self._device, plan)
-        network.compile()
+        for faces in range(1, min(MAX_FACES, network.most) + 1):  # not when they come into view
+            network.compile(faces)
         made: Network = network
         return made
 
@@ -176,6 +185,9 @@ class Card:
 
         lite = _late("triton_lite")
         made: Network = lite.TritonLite(module, getattr(torch, _DTYPES[precision]), self._device)
+        for faces in range(MAX_FACES, 0, -1):  # compiles for each number of them, not when they come into view
+            crops = torch.zeros(faces, 3, self._size, self._size, device=self._device)
+            made(crops, crops if self._memory else None)
         return made
 
     def _recalled(self, runtime: str, precision: str) -> tuple[float, float] | None:
@@ -198,7 +210,20 @@ def card_key(device: torch.device, *parts: str) -> str:
     import torch
 
     card = torch.cuda.get_device_properties(device)
-    return " | ".join((*parts, f"{card.name} {card.major}.{card.minor}", f"torch {torch.__version__}", _kernels_version()))
+    return " | ".join((*parts, f"{card.name} {card.major}.{card.minor}", _versions(), _kernels_version()))
+
+
+def _has_triton() -> bool:
+    """There is none for Windows and macOS."""
+    return importlib.util.find_spec("triton") is not None
+
+
+def _versions() -> str:
+    """Of PyTorch, its CUDA, and Triton."""
+    import torch
+
+    triton = importlib.metadata.version("triton") if _has_triton() else "none"
+    return f"torch {torch.__version__}, triton {triton}, CUDA {torch.version.cuda}"
 
 
 def _late(room: str) -> Any:
@@ -211,6 +236,6 @@ def _late(room: str) -> Any:
 
 
 def _kernels_version() -> str:
-    """Changes with the kernels' source."""
-    rooms = sorted((Path(__file__).parent / "runtimes").glob("*_kernels.py"))
+    """Changes with the source of all that networks run in."""
+    rooms = sorted((Path(__file__).parent / "runtimes").glob("*.py"))
     return hashlib.sha256(b"".join(room.read_bytes() for room in rooms)).hexdigest()[:12]

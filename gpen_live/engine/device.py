@@ -103,22 +103,28 @@ def synchronize(device: torch.device) -> None:
     import torch
 
     if device.type == "cuda":
-        torch.cuda.current_stream(
-            device
-        ).synchronize()  # all streams' end can't be waited for while another thread records a graph
+        # Not all streams' end: that can't be waited for while another thread records a graph.
+        torch.cuda.current_stream(device).synchronize()
     elif device.type == "mps":
         torch.mps.synchronize()
 
 
 def background_stream(device: torch.device) -> AbstractContextManager[object]:
-    """Work given to a CUDA device in this context goes to a stream of its own, of the lowest priority: a game comes first."""
+    """Work given to a CUDA device in this context goes to a stream of this thread's own, beside that of the live frames."""
+    if device.type != "cuda":
+        return nullcontext()
     import torch
 
-    return torch.cuda.stream(low_priority_stream(device)) if device.type == "cuda" else nullcontext()
+    from gpen_live.engine.runtimes.streams import stream_for
+
+    return torch.cuda.stream(stream_for("background", device))
 
 
 def low_priority_stream(device: torch.device) -> torch.cuda.Stream:
-    """A new stream of a CUDA device, of the lowest priority that it offers."""
+    """A stream of a CUDA device, of the lowest priority that it offers among those of this process.
+
+    One of a pool: to be asked for once, not once a frame (see `gpen_live.engine.runtimes.streams`).
+    """
     import torch
 
     lowest, _ = torch.cuda.Stream.priority_range()  # type: ignore[call-arg]  # a static method, which its stub does not say

@@ -45,11 +45,16 @@ class Engine:
         self._path = path or open_path(device, detector, enhancer)
         self._tracker = Tracker()
         self._proven = isinstance(self._path, CanvasPath)
+        self._fell_back = False
 
     def use(self, enhancer: Enhancer) -> None:
-        """Another network on the same device; the faces that are followed stay."""
+        """Another network on the same device; the faces that are followed stay. The fast path gets another chance."""
         self.enhancer = enhancer
-        self._path.use(enhancer)
+        if self._fell_back:
+            self._path, self._fell_back = open_path(self.device, self.detector, enhancer), False
+            self._proven = isinstance(self._path, CanvasPath)
+        else:
+            self._path.use(enhancer)
 
     def new_scene(self) -> None:
         """Another source: faces of the old one are forgotten."""
@@ -107,7 +112,7 @@ class Engine:
                 yield
         except Exception as error:
             if not self._proven:
-                self._proven = True
+                self._proven = self._fell_back = True
                 self._path = CanvasPath(self.device, self.detector, self.enhancer)
                 self.notes.append(f"The fast frame path does not run on {self.device} ({error}); a slower one takes its place.")
             raise

@@ -124,6 +124,7 @@ class Enhancer:
 
         from gpen_live.engine.cards import Card
         from gpen_live.engine.runtimes.replay import Replayed
+        from gpen_live.engine.runtimes.streams import give_memory_back
 
         if self._module is None:
             return
@@ -136,7 +137,7 @@ class Enhancer:
         self.runtime, self.precision = chosen.runtime, chosen.precision
         self._module = None  # its weights were copied
         self._replayed = Replayed(self._network, self.device)
-        torch.cuda.empty_cache()  # what the others took, and the fitting
+        give_memory_back()  # what the others took, and the fitting
         torch.cuda.reset_peak_memory_stats(self.device)
 
     def _take_fastest(self, thorough: bool) -> None:
@@ -249,6 +250,6 @@ def load_enhancer(
     enhancer.notes += notes
     del network, quantised  # the enhancer keeps what it needs
     about = path.stat()
-    enhancer.warm_up(thorough=thorough, identity=f"{name} {about.st_size} {about.st_mtime_ns}", fit=fit)
+    enhancer.warm_up(thorough=thorough, identity=f"{name} {path.resolve()} {about.st_size} {about.st_mtime_ns}", fit=fit)
     give_back()
     return enhancer

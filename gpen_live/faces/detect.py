@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -267,7 +267,7 @@ def make_anchors(height: int, width: int) -> Floats:
     return np.concatenate(levels)
 
 
-@lru_cache(maxsize=16)
+@cache  # never let go of: recorded graphs read them
 def _anchors_on(height: int, width: int, device: torch.device) -> Tensor:
     return torch.from_numpy(make_anchors(height, width)).float().to(device)
 

@@ -80,6 +80,8 @@ class Loader:
         self._board.write("model", Health.STARTING, wanted.model, f"Loading {wanted.model}.")
         try:
             loaded = self._call(wanted)
+        except _OvertakenError:
+            pass
         except Exception as error:
             if wanted == self._asked:
                 self._board.fail("model", wanted.model, error)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from gpen_live.live.clock import now
 
 _LOOK_S = 0.05
+_LONGEST_S = 0.5
 
 
 class Room:
@@ -29,10 +30,12 @@ class Room:
     def leave(self, started_at: float, busy_ms: float) -> None:
         """Waits after a frame that was begun at `started_at` and kept the device busy for `busy_ms`.
 
-        What a frame left unused, it does not lend to the next one: room in time is what a game needs, not room on average.
+        What a frame left unused, it does not lend to the next one: room in time is what a game needs, not room on average. And no
+        frame is waited for longer than half a second, however long the one before took: a picture that stands is worse.
         """
+        latest = self._clock() + _LONGEST_S
         while True:
             used = max(0.1, 1.0 - self._share())
-            left = started_at + busy_ms * 1e-3 / used - self._clock()
+            left = min(started_at + busy_ms * 1e-3 / used, latest) - self._clock()
             if used >= 1.0 or left <= 0 or self._pause(min(left, _LOOK_S)):  # the user may change his mind meanwhile
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from gpen_live.live.status import Health
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
     from gpen_live.engine.processed import Picture, Processed
+    from gpen_live.faces.track import Face
 
 Box = tuple[float, float, float, float]
 _log = logging.getLogger(__name__)
@@ -120,7 +121,11 @@ class Worker:
         loaded = self._loader.loaded.take(0)
         if loaded is None:
             return
-        self._engine = self._engine_with(loaded)
+        try:
+            self._engine = self._engine_with(loaded)
+        except Exception as error:  # the engine that was there goes on, or the raw frame
+            self._failed(error)
+            return
         self.state.model_name = loaded.enhancer.spec.name
         self.state.precision = loaded.enhancer.precision
         self.state.device = loaded.device_label
@@ -165,14 +170,15 @@ class Worker:
         size = Size.of(frame.image)
         out = Outgoing(size, pixels, layout, image, frame.number, frame.captured_at, end, not reason, frame.times_ms)
         self._hand_over(out, config)
-        self._show(picture, frame, tuple(_box(face.landmarks) for face in faces))
+        self._show(picture, frame, faces)
         self._room.leave(begun, busy_ms)
 
-    def _show(self, picture: Picture, frame: Frame, boxes: tuple[Box, ...]) -> None:
+    def _show(self, picture: Picture, frame: Frame, faces: Sequence[Face]) -> None:
         """For the window. What would have to come from the device does so only when somebody has looked at the last one."""
         if not (picture.at_hand or self._preview.empty):
             return
         try:
+            boxes = tuple(_box(face.landmarks) for face in faces)
             self._preview.put(Preview(picture.image(), frame.image, frame.number, boxes))
         except Exception as error:  # the frame itself is out
             self._board.note(str(as_plain(error, "The preview")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,8 +12,10 @@ import pytest
 import torch
 from torch import nn
 
+from gpen_live.engine import cards
 from gpen_live.engine.cards import Card
-from gpen_live.engine.runtimes import replay, store
+from gpen_live.engine.runtimes import replay, store, triton_lite
+from gpen_live.nets.lite import Lite
 
 if TYPE_CHECKING:
     from gpen_live.engine.candidates import Network
@@ -101,6 +104,28 @@ def test_what_was_proven_is_not_proven_again(card: Callable[[Ways, list[str]], C
 def test_no_way_at_all_is_told(card: Callable[[Ways, list[str]], Card]) -> None:
     with pytest.raises(RuntimeError, match="Triton does not load"):
         card([("Triton", "fp16", broken)], []).choose(thorough=False)
+
+
+@pytest.mark.parametrize("how", ["not installed", "does not load"])
+def test_without_triton_pytorch_runs_the_network(
+    how: str, card: Callable[[Ways, list[str]], Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows and macOS there is none; elsewhere it may lack a library. Both are no reason to go without a network."""
+    card([], [])  # for what it fakes
+    monkeypatch.setattr(cards, "_has_triton", lambda: how == "does not load")
+    if how == "does not load":
+        monkeypatch.setitem(sys.modules, "triton", None)
+        triton_lite.kernels.cache_clear()
+        for room in ("triton_lite_kernels", "triton_launch"):
+            monkeypatch.delitem(sys.modules, f"gpen_live.engine.runtimes.{room}", raising=False)
+    notes: list[str] = []
+    network = Lite(shuffle=2, channels=[16, 16], encoder=[1, 1], decoder=[1], memory=True).eval().requires_grad_(False)
+    real = Card(network, 16, torch.device("cpu"), memory=True, identity="", notes=notes, fit=None)
+    found, run = real.choose(thorough=False)
+    triton_lite.kernels.cache_clear()
+    assert [(one.runtime, one.chosen) for one in found] == [("PyTorch", True)]
+    assert run(torch.zeros(1, 3, 16, 16), None).shape == (1, 3, 16, 16)
+    assert bool(notes) == (how == "does not load")
 
 
 def test_the_store_keeps_values_and_forgives_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpen_live.engine.runtimes.gpen_plan import Kind, Layer, Plan, Tile, guess
+from gpen_live.engine.runtimes.gpen_plan import Kind, Layer, Plan, Tile, guess, pictures_at_once
 from gpen_live.engine.runtimes.gpen_weights import GpenWeights, with_filter
 from gpen_live.nets.gpen import VARIANTS, Gpen
 
@@ -121,6 +121,30 @@ def test_widths_that_do_not_suit_are_refused() -> None:
     net = Gpen(size=8, channel_multiplier=1, narrow=3 / 64, style_dim=32, n_mlp=1)  # 24 channels
     with pytest.raises(RuntimeError, match="24 channels"):
         GpenWeights(net, torch.float16, torch.device("cpu"), Plan(1))
+
+
+@needs_triton
+def test_a_refused_kernel_does_not_stand_in_the_next_one_s_way() -> None:
+    from triton.runtime import _async_compile
+
+    from gpen_live.engine.runtimes.triton_launch import guarded, together
+
+    def refused() -> object:
+        raise ValueError("a damaged cache")
+
+    def mode() -> object:
+        return _async_compile.active_mode.get()
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="a damaged cache"), guarded(torch.device("cpu")), together():
+            mode().submit("key", refused, lambda kernel: None)  # type: ignore[attr-defined]
+        assert mode() is None
+    with together(ignore_errors=True):
+        mode().submit("key", refused, lambda kernel: None)  # type: ignore[attr-defined]
+
+
+def test_only_small_pictures_go_through_together() -> None:
+    assert [pictures_at_once(size) for size in (256, 512, 2048)] == [4, 1, 1]
 
 
 @needs_triton

@@ -18,8 +18,7 @@ import torch
 
 from gpen_live.engine.runtimes import triton_lite
 from gpen_live.engine.runtimes.triton_lite import TritonLite, kernels
-from gpen_live.engine.runtimes.triton_lite_tiles import Layer, Tile, possible_tiles, shape_key, usual_tile
-from gpen_live.engine.runtimes.triton_lite_tune import measured_tiles, tune
+from gpen_live.engine.runtimes.triton_lite_tiles import Layer, Tile, usual_tile
 from gpen_live.engine.runtimes.vino import RuntimeMissingError
 from gpen_live.models.files import load_network
 from gpen_live.models.registry import get, locate
@@ -70,7 +69,7 @@ def launches(monkeypatch: pytest.MonkeyPatch) -> Calls:
     calls: Calls = []
     noting = SimpleNamespace(**{name: Launch(name, calls) for name in NAMES})
     monkeypatch.setattr(triton_lite, "kernels", lambda: noting)
-    monkeypatch.setattr(triton_lite, "_check", lambda dtype, device: True)
+    monkeypatch.setattr(triton_lite, "_check", lambda dtype, device: None)
     return calls
 
 
@@ -90,8 +89,7 @@ def test_every_kernel_compiles_for_cards(
 ) -> None:
     """Within the shared memory of desktop cards, with the matrix units, and without variables that spill to slow memory."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    early = capability >= 90
-    TritonLite(lite_256(), torch.float16, CPU, early=early)(torch.zeros(1, 3, size, size))
+    TritonLite(lite_256(), torch.float16, CPU)(torch.zeros(1, 3, size, size))
     seen: set[str] = set()
     for name, _, arguments, sizes in launches:
         if f"{name} {sizes}" in seen:
@@ -100,7 +98,6 @@ def test_every_kernel_compiles_for_cards(
         made = compiled(name, arguments, sizes, capability)
         assert made.metadata.shared <= shared, (name, sizes)
         assert re.search("wgmma|mma.sync", made.asm["ptx"]), (name, sizes)
-        assert ("griddepcontrol.wait" in made.asm["ptx"]) == early, (name, sizes)
         assert stack_bytes(made.asm["cubin"], tmp_path) <= 64, (name, sizes)
     assert len(seen) > 8
 
@@ -182,57 +179,24 @@ def test_what_can_not_run_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("pixels", [1, 64, 4096, 58880])
 def test_tiles_are_what_kernels_can_take(kind: Any, channels: int, pixels: int) -> None:
     layer = Layer("x", kind, channels, channels)
-    tiles = possible_tiles(layer, pixels)
-    assert tiles[0] == usual_tile(layer, pixels)
-    assert len(set(tiles)) == len(tiles)
-    for tile in tiles:
-        assert tile.rows * tile.columns == tile.pixels
-        assert tile.rows <= tile.columns <= 2 * tile.rows
-        assert tile.pixels in (16, 32, 64, 128)
-        assert tile.outputs in (16, 32, 64, 128)
-        assert tile.warps in (4, 8)
-
-
-@needs_triton
-def test_the_fastest_tile_of_each_shape_is_kept(launches: Calls) -> None:
-    asked: list[int] = []
-
-    def measure(launch: Callable[[], torch.Tensor]) -> float:
-        launches.clear()
-        launch()
-        asked.append(len(launches))
-        sizes = launches[-1][3]
-        if sizes["num_warps"] == 4:
-            raise RuntimeError("refused")
-        return float(abs(sizes.get("PIXELS", sizes.get("ROWS", 0) * sizes.get("COLUMNS", 0)) - 32)) + len(launches)
-
-    pictures = torch.zeros(1, 3, 256, 256)
-    said: list[str] = []
-    tiles = tune(lite_256(), pictures, torch.float16, measure=measure, say=said.append)
-    assert len(tiles) == 12
-    assert any("refused" in line for line in said)
-    assert {tile.warps for tile in tiles.values()} == {8}
-    assert {tile.pixels for tile in tiles.values()} == {16, 32}
-    assert not any(tile.divided for tile in tiles.values())
-    assert 1 in asked
-    assert 2 in asked
-    layer = Layer("encoder.0.0", "block", 48, 48)
-    choose = measured_tiles(tiles)
-    assert choose(layer, 4096) == tiles[shape_key(layer, 4096)]
-    assert choose(layer, 4096 * 3) == usual_tile(layer, 4096 * 3)
+    tile = usual_tile(layer, pixels)
+    assert tile.rows * tile.columns == tile.pixels
+    assert tile.rows <= tile.columns <= 2 * tile.rows
+    assert tile.pixels in (16, 32, 64, 128)
+    assert tile.outputs in (16, 32, 64, 128)
+    assert tile.warps in (4, 8)
 
 
 @needs_card
-@pytest.mark.parametrize("early", [False, True])
 @pytest.mark.parametrize(("count", "height", "width"), [(1, 256, 256), (4, 256, 256), (1, 96, 160)])
 @torch.inference_mode()
-def test_on_a_card_it_is_the_same_picture_and_can_be_captured(count: int, height: int, width: int, early: bool) -> None:
+def test_on_a_card_it_is_the_same_picture_and_can_be_captured(count: int, height: int, width: int) -> None:
     plain = load_network(get("lite-256"), locate(get("lite-256")))
     assert isinstance(plain, Lite)
     card = torch.device("cuda")
     generator = torch.Generator().manual_seed(0)
     x, before = (torch.rand(count, 3, height, width, generator=generator) * 2 - 1 for _ in range(2))
-    fast = TritonLite(plain, torch.float16, card, early=early)
+    fast = TritonLite(plain, torch.float16, card)
     on_card = (x.to(card), before.to(card))
     out = fast(*on_card)
     difference = (out.cpu() - plain(x, before)).abs() * 127.5

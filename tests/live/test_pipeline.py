@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from gpen_live.errors import GpenLiveError, SinkError, SourceError, WeightsError
 from gpen_live.frame import STAGES, Image, PixelFormat, Size
+from gpen_live.live import loader, worker
 from gpen_live.live.config import LiveConfig, Mode
 from gpen_live.live.pipeline import LivePipeline
 from gpen_live.live.status import Health
@@ -510,3 +512,36 @@ def test_headless_ends_with_the_error_of_a_model(world: World, running: list[Liv
     pipeline = start(running, wait_for_model=True)
     wait_for(lambda: pipeline.error() is not None)
     assert str(pipeline.error()) == "No weights."
+
+
+def test_an_engine_that_can_not_be_made_leaves_the_raw_picture(
+    world: World, running: list[LivePipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object, loaded: object) -> object:
+        raise RuntimeError("no page-locked memory")
+
+    monkeypatch.setattr(worker.Worker, "_engine_with", refuse)
+    pipeline = start(running)
+    wait_for(lambda: pipeline.snapshot().counts.raw > 5)
+    wait_for(lambda: "no page-locked memory" in pipeline.snapshot().model.text)
+    before = pipeline.snapshot().counts.raw
+    wait_for(lambda: pipeline.snapshot().counts.raw > before)
+
+
+def test_the_end_during_a_fitting_is_no_failure(
+    world: World, running: list[LivePipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitting = threading.Event()
+
+    def load(self: loader.Loader, wanted: loader.Wanted) -> loader.Loaded:
+        while True:
+            fitting.set()
+            self._fitting(wanted, 0.4)
+            time.sleep(0.01)
+
+    monkeypatch.setattr(loader.Loader, "_load", load)
+    pipeline = start(running)
+    assert fitting.wait(5)
+    wait_for(lambda: "this once: 40%" in pipeline.snapshot().model.text)
+    pipeline.stop()
+    assert pipeline.error() is None

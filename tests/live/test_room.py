@@ -62,3 +62,13 @@ def test_nobody_is_held_back_once_it_stops_or_the_wish_changes() -> None:
 
     Room(lambda: share[0], pause, time).leave(time.at, 1e6)
     assert time.at < 100.2
+
+
+def test_no_frame_is_waited_for_longer_than_half_a_second() -> None:
+    """However long the one before took: viewers would see a picture that stands."""
+    time = Time()
+    room = Room(lambda: 0.9, time.pause, time)
+    begun = time.at
+    time.at += 8.0
+    room.leave(begun, 8000.0)
+    assert time.at - begun == pytest.approx(8.5)

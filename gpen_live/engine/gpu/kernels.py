@@ -1,6 +1,7 @@
 """The frame path's own kernels: reducing, cropping, what the network changed, blending with conversion.
 
-Triton's. Imports torch and triton at import time: import this module late, and only where `gpen_live.engine.gpu.path.available`.
+Triton's. Imports torch and triton at import time: import this module late, and only where
+`gpen_live.engine.frame_path.has_fast_path` says so.
 Each does in one pass over memory what `gpen_live.engine.canvas`, `gpen_live.engine.convert` and OpenCV's area reduction do in
 several, and gives the same picture within a level.
 
@@ -330,7 +331,7 @@ def warm_up(device: torch.device) -> None:
     Raises:
         RuntimeError, or any error of Triton's: they don't run here.
     """
-    for factor in (2, 4, 6):  # of usual frames to the detector's 320 pixels
+    for factor in (12, 8, 5, 3, 4, 2, 6):  # of usual frames to the detector's 320 pixels
         frame = torch.full((2 * factor, 2 * factor, 3), 100, dtype=torch.uint8, device=device)
         small = torch.zeros(1, 3, 2, 2, device=device)
         reduce(frame, small)

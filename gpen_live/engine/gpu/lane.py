@@ -5,7 +5,6 @@ Imports torch at import time: import this module late.
 
 from __future__ import annotations
 
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -14,10 +13,12 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 import torch
 from torch import Tensor
 
+from gpen_live.engine.runtimes.replay import capture
+from gpen_live.engine.runtimes.streams import give_memory_back
+
 _CHUNKS = 4
 _COPYING_THREADS = 4  # more do not copy faster, and take cores from the streamer's game
 _WARM_UPS = 3
-_capturing = threading.Lock()
 
 Work = Callable[[], None]
 
@@ -27,6 +28,8 @@ class Lane(ABC):
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
+        self.recorded = 0
+        """How often something was recorded so far: such a frame takes its time, once."""
 
     @abstractmethod
     def working(self) -> AbstractContextManager[object]:
@@ -103,14 +106,9 @@ class CudaLane(Lane):
             for _ in range(_WARM_UPS):
                 work()
             self._recorder.synchronize()
-            with _capturing:
-                # Other threads may go on with their own work on the device ("thread_local").
-                graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
-                try:
-                    work()
-                finally:
-                    graph.capture_end()
-                torch.cuda.empty_cache()  # the graph has memory of its own: what warming up took is not needed any more
+            capture(graph, work, self._pool)
+        give_memory_back()  # the graph has memory of its own: what warming up took is not needed any more
+        self.recorded += 1
         return graph.replay
 
     def mark(self, name: str) -> None:
@@ -125,6 +123,7 @@ class CudaLane(Lane):
     def settle(self) -> None:
         with suppress(RuntimeError):  # what failed has been told
             self._stream.synchronize()
+            give_memory_back()
 
     def between(self, start: str, end: str) -> float:
         return float(self._events[start].elapsed_time(self._events[end]))
@@ -147,6 +146,7 @@ class HostLane(Lane):
         frame.copy_(image)
 
     def record(self, work: Work) -> Work:
+        self.recorded += 1
         return work
 
     def mark(self, name: str) -> None:

@@ -94,7 +94,7 @@ class GpuPath:
 
     def detect(self, done: Processed, image: Image) -> list[Detection]:
         check_picture(image)
-        start = time.perf_counter()
+        start, recorded = time.perf_counter(), self._lane.recorded
         with self._guarded():
             frames = self._take_up(image)
             if self._search is None:
@@ -106,7 +106,7 @@ class GpuPath:
             self._found_host.copy_(self._found, non_blocking=True)
             self._lane.mark("searched")
             self._lane.wait("searched")
-            done.busy_ms += self._lane.between("up", "searched")
+            self._count_busy(done, recorded, "up", "searched")
         height, width = image.shape[:2]
         small_h, small_w = frames.reduced.shape[-2:]
         faces = self._detector.read(self._found_host.numpy(), scale=(width / small_w, height / small_h))
@@ -149,6 +149,7 @@ class GpuPath:
     def _finish(self, done: Processed, count: int, keys: list[int], at: float, layout: PixelFormat) -> None:
         assert self._frames is not None
         assert self._numbers is not None
+        recorded = self._lane.recorded
         step = self._steps.get(count)
         if step is None:
             step = self._steps[count] = self._step(self._frames, self._numbers, count)
@@ -170,10 +171,15 @@ class GpuPath:
         for stage, start, end in _STAGES:
             done.times_ms[stage] = self._lane.between(start, end)
         done.times_ms["convert"] = self._lane.between("blended", "down")  # the copy: converting is a part of blending here
-        done.busy_ms += self._lane.between("placed", "down")
+        self._count_busy(done, recorded, "placed", "down")
         number = self._number
         size = Size(self._frames.width, self._frames.height)
         done.picture = DevicePicture(pixels, layout, size, lambda: self._bgr_of(number))
+
+    def _count_busy(self, done: Processed, recorded: int, start: str, end: str) -> None:
+        """Adds the device's time between two marks, unless something was recorded there: that was the host's time."""
+        if self._lane.recorded == recorded:
+            done.busy_ms += self._lane.between(start, end)
 
     def _step(self, frames: FrameBuffers, numbers: Tensor, count: int) -> Step:
         last = self._last_of(count)

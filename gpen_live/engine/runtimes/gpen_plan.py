@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass, field, fields, replace
 from typing import Literal
 
 Kind = Literal["same", "halve", "phases", "double"]
+_TOGETHER = 4 * 256**2  # pixels
 _MODES: dict[Kind, int] = {"same": 0, "halve": 1, "phases": 2, "double": 3}
 
 
@@ -49,10 +50,22 @@ class Layer:
         """Depth of the product in units of the inputs."""
         return 4 if self.kind == "phases" else 9
 
+    def suits(self, tile: Tile) -> bool:
+        """Whether tiles cover the layer exactly; programs see to nothing that is left over."""
+        channels = self.outputs // 4 if self.kind == "double" else self.outputs
+        powers = all(side >= 16 and side & (side - 1) == 0 for side in (tile.m, tile.n, tile.k))
+        whole = powers and channels % tile.n == 0 and self.inputs % tile.k == 0
+        return whole and tile.split <= self.steps * self.inputs // tile.k
+
     def tiles(self, tile: Tile) -> int:
         """Programs for one sample, before splitting."""
         phases = 4 if self.kind == "phases" else 1
         return math.ceil(self.positions / tile.m) * (self.outputs // tile.n) * phases
+
+
+def pictures_at_once(size: int) -> int:
+    """How many pictures of a side go through a network together: large ones keep the card busy alone, and need room each."""
+    return max(1, _TOGETHER // size**2)
 
 
 @dataclass
@@ -90,7 +103,9 @@ class Plan:
                 continue
             kind, *numbers = row
             if all(isinstance(each, int) and each > 0 for each in numbers):
-                self.tiles[Layer(kind, *numbers[:3]), numbers[3]] = Tile(*numbers[4:])
+                layer, tile = Layer(kind, *numbers[:3]), Tile(*numbers[4:])
+                if layer.suits(tile):
+                    self.tiles[layer, numbers[3]] = tile
 
 
 def guess(layer: Layer, samples: int, processors: int, depth: int = 64) -> Tile:

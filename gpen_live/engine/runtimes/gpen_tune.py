@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gpen_live.engine.runtimes.gpen_plan import Layer, Tile
 from gpen_live.engine.runtimes.replay import graph_ms
+from gpen_live.engine.runtimes.streams import give_memory_back
 from gpen_live.engine.runtimes.triton_gpen import Scratch, TritonGpen, convolve, rows_of
 from gpen_live.engine.runtimes.triton_launch import Launch, guarded, launch, prepare, together
 
@@ -74,17 +75,16 @@ def tune(net: TritonGpen, samples: int, say: Callable[[float], None] = lambda sh
     """
     layers = [layer for layer in dict.fromkeys(net.layers()) if (layer, samples) not in net.plan.tiles]
     bench = {layer: _Bench(net, layer, samples) for layer in layers}
-    with guarded(net.device), together(ignore_errors=True):  # some need more shared memory than this card has
-        for layer in layers:
+    for done, layer in enumerate(layers, start=1):
+        with guarded(net.device), together(ignore_errors=True):  # some need more shared memory than this card has
             for tile in candidates(layer, samples, net.plan.processors):
                 bench[layer].run(tile, prepare)
-    for done, layer in enumerate(layers, start=1):
         times = [(bench[layer].measure(tile), tile) for tile in candidates(layer, samples, net.plan.processors)]
         best, tile = min(times, key=lambda one: one[0])
         if best < math.inf:
             net.plan.tiles[layer, samples] = tile
         bench.pop(layer)
-        torch.cuda.empty_cache()  # the card is shared with a game
+        give_memory_back()
         say(done / len(layers))
     _choose_filters(net, samples)
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 import statistics
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from gpen_live.engine.runtimes.streams import RECORDING, stream_for
+
 if TYPE_CHECKING:
     from gpen_live.engine.candidates import Network
+
+T = TypeVar("T")
+_Pool = Any  # as `torch.cuda.graph_pool_handle` gives it; its type's name is PyTorch's own
 
 _SHAPES = 4  # graphs that are kept
 _WARM_UPS = 2
@@ -69,21 +75,34 @@ def record(work: Callable[[], Tensor], device: torch.device) -> tuple[torch.cuda
     Raises:
         RuntimeError: `work` fails, or does what can't be recorded.
     """
-    stream: torch.cuda.Stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    stream = stream_for("record", device)
     stream.wait_stream(torch.cuda.current_stream(device))
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.stream(stream):
         for _ in range(_WARM_UPS):
             work()
         stream.synchronize()
-        # Not torch.cuda.graph: it collects garbage and empties the allocator's cache each time, which takes longer than the rest.
-        graph.capture_begin(capture_error_mode="thread_local")
-        try:
-            out = work()
-        finally:
-            graph.capture_end()
+        out = capture(graph, work)
     torch.cuda.current_stream(device).wait_stream(stream)
     return graph, out
+
+
+def capture(graph: torch.cuda.CUDAGraph, work: Callable[[], T], pool: _Pool | None = None) -> T:
+    """Records on the current stream what `work` launches, and returns what it returns.
+
+    Other threads may go on with their own work on the device meanwhile. Not torch.cuda.graph: that collects garbage and empties
+    the allocator's cache each time, which takes longer than the rest.
+    """
+    with RECORDING:
+        graph.capture_begin(pool=pool, capture_error_mode="thread_local")
+        try:
+            out = work()
+        except BaseException:
+            with suppress(RuntimeError):  # what went wrong first is what matters
+                graph.capture_end()
+            raise
+        graph.capture_end()
+    return out
 
 
 def graph_ms(work: Callable[[], Tensor], device: torch.device) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from gpen_live.paths import cache_dir
@@ -33,6 +34,8 @@ def remember(key: str, value: object) -> None:
         os.replace(part, path)
     except OSError as error:
         _log.warning("measurements are not kept: %s", error.strerror)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _path() -> Path:

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from gpen_live.engine.runtimes import triton_gpen_kernels as kernels
-from gpen_live.engine.runtimes.gpen_plan import Layer, Plan, Tile
+from gpen_live.engine.runtimes.gpen_plan import Layer, Plan, Tile, pictures_at_once
 from gpen_live.engine.runtimes.gpen_weights import BLOCK, GpenWeights, Level, Modulated
+from gpen_live.engine.runtimes.streams import stream_for
 from gpen_live.engine.runtimes.triton_launch import Launch, guarded, launch, prepare, together
 from gpen_live.nets.gpen import SLOPE, Gpen
 
@@ -48,6 +49,8 @@ class TritonGpen:
         self.dtype = dtype
         self.device = device
         self.plan = plan
+        self.most = pictures_at_once(network.size)
+
         self.precision = "tf32" if dtype is torch.float32 else "ieee"
         self._weights = GpenWeights(network, dtype, device, plan, both=both)
         self._buffers: dict[int, _Buffers] = {}
@@ -60,17 +63,21 @@ class TritonGpen:
     def __call__(self, pictures: Tensor, previous: Tensor | None = None) -> Tensor:
         """The restored pictures; `previous` is of no use to this network. Raises RuntimeError where the card refuses a kernel."""
         with guarded(self.device):
-            return self._pass(pictures.contiguous(), launch).run()
+            batches = torch.split(pictures.contiguous(), self.most)
+            restored = [self._pass(batch, launch).run() for batch in batches]
+        return restored[0] if len(restored) == 1 else torch.cat(restored)
 
     def compile(self, samples: int = 1) -> None:
-        """Compiles what a call needs, on several processor cores at once; what Triton's cache on disk holds takes no time.
+        """Compiles what a call with so many pictures needs, on several processor cores; from Triton's cache that takes no time.
 
         Raises:
             RuntimeError: the card or the compiler refuses a kernel.
         """
-        pictures = torch.zeros(samples, 3, self.size, self.size, device=self.device)
+        pictures = torch.zeros(min(samples, self.most), 3, self.size, self.size, device=self.device)
+        kept = dict(self._buffers)
         with guarded(self.device), together():
             self._pass(pictures, prepare).run()
+        self._buffers = kept  # those for other numbers of pictures take room, and may never be needed
 
     def forget(self) -> None:
         """Frees what lies between the layers; after a change of the plan it is laid out anew."""
@@ -88,21 +95,21 @@ class _Beside:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     @contextmanager
     def stream(self) -> Iterator[None]:
         """Launches inside go to the second stream, after all that was launched so far."""
-        if self._stream is None:
+        if self._device.type != "cuda":
             yield
             return
-        self._stream.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(self._stream):
+        beside = stream_for("beside", self._device)
+        beside.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(beside):
             yield
 
     def mark(self) -> torch.cuda.Event | None:
         """The point that the current stream has come to."""
-        return None if self._stream is None else torch.cuda.current_stream(self._device).record_event()
+        return None if self._device.type != "cuda" else torch.cuda.current_stream(self._device).record_event()
 
     def wait(self, mark: torch.cuda.Event | None) -> None:
         """Lets the current stream go on only after a point of the other one."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -11,7 +10,9 @@ from typing import Any
 
 import torch
 import triton
-from triton.errors import TritonError
+from triton.runtime import _async_compile
+
+_MOST_THREADS = 8
 
 Launch = Callable[..., None]
 """A way to treat a kernel, its grid and its arguments: `launch` or `prepare`."""
@@ -34,8 +35,13 @@ def together(*, ignore_errors: bool = False) -> Iterator[None]:
     Args:
         ignore_errors: leave out what the card or the compiler refuses; else that is raised.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool, triton.AsyncCompileMode(pool, ignore_errors=ignore_errors):
-        yield
+    pool = ThreadPoolExecutor(max(1, min(_MOST_THREADS, (os.cpu_count() or 2) // 2)))  # the live picture needs some too
+    try:
+        with triton.AsyncCompileMode(pool, ignore_errors=ignore_errors):
+            yield
+    finally:
+        pool.shutdown(cancel_futures=True)
+        _async_compile.active_mode.set(None)  # Triton leaves it on where a kernel was refused
 
 
 @contextmanager
@@ -44,6 +50,8 @@ def guarded(device: torch.device) -> Iterator[None]:
     try:
         with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
             yield
-    except (TritonError, subprocess.SubprocessError, OSError) as error:
+    except RuntimeError:
+        raise
+    except Exception as error:  # Triton's own kinds, the compiler's, those of a damaged cache on disk
         last = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         raise RuntimeError(f"Triton can't run the network here: {last}") from error

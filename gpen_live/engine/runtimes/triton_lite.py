@@ -6,7 +6,7 @@ import importlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 _DTYPES = ("float16", "bfloat16", "float32")
 _OLDEST = (8, 0)
 """Compute capability of the first NVIDIA cards whose matrix units Triton uses (Ampere)."""
-_EARLY = (9, 0)
-"""Of the first ones that start a kernel before the one ahead of it is through (Hopper)."""
 _MOST_CHANNELS_IN_FLOAT32 = 256
 """More would not fit in a multiprocessor's memory; in 16 bits all that a light network may have do."""
 _MOST_NUMBERS = 2**31
@@ -60,16 +58,15 @@ class TritonLite:
             the picture: what is clean loses nothing.
         device: a graphics card; the CPU where Triton's interpreter is on, which is for tests.
         choose: the tile of each layer.
-        early: a kernel comes up while the one ahead of it ends. Cards that can't do that ignore it.
 
     Raises:
         RuntimeMissingError: Triton is missing. RuntimeError: the card can't run the network this way.
     """
 
-    def __init__(
-        self, network: Lite, dtype: torch.dtype, device: torch.device, *, choose: Choose = usual_tile, early: bool = False
-    ) -> None:
-        shop = _Shop(kernels(), dtype, device, choose, _check(dtype, device) and early)
+    def __init__(self, network: Lite, dtype: torch.dtype, device: torch.device, *, choose: Choose = usual_tile) -> None:
+        rooms = kernels()
+        _check(dtype, device)
+        shop = _Shop(rooms, dtype, device, choose)
         self._stride = network.stride
         self._device = device
         channels, expansion = cast("list[int]", network.settings["channels"]), cast("int", network.settings["expansion"])
@@ -90,20 +87,7 @@ class TritonLite:
         Raises:
             RuntimeError: pictures of another kind or too large, or the card refuses a kernel.
         """
-        return self._guarded(self._run, *self._checked(pictures, previous), _launched)
-
-    def steps(self, pictures: Tensor, previous: Tensor | None = None) -> list[Step]:
-        """Every layer by itself, on what it gets for these pictures; for measurements. Raises RuntimeError as a call does."""
-        found: list[Step] = []
-
-        def noted(part: Any, *tensors: Tensor) -> Tensor:
-            out = _launched(part, *tensors)
-            features = tensors[0] if part is self._exit else out
-            found.append(Step(part.layer, math.prod(features.shape[:3]), partial(self._guarded, part, *tensors)))
-            return out
-
-        self._guarded(self._run, *self._checked(pictures, previous), noted)
-        return found
+        return self._guarded(self._run, *self._checked(pictures, previous))
 
     def _guarded(self, launch: Callable[..., Tensor], *arguments: Any) -> Tensor:
         """Launches on the network's device. What Triton, and the compiler that it calls, raise becomes RuntimeError."""
@@ -112,20 +96,20 @@ class TritonLite:
         with guarded(self._device):
             return launch(*arguments)
 
-    def _run(self, pictures: Tensor, before: Tensor, do: Callable[..., Tensor]) -> Tensor:
-        features = do(self._entry, pictures, before)
+    def _run(self, pictures: Tensor, before: Tensor) -> Tensor:
+        features = self._entry(pictures, before)
         skips: list[Tensor] = []
         for index, stage in enumerate(self._encoder):
-            features = features if index == 0 else do(self._down[index - 1], features)
+            features = features if index == 0 else self._down[index - 1](features)
             for block in stage:
-                features = do(block, features)
+                features = block(features)
             skips.append(features)
         skips.pop()
         for index in reversed(range(len(self._decoder))):
-            features = do(self._fuse[index], features, skips.pop())
+            features = self._fuse[index](features, skips.pop())
             for block in self._decoder[index]:
-                features = do(block, features)
-        return do(self._exit, features, pictures)
+                features = block(features)
+        return self._exit(features, pictures)
 
     def _checked(self, pictures: Tensor, previous: Tensor | None) -> tuple[Tensor, Tensor]:
         """The pictures and the ones before, as they lie in the kernels' order."""
@@ -144,15 +128,6 @@ class TritonLite:
 
 
 @dataclass(frozen=True)
-class Step:
-    """One layer of a run: `launch` computes it once more, with the tile that `choose` gives for it now."""
-
-    layer: Layer
-    pixels: int
-    launch: Callable[[], Tensor]
-
-
-@dataclass(frozen=True)
 class _Shop:
     """What all layers are made with."""
 
@@ -160,7 +135,6 @@ class _Shop:
     dtype: torch.dtype
     device: torch.device
     choose: Choose
-    early: bool
 
     def tensor(self, values: Tensor) -> Tensor:
         """Weights, in the features' dtype."""
@@ -197,8 +171,7 @@ class _Part:
         return torch.empty(count, height, width, _line(channels), dtype=self._shop.dtype, device=self._shop.device)
 
     def _launch(self, kernel: Any, grid: tuple[int, ...], tile: Tile, *arguments: Any, **sizes: int | bool) -> None:
-        options = {"launch_pdl": True} if self._shop.early else {}
-        kernel[grid](*arguments, **sizes, EARLY=self._shop.early, num_warps=tile.warps, num_stages=tile.stages, **options)
+        kernel[grid](*arguments, **sizes, num_warps=tile.warps, num_stages=tile.stages)
 
 
 class _Entry(_Part):
@@ -452,29 +425,15 @@ def _rectangles(height: int, width: int, tile: Tile) -> int:
     return _parts(height, tile.rows) * _parts(width, tile.columns)
 
 
-def _launched(part: Any, *tensors: Tensor) -> Tensor:
-    out: Tensor = part(*tensors)
-    return out
-
-
-def _check(dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether the card starts kernels early.
-
-    Raises:
-        RuntimeError: it can't compute in `dtype` through Triton.
-    """
+def _check(dtype: torch.dtype, device: torch.device) -> None:
+    """Raises RuntimeError where Triton can't compute in `dtype` on the device."""
     import torch
 
     name = str(dtype).removeprefix("torch.")
     if name not in _DTYPES:
         raise RuntimeError(f"Triton's kernels don't compute the network in {name}")
     if device.type == "cuda":
-        if torch.version.hip is not None:
-            return False
-        capability = torch.cuda.get_device_capability(device)
-        if capability < _OLDEST:
+        if torch.version.hip is None and torch.cuda.get_device_capability(device) < _OLDEST:
             raise RuntimeError("the graphics card is too old for Triton's kernels")
-        return capability >= _EARLY
-    if device.type != "cpu" or not importlib.import_module("triton").knobs.runtime.interpret:
+    elif device.type != "cpu" or not importlib.import_module("triton").knobs.runtime.interpret:
         raise RuntimeError("Triton's kernels need a graphics card")
-    return False

@@ -11,23 +11,12 @@ overlap and stay in the multiprocessor's cache, and axis 1 is pictures.
 
 Sums over a pixel's neighbours are loops, not unrolled: Triton would turn every single load into the layout of the matrix product
 that follows, in which each warp holds all pixels and repeats the work of the others.
-
-`EARLY`: the kernel may start before the one ahead of it is through (programmatic dependent launch, NVIDIA's Hopper and later); it
-waits for it before it touches features, and never before it is launched itself. This hides most of the time between two kernels.
 """
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
-
-
-@triton.jit
-def _begin(EARLY: tl.constexpr) -> None:
-    """Lets the next kernel come up, and waits for the one ahead: what it wrote may be read, what it reads overwritten."""
-    if EARLY:
-        tl.extra.cuda.gdc_launch_dependents()
-        tl.extra.cuda.gdc_wait()
 
 
 @triton.jit
@@ -139,13 +128,11 @@ def entry(
     OUT_WIDTH: tl.constexpr,
     OUT_BLOCK: tl.constexpr,
     PIXELS: tl.constexpr,
-    EARLY: tl.constexpr,
 ) -> None:
     """`pixel_unshuffle`, concatenation with the picture before, 1x1 convolution: float32 pictures to features.
 
     pixels, height, width: of the features. weight: IN_BLOCK (picture) and, with MEMORY, IN_BLOCK more (previous) x OUT_WIDTH.
     """
-    _begin(EARLY)
     pixel = _counted(PIXELS)
     inside = pixel < pixels
     y = pixel // width
@@ -184,13 +171,11 @@ def block(
     HIDDEN_BLOCK: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
-    EARLY: tl.constexpr,
 ) -> None:
     """A whole residual block, whose inner features never leave the multiprocessor.
 
     widen: BLOCK x HIDDEN_WIDTH; narrow: HIDDEN_WIDTH x BLOCK.
     """
-    _begin(EARLY)
     dtype: tl.constexpr = out.dtype.element_ty
     y, x = _rectangle(height, width, ROWS, COLUMNS)
     image = tl.program_id(1)
@@ -227,7 +212,6 @@ def block_widen(
     HIDDEN_BLOCK: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
-    EARLY: tl.constexpr,
 ) -> None:
     """A block's first half, for small maps with many channels: axis 2 is blocks of its inner features, which go to `out`.
 
@@ -238,8 +222,7 @@ def block_widen(
     image = tl.program_id(1)
     channel = tl.arange(0, BLOCK)
     inner = tl.program_id(2) * HIDDEN_BLOCK + tl.arange(0, HIDDEN_BLOCK)
-    matrix = tl.load(widen + channel[:, None] * HIDDEN_WIDTH + inner[None, :])  # needs no other kernel: may come early
-    _begin(EARLY)
+    matrix = tl.load(widen + channel[:, None] * HIDDEN_WIDTH + inner[None, :])
     mixed = _depthwise(features, taps, taps_bias, image, y, x, channel, height, width, LINE, BLOCK, KERNEL, ROWS * COLUMNS).to(
         dtype
     )
@@ -262,10 +245,8 @@ def block_narrow(
     HIDDEN_BLOCK: tl.constexpr,
     OUT_BLOCK: tl.constexpr,
     PIXELS: tl.constexpr,
-    EARLY: tl.constexpr,
 ) -> None:
     """A block's second half: `hidden` of `block_widen` through the last 1x1 convolution, added to `features`."""
-    _begin(EARLY)
     pixel = _counted(PIXELS)
     inside = pixel < pixels
     output = _outputs(OUT_BLOCK)
@@ -295,10 +276,8 @@ def down(
     OUT_WIDTH: tl.constexpr,
     OUT_BLOCK: tl.constexpr,
     PIXELS: tl.constexpr,
-    EARLY: tl.constexpr,
 ) -> None:
     """The 2x2 convolution with stride 2. pixels, height, width: of its output. weight: 4 (row, column) x IN_BLOCK x OUT_WIDTH."""
-    _begin(EARLY)
     pixel = _counted(PIXELS)
     inside = pixel < pixels
     line = pixel // width  # of all pictures: their heights are even, so that lines of the input can be counted through too
@@ -331,14 +310,12 @@ def fuse(
     SKIP_BLOCK: tl.constexpr,
     OUT_BLOCK: tl.constexpr,
     PIXELS: tl.constexpr,
-    EARLY: tl.constexpr,
 ) -> None:
     """Bilinear upsampling by 2 (not `align_corners`), and the 1x1 convolutions on both sides of it and of the concatenation.
 
     pixels, height, width: of `skip` and of the output. Each output pixel lies a quarter of a coarse one off the nearest, towards
     the neighbour on its side; at the edge that is the nearest itself.
     """
-    _begin(EARLY)
     dtype: tl.constexpr = out.dtype.element_ty
     pixel = _counted(PIXELS)
     inside = pixel < pixels
@@ -381,13 +358,11 @@ def leave(
     OUT_BLOCK: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
-    EARLY: tl.constexpr,
 ) -> None:
     """The last convolution, `pixel_shuffle`, and the sum with the float32 pictures, in float32.
 
     height, width: of the features. weight: KERNEL * KERNEL x BLOCK x OUT_BLOCK.
     """
-    _begin(EARLY)
     y, x = _rectangle(height, width, ROWS, COLUMNS)
     image = tl.program_id(1)
     channel = tl.arange(0, BLOCK)

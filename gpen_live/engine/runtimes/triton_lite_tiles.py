@@ -1,4 +1,4 @@
-"""How the work of the light network's Triton kernels is cut up: sensible tiles, and the ones that a measurement may try."""
+"""How the work of the light network's Triton kernels is cut up: sensible tiles."""
 
 from __future__ import annotations
 
@@ -56,11 +56,6 @@ class Tile:
         return self.pixels // self.rows
 
 
-def shape_key(layer: Layer, pixels: int) -> str:
-    """What a layer's best tile depends on, beside the card: layers of one shape share a measurement."""
-    return f"{layer.kind} {layer.inputs} {layer.outputs} {pixels}"
-
-
 Choose = Callable[[Layer, int], Tile]
 """The tile of a layer whose output has so many pixels, those of all pictures together."""
 
@@ -82,21 +77,3 @@ def usual_tile(layer: Layer, pixels: int) -> Tile:
         return Tile(wide, 32 if divided or channels > 256 else 64, warps=warps, divided=divided)
     outputs = 64 if wide > 16 else 32
     return Tile(wide, outputs, warps=8 if wide * outputs >= 4096 else 4)
-
-
-def possible_tiles(layer: Layer, pixels: int) -> list[Tile]:
-    """Tiles worth measuring for a layer, the usual one first; not all of them run on every card."""
-    channels = power_of_two(max(layer.inputs, layer.outputs))
-    found = [usual_tile(layer, pixels)]
-    sizes = [size for size in (16, 32, 64, 128) if size == 16 or (size <= pixels // 32 and size * channels <= 16384)]
-    widths = [width for width in (16, 32, 64, 128) if width <= channels]
-    if layer.kind == "exit":
-        widths = widths[-1:]  # takes all its outputs at once
-    for divided in (False, True) if layer.kind == "block" and channels >= 128 else (False,):
-        for size in sizes:
-            for width in widths:
-                for warps in (4, 8):
-                    tile = Tile(size, width, warps=warps, divided=divided)
-                    if tile not in found:
-                        found.append(tile)
-    return found

@@ -22,7 +22,7 @@ _SHAPES = 2  # compiled ones that are kept beside the crop's
 
 
 class RuntimeMissingError(GpenLiveError):
-    """OpenVINO is not installed, or does not load."""
+    """What a network would run in (OpenVINO, Triton) is not installed, or does not load."""
 
 
 def library() -> ModuleType:

@@ -283,3 +283,11 @@ def test_another_network_and_another_size(device: torch.device) -> None:
                 enhancer.size = 64
                 one.use(enhancer)
         close(fast.enhance_faces(image, i * STEP, 1.0).image, slow.enhance_faces(image, i * STEP, 1.0).image)
+
+
+def test_recording_does_not_count_as_the_device_s_work(device: torch.device) -> None:
+    """It takes the host seconds, once; whoever leaves room for a game would wait many times as long."""
+    fast, _ = engines(device, Small(), (90, 60, 100))
+    busy = [fast.enhance_faces(smooth(), i * STEP, 1.0, PixelFormat.NV12).busy_ms for i in range(6)]
+    assert busy[0] == 0
+    assert busy[-1] > 0
