@@ -14,6 +14,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from gpen_live.engine.runtimes import gpen_weights
 from gpen_live.engine.runtimes.gpen_plan import Kind, Layer, Plan, Tile, guess, pictures_at_once
 from gpen_live.engine.runtimes.gpen_weights import GpenWeights, with_filter
 from gpen_live.nets.gpen import VARIANTS, Gpen
@@ -110,6 +111,15 @@ def test_only_one_form_of_each_widening_layer_is_kept() -> None:
     assert kinds[True].count("phases") == kinds[True].count("double") == 2
     assert kinds[False].count("same") == 3
     assert kinds[False].count("halve") == 2
+
+
+def test_a_filter_is_folded_into_small_convolutions_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = Gpen(size=16, channel_multiplier=1, narrow=1 / 32, style_dim=32, n_mlp=1)
+    monkeypatch.setattr(gpen_weights, "_WORTH_FOLDING", 1000)
+    for both in (False, True):
+        kinds = _kinds(net, both=both)
+        assert kinds.count("phases") == 2
+        assert "double" not in kinds
 
 
 def _kinds(net: Gpen, *, both: bool) -> list[Kind]:

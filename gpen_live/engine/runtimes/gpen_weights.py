@@ -44,7 +44,7 @@ class Level:
 class Modulated:
     """One modulated convolution: its weights, and where its factors lie."""
 
-    weight: Tensor | None  # taps x in x out
+    weight: Tensor | None  # taps x in x out; None: only the other form is needed
     doubled: Tensor | None  # taps x in x 4 out: with the filter folded in
     before: int
     after: int
@@ -149,10 +149,10 @@ class GpenWeights:
     def _widening(self, conv: Any, doubled: bool) -> Modulated:
         before, after = self.styles.add(conv.modulation)
         weight = self._exact(conv.rearrange(conv.weight)[0])
-        both = self._both and 4 * weight.numel() <= _WORTH_FOLDING
+        worth = 4 * weight.numel() <= _WORTH_FOLDING
         return Modulated(
-            self._taps(weight) if both or not doubled else None,
-            self._rounded(with_filter(weight)) if both or doubled else None,
+            self._taps(weight) if self._both or not (doubled and worth) else None,
+            self._rounded(with_filter(weight)) if worth and (self._both or doubled) else None,
             before,
             after,
         )

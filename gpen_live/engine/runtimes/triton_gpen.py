@@ -316,8 +316,7 @@ class _Pass:
         cin = 2 * w.channels[low]
         following = b.before[:, level.conv.before :]
         scale = b.after[:, up.after :]
-        if self.plan.doubles(low):
-            assert up.doubled is not None
+        if up.doubled is not None and self.plan.doubles(low):
             layer = Layer("double", low, cin, 4 * channels)
             self._convolve(
                 layer, b.second[low], up.doubled, b.first[level.side], bias=level.up_bias, scale=scale, following=following,
