@@ -10,8 +10,8 @@ import numpy as np
 
 from gpen_live.engine.canvas import open_canvas, scale_of
 from gpen_live.engine.enhancer import Enhancer
-from gpen_live.engine.frame_path import CanvasPath, FramePath, Placed, open_path
-from gpen_live.engine.processed import HostPicture, Processed
+from gpen_live.engine.frame_path import CanvasPath, FramePath, open_path
+from gpen_live.engine.processed import HostPicture, Placed, Processed
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, Points, to_template
 from gpen_live.faces.detect import Detector
 from gpen_live.faces.track import Face, Tracker

@@ -7,16 +7,14 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from gpen_live.engine.canvas import open_canvas
 from gpen_live.engine.device import synchronize
 from gpen_live.engine.memory import WHOLE_FRAME, Memory
-from gpen_live.engine.processed import HostPicture, Processed
+from gpen_live.engine.processed import HostPicture, Placed, Processed
 from gpen_live.engine.whole import enhance_whole
-from gpen_live.faces.align import Matrix
 from gpen_live.frame import Image, PixelFormat
 
 if TYPE_CHECKING:
@@ -26,15 +24,6 @@ if TYPE_CHECKING:
     from gpen_live.faces.detect import Detection, Detector
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A face to enhance: who it is, its frame-to-crop transform, and how much of the change is blended in (0..1)."""
-
-    identity: int
-    matrix: Matrix
-    weight: float
 
 
 class FramePath(Protocol):

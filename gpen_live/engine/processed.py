@@ -1,4 +1,4 @@
-"""A finished frame, wherever it lies."""
+"""A face to be enhanced, and a finished frame, wherever it lies."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gpen_live.engine.convert import convert
 from gpen_live.frame import Array, Image, PixelFormat
 
 if TYPE_CHECKING:
+    from gpen_live.faces.align import Matrix
     from gpen_live.faces.track import Face
 
 
@@ -56,3 +57,12 @@ class Processed:
     def image(self) -> Image:
         """The picture in BGR."""
         return self.picture.image()
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A face to enhance: who it is, its frame-to-crop transform, and how much of the change is blended in (0..1)."""
+
+    identity: int
+    matrix: Matrix
+    weight: float

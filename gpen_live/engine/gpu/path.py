@@ -22,7 +22,6 @@ from torch import Tensor
 
 from gpen_live.engine.convert import convert, restore
 from gpen_live.engine.enhancer import Enhancer, NetworkError
-from gpen_live.engine.frame_path import Placed
 from gpen_live.engine.gpu import kernels
 from gpen_live.engine.gpu.buffers import FrameBuffers
 from gpen_live.engine.gpu.faces import KEPT, NUMBERS, RECALLED, WEIGHT, face_numbers
@@ -30,7 +29,7 @@ from gpen_live.engine.gpu.lane import Lane, Work
 from gpen_live.engine.gpu.memory import LastPictures
 from gpen_live.engine.gpu.steps import FacesStep, Step, WholeStep
 from gpen_live.engine.memory import WHOLE_FRAME
-from gpen_live.engine.processed import Processed
+from gpen_live.engine.processed import Placed, Processed
 from gpen_live.faces.detect import Detection, Detector, check_picture
 from gpen_live.faces.track import MAX_FACES
 from gpen_live.frame import Array, Image, PixelFormat, Size
