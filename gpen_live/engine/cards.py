@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpen_live.engine.candidates import STRICT, Candidate, sample_crop, torch_network
 from gpen_live.engine.runtimes import store
+from gpen_live.engine.runtimes.gpen_plan import Plan
 from gpen_live.engine.runtimes.vino import RuntimeMissingError
 from gpen_live.faces.track import MAX_FACES
 
@@ -91,11 +92,11 @@ class Card:
             found.append(candidate)
             if near and (best is None or candidate.ms < found[best[0]].ms):
                 best = (len(found) - 1, network)
+            del network  # the next one may need its room
             if best is not None and not thorough:
                 break
         if best is None:
             raise RuntimeError(" ".join(self._notes) or "there is no way to run it")
-        del truth
         return [replace(one, chosen=i == best[0]) for i, one in enumerate(found)], best[1]
 
     def _measured(
@@ -155,30 +156,33 @@ class Card:
         import torch
 
         gpen = _late("triton_gpen")
-        plan_room: Any = importlib.import_module("gpen_live.engine.runtimes.gpen_plan")
         processors = torch.cuda.get_device_properties(self._device).multi_processor_count
         dtype: torch.dtype = getattr(torch, _DTYPES[precision])
-        plan = plan_room.Plan(processors, depth=32 if precision == "tf32" else 64)
-        bits = "32 bits" if precision == "tf32" else "16 bits"
-        tiles_key, filters_key = self._key("tiles", bits), self._key("filters", bits, f"{self._size}")
-        plan.unpack(store.recall(tiles_key))  # of all networks: the larger ones share most of their layers
-        filters = store.recall(filters_key)
-        if isinstance(filters, list):
-            plan.doubled = {side for side in filters if isinstance(side, int)}
-        elif self._fit is not None and precision != "tf32":
-            both = gpen.TritonGpen(module, dtype, self._device, plan, both=True)
-            try:
-                _late("gpen_tune").tune(both, 1, self._fit)
-                store.remember(filters_key, sorted(plan.doubled))
-            finally:  # what was found before it was given up need not be found again
-                store.remember(tiles_key, plan.pack())
-                del both
-                _late("streams").give_memory_back()
+        plan = Plan(processors, depth=32 if precision == "tf32" else 64)
+        if precision != "tf32":  # which is slow however it is cut
+            self._fit_plan(plan, lambda: gpen.TritonGpen(module, dtype, self._device, plan, both=True))
         network = gpen.TritonGpen(module, dtype, self._device, plan)
         for faces in range(1, min(MAX_FACES, network.most) + 1):  # not when they come into view
             network.compile(faces)
         made: Network = network
         return made
+
+    def _fit_plan(self, plan: Plan, make: Callable[[], Any]) -> None:
+        """Takes in what was measured on this card; measures what was not, with a network that `make` gives, if it may."""
+        from gpen_live.engine.runtimes.streams import give_memory_back
+
+        tiles_key, filters_key = self._key("tiles"), self._key("filters", f"{self._size}")
+        plan.unpack(store.recall(tiles_key))  # of all networks: the larger ones share most of their layers
+        filters = store.recall(filters_key)
+        if isinstance(filters, list):
+            plan.doubled = {side for side in filters if isinstance(side, int)}
+        elif self._fit is not None:
+            try:
+                _late("gpen_tune").tune(make(), 1, self._fit)
+                store.remember(filters_key, sorted(plan.doubled))
+            finally:  # what was found before it was given up need not be found again
+                store.remember(tiles_key, plan.pack())
+                give_memory_back()
 
     def _fused_lite(self, module: Lite, precision: str) -> Network:
         import torch

@@ -15,6 +15,7 @@ from torch import nn
 from gpen_live.engine import cards
 from gpen_live.engine.cards import Card
 from gpen_live.engine.runtimes import replay, store, triton_lite
+from gpen_live.engine.runtimes.gpen_plan import Layer, Plan, Tile
 from gpen_live.nets.lite import Lite
 
 if TYPE_CHECKING:
@@ -154,3 +155,38 @@ def test_the_store_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.Mo
         store.remember(f"{i}", i)
     assert store.recall("229") == 229
     assert store.recall("0") is None
+
+
+def test_fitting_happens_once_and_goes_on_where_it_was_given_up(
+    card: Callable[[Ways, list[str]], Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = [Layer("same", side, 64, 64) for side in (4, 8)]
+    given_up, seen = [True], []
+
+    def tune(net: Plan, samples: int, say: Callable[[float], None]) -> None:
+        seen.append(set(net.tiles))
+        for layer in layers:
+            net.tiles[layer, samples] = Tile(16, 16, 16)
+            say(0.5)
+        net.doubled = {4}
+
+    def say(share: float) -> None:
+        if given_up[0]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(cards, "_late", lambda room: SimpleNamespace(tune=tune))
+    made = card([], [])
+    made._fit = say
+    with pytest.raises(KeyboardInterrupt):
+        made._fit_plan(plan := Plan(4), lambda: plan)
+    given_up[0] = False
+    made._fit_plan(plan := Plan(4), lambda: plan)
+    made._fit_plan(plan := Plan(4), lambda: plan)
+    assert seen == [set(), {(layers[0], 1)}]
+    assert plan.doubled == {4}
+    assert set(plan.tiles) == {(layer, 1) for layer in layers}
+    made._fit = None
+    made._size = 32
+    made._fit_plan(plan := Plan(4), lambda: pytest.fail("nobody asked for it"))
+    assert set(plan.tiles) == {(layer, 1) for layer in layers}
+    assert plan.doubled == Plan(4).doubled

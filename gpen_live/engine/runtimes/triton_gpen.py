@@ -50,7 +50,6 @@ class TritonGpen:
         self.device = device
         self.plan = plan
         self.most = pictures_at_once(network.size)
-
         self.precision = "tf32" if dtype is torch.float32 else "ieee"
         self._weights = GpenWeights(network, dtype, device, plan, both=both)
         self._buffers: dict[int, _Buffers] = {}
@@ -142,8 +141,8 @@ class _Buffers:
         self.second = {side: maps(side, 2 * channels[side]) for side in sides[:-1]}
         planes = max((samples * (side // 2 + 1) ** 2 * 4 + _SLACK + side) * channels[side] for side in sides[1:])
         phases = max((samples * (side // 2 + 1) ** 2 * 4 + _SLACK) * channels[side] for side in sides[1:])
+        # For the encoder's filtered maps, and for the decoder's widened ones: it begins when the encoder is done.
         self.planes = torch.zeros(max(planes, phases), dtype=dtype, device=device)
-        self.phases = self.planes  # the encoder is done when the decoder begins
         width = weights.code_bias.shape[0]
         self.codes = [floats(samples, width), floats(samples, width)]
         self.styles = floats(samples, weights.styles.stride)
@@ -326,10 +325,10 @@ class _Pass:
         plane = (low + 1) ** 2
         assert up.weight is not None
         layer = Layer("phases", low, cin, channels)
-        self._convolve(layer, b.second[low], up.weight, b.phases, scale=scale, out_rows=4 * plane)
+        self._convolve(layer, b.second[low], up.weight, b.planes, scale=scale, out_rows=4 * plane)
         block, wide = _patch(channels)
         self._launch(kernels.widen, (_cdiv(low * low, block), channels // wide, self.samples),
-            b.phases, b.first[level.side], level.up_bias, following, 4 * plane, rows_of(level.side), w.styles.stride, low,
+            b.planes, b.first[level.side], level.up_bias, following, 4 * plane, rows_of(level.side), w.styles.stride, low,
             CHANNELS=channels, LDO=2 * channels, BM=block, BC=wide,
         )  # fmt: skip
 
