@@ -18,13 +18,15 @@ if sys.platform.startswith("linux"):
     for _name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
         os.environ.pop(_name, None)
 
-from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QApplication, QMessageBox
 
 from gpen_live.live.clock import now
+from gpen_live.paths import config_dir
 from gpen_live.settings import SettingsStore
 from gpen_live.ui import icons
 from gpen_live.ui.controller import Controller
+from gpen_live.ui.instance import Instance
 from gpen_live.ui.models import Registry
 from gpen_live.ui.theme import ThemeKeeper
 from gpen_live.ui.window import MainWindow
@@ -49,7 +51,7 @@ def run_app(
         report: write the run's figures to this JSON file at the end.
 
     Returns:
-        The exit code.
+        The exit code; 0 too where a window is open already, which is said.
 
     Raises:
         GpenLiveError: the report can't be written.
@@ -60,6 +62,10 @@ def run_app(
     app.setApplicationDisplayName("GPEN Live")
     app.setDesktopFileName("gpen-live")
     app.setWindowIcon(icons.app_icon())
+    instance = Instance(config_dir(), app)
+    if not instance.claim():
+        _tell_of_the_first(instance)
+        return 0
     run = _Run(frames, seconds)
     controller = Controller(SettingsStore(), run.make_pipeline, config)
     window = MainWindow(controller, Registry(), _list_cameras, ThemeKeeper(app))
@@ -74,18 +80,47 @@ def run_app(
             window.close()
 
     window.first_painted.connect(begin)
+    instance.asked_to_show.connect(lambda: _to_the_front(window))
     for polite in (signal.SIGINT, signal.SIGTERM):
         signal.signal(polite, lambda number, frame: window.close())
     timer = QTimer(window)
     timer.timeout.connect(beat)
     timer.start(100)
     window.show()
-    code = app.exec()
+    try:
+        code = app.exec()
+    finally:
+        instance.release()
     if report is not None and run.pipeline is not None:
         from gpen_live.live.report import write_report
 
         write_report(report, run.pipeline.report())
     return code
+
+
+def _tell_of_the_first(instance: Instance) -> None:
+    """Says that GPEN Live runs already, and brings its window to the front if that is wished."""
+    box = QMessageBox()
+    box.setIcon(QMessageBox.Icon.Information)
+    box.setText("GPEN Live is running already.")
+    box.setInformativeText(
+        "Two windows would fight for the camera. For a second one with settings of its own, set GPEN_LIVE_HOME."
+    )
+    show = box.addButton("Show it", QMessageBox.ButtonRole.AcceptRole)
+    box.addButton(QMessageBox.StandardButton.Close)
+    box.setDefaultButton(show)
+    box.exec()
+    if box.clickedButton() is show and not instance.show_first():
+        QMessageBox.warning(
+            box, "GPEN Live", "The window that is open does not answer. If it stays so, end GPEN Live in the system's task list."
+        )
+
+
+def _to_the_front(window: MainWindow) -> None:
+    window.setWindowState(window.windowState() & ~Qt.WindowState.WindowMinimized)
+    window.show()
+    window.raise_()
+    window.activateWindow()
 
 
 class _Run:
