@@ -12,7 +12,13 @@ import logging
 from pathlib import Path
 
 from PySide6.QtCore import QLockFile, QObject, Signal
-from PySide6.QtNetwork import QLocalServer, QLocalSocket
+
+try:
+    from PySide6.QtNetwork import QLocalServer, QLocalSocket
+
+    HAS_SOCKETS = True
+except ImportError:  # on a bare Linux it lacks a library of the system's; the lock alone does most of the work
+    HAS_SOCKETS = False
 
 _log = logging.getLogger(__name__)
 _SHOW = b"show\n"
@@ -49,6 +55,8 @@ class Instance(QObject):
                 return False
             _log.warning("no lock: %s", self._lock.error().name)
             return True
+        if not HAS_SOCKETS:
+            return True
         QLocalServer.removeServer(self._name)  # one that a killed process left
         server = QLocalServer(self)
         server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
@@ -61,6 +69,8 @@ class Instance(QObject):
 
     def show_first(self) -> bool:
         """Asks the first one to show its window; False where it does not answer (it is starting, or hangs)."""
+        if not HAS_SOCKETS:
+            return False
         socket = QLocalSocket()
         socket.connectToServer(self._name)
         if not socket.waitForConnected(_PATIENCE_MS):

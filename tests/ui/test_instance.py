@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from gpen_live.live.config import LiveConfig
+from gpen_live.ui import instance
 from gpen_live.ui.app import run_app
 from gpen_live.ui.instance import Instance
 
@@ -91,6 +92,15 @@ def test_where_no_lock_can_be_made_everybody_is_first(qtbot: QtBot, tmp_path: Pa
     (tmp_path / "file").write_text("", encoding="utf-8")
     assert Instance(tmp_path / "file" / "folder").claim()
     assert not Instance(tmp_path / "nobody").show_first()
+
+
+def test_without_qt_s_network_library_the_lock_still_holds(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instance, "HAS_SOCKETS", False)
+    first, second = Instance(tmp_path), Instance(tmp_path)
+    assert first.claim()
+    assert not second.claim()
+    assert not second.show_first()
+    first.release()
 
 
 def test_strangers_get_no_answer(qtbot: QtBot, tmp_path: Path) -> None:
