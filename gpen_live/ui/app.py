@@ -62,13 +62,15 @@ def run_app(
     app.setApplicationDisplayName("GPEN Live")
     app.setDesktopFileName("gpen-live")
     app.setWindowIcon(icons.app_icon())
+    store, theme = SettingsStore(), ThemeKeeper(app)
     instance = Instance(config_dir(), app)
     if not instance.claim():
+        theme.choose(store.load().settings.theme)
         _tell_of_the_first(instance)
         return 0
     run = _Run(frames, seconds)
-    controller = Controller(SettingsStore(), run.make_pipeline, config)
-    window = MainWindow(controller, Registry(), _list_cameras, ThemeKeeper(app))
+    controller = Controller(store, run.make_pipeline, config)
+    window = MainWindow(controller, Registry(), _list_cameras, theme)
 
     def begin() -> None:
         _log.info("window up %.2f s after the start of the process", _seconds_since_start())
