@@ -24,6 +24,7 @@ _COMMANDS = {
     "models": "gpen_live.cli.models",
     "doctor": "gpen_live.cli.doctor",
 }
+_LONGEST_NAME = 200  # characters of a file's name in an error
 
 
 class _Lazy(click.Group):
@@ -91,6 +92,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone: nothing to tell anyone
+        return 1
+    except OSError as error:  # such as a name that is too long for the disk
+        if debug:
+            raise
+        what = str(error.filename or "A file or a device")
+        what = what if len(what) <= _LONGEST_NAME else f"{what[:_LONGEST_NAME]}..."
+        click.echo(f"gpen-live: {what} can't be used ({(error.strerror or str(error)).lower()}).", err=True)
+        click.echo("Check its name, your permission and the room on the disk.", err=True)
         return 1
     except Exception as error:
         if debug:
