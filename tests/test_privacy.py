@@ -96,3 +96,22 @@ def test_no_network_without_being_asked(home: Path, words: tuple[str, ...]) -> N
     assert talk == []
     assert sockets == []
     assert "annabel" not in text
+
+
+def test_a_log_line_and_its_traceback_name_no_home(home: Path) -> None:
+    code = """
+import logging
+from pathlib import Path
+from gpen_live.cli import main
+main(["--debug", "models", "list"])
+try:
+    (Path.home() / "no-such-film.mp4").open()
+except OSError:
+    logging.getLogger("gpen_live").exception("reading %s failed", Path.home() / "no-such-film.mp4")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(home), capture_output=True, text=True, check=True, cwd=home
+    )
+    assert "reading ~/no-such-film.mp4 failed" in done.stderr.replace("\\", "/")
+    assert "FileNotFoundError" in done.stderr
+    assert "annabel" not in done.stderr

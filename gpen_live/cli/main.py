@@ -40,6 +40,15 @@ class _Lazy(click.Group):
         return command
 
 
+class _Nameless(logging.Formatter):
+    """Takes the user's name and home folder out of log lines and their tracebacks: people post them in public."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        from gpen_live.doctor import scrub
+
+        return scrub(super().format(record))
+
+
 @click.group(cls=_Lazy, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gpen-live")
 @click.pass_context
@@ -74,7 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
-    logging.basicConfig(level=logging.DEBUG if debug else logging.CRITICAL, format="%(asctime)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Nameless("%(asctime)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if debug else logging.CRITICAL, handlers=[handler])
     for noisy in ("PIL", "libav", "matplotlib", "numba"):
         logging.getLogger(noisy).setLevel(logging.WARNING if debug else logging.CRITICAL)
     try:
