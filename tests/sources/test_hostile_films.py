@@ -66,6 +66,15 @@ def test_cut_off_and_damaged(
         assert frames >= 6
 
 
+@pytest.mark.parametrize("name", [*NAMES, *PICTURES])
+def test_cut_off_anywhere(whole: dict[str, bytes], folder: Path, name: str) -> None:
+    """An MP4 that is cut off inside its index tells of a film in a format without a name."""
+    content = whole[name]
+    for end in range(1, len(content), max(1, len(content) // 60)):
+        (folder / name).write_bytes(content[:end])
+        play(folder / name)
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(name=st.sampled_from([*NAMES, *PICTURES]), head=st.integers(0, 40), content=st.binary(min_size=1, max_size=300))
 def test_anything_behind_the_first_bytes_of_a_film(
