@@ -147,7 +147,7 @@ class VideoSource(Source):
         import av
 
         try:
-            container = av.open(str(self._path.absolute()), options=_OPTIONS)
+            container = av.open(str(self._path.absolute()), options=_OPTIONS, metadata_errors="replace")
         except (av.FFmpegError, OSError) as error:
             raise SourceError(
                 f"{self.label} is not a video that can be read.", "Choose an MP4, MOV, MKV, WebM or GIF."

@@ -75,6 +75,14 @@ def test_cut_off_anywhere(whole: dict[str, bytes], folder: Path, name: str) -> N
         play(folder / name)
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.webm"])
+def test_a_title_in_no_known_letters(whole: dict[str, bytes], folder: Path, name: str) -> None:
+    content = whole[name].replace(b"Lavf", b"\xff\xfe\xfd\xfc")
+    assert content != whole[name]
+    (folder / name).write_bytes(content)
+    assert play(folder / name) >= 6
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(name=st.sampled_from([*NAMES, *PICTURES]), head=st.integers(0, 40), content=st.binary(min_size=1, max_size=300))
 def test_anything_behind_the_first_bytes_of_a_film(
