@@ -19,6 +19,8 @@ from gpen_live.live.config import LiveConfig, Mode
 from gpen_live.paths import config_dir
 
 VERSION = 2
+_LAST_VERSION = 9999  # a number beyond is damage, and too long for a file's name
+_FARTHEST = 2**24 - 1  # device-independent pixels, the largest side of a window in Qt
 
 Theme = Literal["system", "dark", "light"]
 
@@ -112,6 +114,8 @@ class SettingsStore:
         try:
             tree = msgspec.json.decode(data, type=dict[str, Any])
             version = msgspec.convert(tree.get("version", 1), int)
+            if version > _LAST_VERSION:  # no version of ours
+                raise msgspec.ValidationError("no such settings version")
             if version > VERSION:
                 return Loaded(Settings(), self._set_aside(f"settings.from-version-{version}", "are from a newer version"))
             settings = msgspec.convert(migrate(tree), Settings)
@@ -215,7 +219,12 @@ def _within_range(settings: Settings) -> Loaded:
         if inside != value:
             clamped[name] = type(value)(inside)
     window = settings.window
-    if window is not None and (window.width < 1 or window.height < 1):
+    if window is not None and not (
+        abs(window.x) <= _FARTHEST
+        and abs(window.y) <= _FARTHEST
+        and 1 <= window.width <= _FARTHEST
+        and 1 <= window.height <= _FARTHEST
+    ):
         clamped["window"] = None
     if not clamped:
         return Loaded(settings)

@@ -24,6 +24,7 @@ _COMMANDS = {
     "models": "gpen_live.cli.models",
     "doctor": "gpen_live.cli.doctor",
 }
+_LONGEST_NAME = 200  # characters of a file's name in an error
 
 
 class _Lazy(click.Group):
@@ -37,6 +38,15 @@ class _Lazy(click.Group):
             return None
         command: click.Command = importlib.import_module(_COMMANDS[cmd_name]).command
         return command
+
+
+class _Nameless(logging.Formatter):
+    """Takes the user's name and home folder out of log lines and their tracebacks: people post them in public."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        from gpen_live.doctor import scrub
+
+        return scrub(super().format(record))
 
 
 @click.group(cls=_Lazy, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -73,7 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
-    logging.basicConfig(level=logging.DEBUG if debug else logging.CRITICAL, format="%(asctime)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Nameless("%(asctime)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if debug else logging.CRITICAL, handlers=[handler])
     for noisy in ("PIL", "libav", "matplotlib", "numba"):
         logging.getLogger(noisy).setLevel(logging.WARNING if debug else logging.CRITICAL)
     try:
@@ -91,6 +103,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone: nothing to tell anyone
+        return 1
+    except OSError as error:  # such as a name that is too long for the disk
+        if debug:
+            raise
+        what = str(error.filename or "A file or a device")
+        what = what if len(what) <= _LONGEST_NAME else f"{what[:_LONGEST_NAME]}..."
+        click.echo(f"gpen-live: {what} can't be used ({(error.strerror or str(error)).lower()}).", err=True)
+        click.echo("Check its name, your permission and the room on the disk.", err=True)
         return 1
     except Exception as error:
         if debug:

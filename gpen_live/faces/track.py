@@ -20,6 +20,7 @@ _GATE = 1.2  # a face moves at most this many face sizes between two detections
 _HOLD_S = 0.12  # how long a face that the detector misses stays at full weight
 _FADE_S = 0.16  # how long it takes to fade in, and out after the hold
 _LONGEST_STEP_S = 0.25  # a longer gap (a pause, a suspended machine) starts the filter anew
+_FARTHEST, _SMALLEST = 1e6, 0.1  # pixels: landmarks beyond, or all in one place, are no face, whatever the network says
 _TAKE_OVER = 1.25  # a new face takes the place of a tracked one only when it is larger by this factor
 
 
@@ -122,7 +123,11 @@ class Tracker:
         self._tracks.clear()
 
     def update(self, found: Sequence[Detection], at: float) -> list[Face]:
-        """The faces of a frame captured at `at` seconds in which `found` was detected, largest first."""
+        """The faces of a frame captured at `at` seconds in which `found` was detected, largest first.
+
+        What can't be a face (landmarks that are not finite, far outside any frame, or all in one place) is left out.
+        """
+        found = [detection for detection in found if _possible(detection.landmarks)]
         matches = self._match(found)
         for track in self._tracks:
             track.update(matches.get(track.identity), at)
@@ -152,6 +157,11 @@ class Tracker:
             return {self._tracks[0].identity: found[0]} if cost[0, 0] < _GATE else {}
         rows, columns = linear_sum_assignment(np.minimum(cost, 10 * _GATE))
         return {self._tracks[r].identity: found[c] for r, c in zip(rows, columns, strict=True) if cost[r, c] < _GATE}
+
+
+def _possible(landmarks: Points) -> bool:
+    within = float(np.abs(landmarks).max()) <= _FARTHEST  # never true of what is not a number
+    return within and face_size(landmarks) >= _SMALLEST
 
 
 def _distance(a: Points, b: Points) -> float:

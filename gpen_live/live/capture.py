@@ -160,7 +160,7 @@ class Capture:
         assert self.output_size is not None
         try:
             fitted = fit(image, self.output_size)
-        except (ValueError, TypeError) as error:
+        except Exception as error:  # whatever a driver hands over, the next frame may be one
             _log.warning("%s delivered something that is no picture: %s", source.label, error)
             return
         self._meters.captured(at)

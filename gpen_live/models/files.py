@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickletools
 import warnings
 import zipfile
@@ -67,11 +68,26 @@ def read(path: Path) -> Weights:
         state, metadata = _read_safetensors(path)
     else:
         state, metadata = _unwrap(path, _read_torch(path)), {}
+    if strange := next((name for name, value in state.items() if not _is_plain(value)), None):
+        raise WeightsError(f"The weights file {path} is damaged: {strange} holds no plain values.", _AGAIN)
     state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
     for name, value in state.items():
         if not torch.isfinite(value).all():
             raise WeightsError(f"The weights file {path} is damaged: {name} holds values that are not finite numbers.", _AGAIN)
     return Weights(state, metadata)
+
+
+def _is_plain(value: Tensor) -> bool:
+    """Whether a tensor's values all lie in the file, one after the other.
+
+    torch reads others willingly: without values (meta), sparse or quantised ones, and those that repeat a few bytes to a shape
+    that no memory holds.
+    """
+    import torch
+
+    if value.is_meta or value.is_quantized or value.layout != torch.strided:
+        return False
+    return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
 
 
 def identify(state: Mapping[str, Tensor]) -> str | None:
@@ -240,8 +256,10 @@ def _head(path: Path) -> bytes:
         raise WeightsError(f"The weights file {path} does not exist.", "Check the path.") from error
     except IsADirectoryError as error:
         raise WeightsError(f"{path} is a folder, not a weights file.", "Choose the file in it.") from error
+    except ValueError as error:
+        raise WeightsError("The name of the weights file holds characters that no file's name can.", "Check the path.") from error
     except OSError as error:
-        if path.is_dir():  # Windows reports a folder as a lack of permission
+        if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises; and Windows reports a folder as a lack of permission
             raise WeightsError(f"{path} is a folder, not a weights file.", "Choose the file in it.") from error
         raise WeightsError(f"The weights file {path} can't be read ({error.strerror}).", "Check its permissions.") from error
     if not head:

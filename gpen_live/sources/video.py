@@ -147,7 +147,7 @@ class VideoSource(Source):
         import av
 
         try:
-            container = av.open(str(self._path.absolute()), options=_OPTIONS)
+            container = av.open(str(self._path.absolute()), options=_OPTIONS, metadata_errors="replace")
         except (av.FFmpegError, OSError) as error:
             raise SourceError(
                 f"{self.label} is not a video that can be read.", "Choose an MP4, MOV, MKV, WebM or GIF."
@@ -155,6 +155,9 @@ class VideoSource(Source):
         if not container.streams.video:
             container.close()
             raise SourceError(f"{self.label} has sound only, no pictures.", "Choose another video file.")
+        if getattr(container.streams.video[0], "codec_context", None) is None:  # its header is cut off
+            container.close()
+            raise SourceError(f"{self.label} is damaged: how its pictures are packed is not known.", "Choose another file.")
         return container
 
 

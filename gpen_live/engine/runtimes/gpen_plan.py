@@ -99,10 +99,10 @@ class Plan:
     def unpack(self, packed: object) -> None:
         """Takes in what `pack` gave; what is anything else is left out."""
         for row in packed if isinstance(packed, list) else []:
-            if not isinstance(row, list) or len(row) != 5 + len(fields(Tile)) or row[0] not in _MODES:
+            if not isinstance(row, list) or len(row) != 5 + len(fields(Tile)) or row[0] not in [*_MODES]:  # may have no hash
                 continue
             kind, *numbers = row
-            if all(isinstance(each, int) and each > 0 for each in numbers):
+            if all(type(each) is int and each > 0 for each in numbers):
                 layer, tile = Layer(kind, *numbers[:3]), Tile(*numbers[4:])
                 if layer.suits(tile):
                     self.tiles[layer, numbers[3]] = tile

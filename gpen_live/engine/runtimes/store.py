@@ -46,6 +46,6 @@ def _read() -> dict[str, object]:
     try:
         path = _path()
         entries = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= _LARGEST else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):  # nested without end, if it is not ours
         return {}
     return entries if isinstance(entries, dict) else {}
