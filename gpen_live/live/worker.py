@@ -162,8 +162,15 @@ class Worker:
         self.state.raw_reason = reason
         self._meters.processed(sum(face.weight > 0 for face in faces))
         start = now()
-        shown = HostPicture(self._with_overlay(picture.image())) if config.overlay else picture
-        pixels = shown.pixels(layout)
+        try:
+            shown, pixels = self._finished(picture, layout, overlay=config.overlay)
+        except Exception as error:  # a picture that can't be had any more is no reason to leave its frame out
+            reason = self.state.raw_reason = self._failed(error)
+            picture = HostPicture(frame.image)
+            shown, pixels = self._finished(picture, layout, overlay=config.overlay)
+        else:
+            if done is not None:
+                self._recovered()
         end = now()
         frame.times_ms["convert"] = frame.times_ms.get("convert", 0.0) + (end - start) * 1e3
         image = shown.image() if shown.at_hand else None
@@ -172,6 +179,11 @@ class Worker:
         self._hand_over(out, config)
         self._show(picture, frame, faces)
         self._room.leave(begun, busy_ms)
+
+    def _finished(self, picture: Picture, layout: PixelFormat, *, overlay: bool) -> tuple[Picture, Array]:
+        """The picture with all that viewers are to see, and its pixels as the sink takes them."""
+        shown = HostPicture(self._with_overlay(picture.image())) if overlay else picture
+        return shown, shown.pixels(layout)
 
     def _show(self, picture: Picture, frame: Frame, faces: Sequence[Face]) -> None:
         """For the window. What would have to come from the device does so only when somebody has looked at the last one."""
@@ -217,10 +229,12 @@ class Worker:
             return None, self._failed(error)
         finally:
             self._tell_notes(self._engine)
+        return done, done.raw_reason
+
+    def _recovered(self) -> None:
         if self._failing:
             self._failing = ""
             self._board.write("model", Health.OK, self.state.model_name)
-        return done, done.raw_reason
 
     def _tell_notes(self, engine: Engine) -> None:
         while engine.notes:

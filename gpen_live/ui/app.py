@@ -105,9 +105,7 @@ def _tell_of_the_first(instance: Instance) -> None:
     box = QMessageBox()
     box.setIcon(QMessageBox.Icon.Information)
     box.setText("GPEN Live is running already.")
-    box.setInformativeText(
-        "Two windows would fight for the camera. For a second one with settings of its own, set GPEN_LIVE_HOME."
-    )
+    box.setInformativeText("Two would fight for the camera. For a second one with settings of its own, set GPEN_LIVE_HOME.")
     show = box.addButton("Show it", QMessageBox.ButtonRole.AcceptRole)
     box.addButton(QMessageBox.StandardButton.Close)
     box.setDefaultButton(show)

@@ -25,6 +25,7 @@ from gpen_live.engine.fast_detector import difference, prove, speed_up
 from gpen_live.faces.detect import Detector
 from gpen_live.frame import Image
 from gpen_live.models.registry import get, locate
+from tests.engine.compiling import compiled, stack_bytes
 
 if TYPE_CHECKING:
     from gpen_live.engine.runtimes.triton_detector import TritonDetector
@@ -134,34 +135,6 @@ def test_every_kernel_compiles_for_cards(
         assert ("griddepcontrol.wait" in made.asm["ptx"]) == early, what
         assert stack_bytes(made.asm["cubin"], tmp_path) == 0, what
     assert len(seen) > 15
-
-
-def compiled(kernel: Any, arguments: tuple[Any, ...], sizes: dict[str, Any], capability: int) -> Any:
-    triton = importlib.import_module("triton")
-    compiler = importlib.import_module("triton.compiler")
-    target = importlib.import_module("triton.backends.compiler").GPUTarget("cuda", capability, 32)
-    types = {torch.float16: "*fp16", torch.float32: "*fp32"}
-    options = {key: sizes[key] for key in ("num_warps", "launch_pdl") if key in sizes}
-    constants = {key: value for key, value in sizes.items() if key not in options}
-    given = dict(zip(kernel.arg_names, arguments, strict=False))
-    signature = {key: types[value.dtype] if isinstance(value, torch.Tensor) else "i32" for key, value in given.items()}
-    tensors = [index for index, value in enumerate(given.values()) if isinstance(value, torch.Tensor)]
-    source = compiler.ASTSource(
-        fn=kernel,
-        signature={**signature, **dict.fromkeys(constants, "constexpr")},
-        constexprs={(kernel.arg_names.index(key),): value for key, value in constants.items()},
-        attrs={(index,): [["tt.divisibility", 16]] for index in tensors},
-    )
-    return triton.compile(source, target=target, options=options)
-
-
-def stack_bytes(cubin: bytes, folder: Path) -> int:
-    tool = importlib.import_module("triton").knobs.nvidia.cuobjdump.path
-    (folder / "kernel.cubin").write_bytes(cubin)
-    told = subprocess.run([tool, "-res-usage", str(folder / "kernel.cubin")], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"STACK:(\d+)", told)
-    assert found, told
-    return int(found[1])
 
 
 @needs_triton

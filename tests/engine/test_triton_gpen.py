@@ -6,9 +6,11 @@ import importlib.util
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from gpen_live.engine.runtimes import gpen_weights
 from gpen_live.engine.runtimes.gpen_plan import Kind, Layer, Plan, Tile, guess, pictures_at_once
 from gpen_live.engine.runtimes.gpen_weights import GpenWeights, with_filter
 from gpen_live.nets.gpen import VARIANTS, Gpen
+from tests.engine.compiling import compiled, stack_bytes
 
 ROOT = Path(__file__).parents[2]
 HAS_TRITON = importlib.util.find_spec("triton") is not None
@@ -155,6 +158,38 @@ def test_a_refused_kernel_does_not_stand_in_the_next_one_s_way() -> None:
 
 def test_only_small_pictures_go_through_together() -> None:
     assert [pictures_at_once(size) for size in (256, 512, 2048)] == [4, 1, 1]
+
+
+@needs_triton
+@pytest.mark.skipif("TRITON_INTERPRET" in os.environ, reason="Triton's interpreter is on")
+@pytest.mark.parametrize(("capability", "shared", "processors"), [(86, 99 * 1024, 46), (90, 227 * 1024, 132)])
+def test_every_kernel_compiles_for_cards(
+    capability: int, shared: int, processors: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guessed tiles fit into the shared memory of desktop cards, and the convolutions use the matrix units."""
+    from gpen_live.engine.runtimes import triton_gpen
+
+    calls: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
+
+    def note(kernel: Any, grid: tuple[int, ...], *arguments: Any, **sizes: Any) -> None:
+        assert 0 not in grid
+        calls.append((kernel, arguments, sizes))
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(triton_gpen, "launch", note)
+    net = Gpen(size=128, channel_multiplier=1, narrow=0.5, n_mlp=2).eval().requires_grad_(False)
+    triton_gpen.TritonGpen(net, torch.float16, torch.device("cpu"), Plan(processors))(torch.zeros(1, 3, 128, 128))
+    seen: set[str] = set()
+    for kernel, arguments, sizes in calls:
+        what = f"{kernel.__name__} {sizes}"
+        if what not in seen:
+            seen.add(what)
+            made = compiled(kernel, arguments, sizes, capability)
+            assert made.metadata.shared <= shared, what
+            if kernel.__name__ == "shifted_gemm":
+                assert re.search("wgmma|mma.sync", made.asm["ptx"]), what
+                assert stack_bytes(made.asm["cubin"], tmp_path) <= 64, what
+    assert len(seen) > 20
 
 
 @needs_triton

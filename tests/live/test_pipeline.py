@@ -545,3 +545,28 @@ def test_the_end_during_a_fitting_is_no_failure(
     wait_for(lambda: "this once: 40%" in pipeline.snapshot().model.text)
     pipeline.stop()
     assert pipeline.error() is None
+
+
+def test_a_finished_picture_that_can_not_be_had_any_more_leaves_the_raw_one(
+    world: World, running: list[LivePipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device was lost after the network: the frame goes out, not a hole; said once, and over when it is over."""
+    lost = [True]
+    plain = FarPicture.pixels
+
+    def pixels(self: FarPicture, layout: PixelFormat) -> object:
+        if lost[0]:
+            raise RuntimeError("the device is lost")
+        return plain(self, layout)
+
+    monkeypatch.setattr(FarPicture, "pixels", pixels)
+    world.engine.far = True
+    pipeline = start(running)
+    wait_for(lambda: pipeline.snapshot().counts.raw > 5)
+    snapshot = pipeline.snapshot()
+    assert "the device is lost" in snapshot.raw_reason
+    assert "The raw picture goes out." in snapshot.model.text
+    assert snapshot.counts.enhanced == 0
+    lost[0] = False
+    wait_for(lambda: pipeline.snapshot().counts.enhanced > 3)
+    assert pipeline.snapshot().model.health is Health.OK
