@@ -18,6 +18,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from gpen_live.engine.runtimes.triton_parts import outputs_of, pixels_of, write
+
 
 @triton.jit
 def _begin(EARLY: tl.constexpr) -> None:
@@ -41,16 +43,6 @@ def _activated(total: tl.tensor, bias: tl.tensor, output: tl.tensor, WIDTH: tl.c
 
 
 @triton.jit
-def _pixels(PIXELS: tl.constexpr) -> tl.tensor:
-    return tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
-
-
-@triton.jit
-def _outputs(BLOCK: tl.constexpr) -> tl.tensor:
-    return tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-
-
-@triton.jit
 def _read(
     features: tl.tensor,
     y: tl.tensor,
@@ -64,15 +56,6 @@ def _read(
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
     at = (y * width + x) * LINE
     return tl.load(features + at[:, None] + channel[None, :], mask=inside[:, None] & (channel < LINE)[None, :], other=0.0)
-
-
-@triton.jit
-def _write(
-    out: tl.tensor, pixel: tl.tensor, inside: tl.tensor, channel: tl.tensor, values: tl.tensor, LINE: tl.constexpr
-) -> None:
-    """Stores values (pixels x channels, float32) in the dtype of `out`."""
-    mask = inside[:, None] & (channel < LINE)[None, :]
-    tl.store(out + pixel[:, None] * LINE + channel[None, :], values.to(out.dtype.element_ty), mask=mask)
 
 
 @triton.jit
@@ -151,14 +134,14 @@ def enter(
     matrix = tl.load(weight + source[:, None] * OUT_BLOCK + output[None, :])
     means = tl.load(mean + source)
     _begin(EARLY)
-    pixel = _pixels(PIXELS)
+    pixel = pixels_of(PIXELS)
     y = (pixel // width * 2 - 1)[:, None] + (source // 3 % 3)[None, :]
     x = (pixel % width * 2 - 1)[:, None] + (source % 3)[None, :]
     inside = (y >= 0) & (y < picture_height) & (x >= 0) & (x < picture_width) & (source < 27)[None, :]
     at = ((source // 9)[None, :] * picture_height + y) * picture_width + x
     seen = tl.where(inside, tl.load(picture + at, mask=inside, other=0.0) - means[None, :], 0.0).to(out.dtype.element_ty)
     total = _product(seen, matrix, tl.zeros((PIXELS, OUT_BLOCK), tl.float32))
-    _write(out, pixel, pixel < pixels, output, _activated(total, bias, output, OUT_BLOCK), OUT_LINE)
+    write(out, pixel, pixel < pixels, output, _activated(total, bias, output, OUT_BLOCK), OUT_LINE)
 
 
 @triton.jit(do_not_specialize=["height", "width"])
@@ -185,10 +168,10 @@ def separable(
     pixel, in the features' dtype: so they lie in the threads as features do, and threads need not exchange them.
     """
     channel = tl.arange(0, IN_BLOCK)
-    output = _outputs(OUT_BLOCK)
+    output = outputs_of(OUT_BLOCK)
     matrix = tl.load(weight + channel[:, None] * OUT_LINE + output[None, :])
     _begin(EARLY)
-    pixel = _pixels(PIXELS)
+    pixel = pixels_of(PIXELS)
     y, x = pixel // (width // STRIDE) * STRIDE, pixel % (width // STRIDE) * STRIDE
     total = tl.zeros((PIXELS, IN_BLOCK), tl.float32)
     same = pixel * 0
@@ -199,7 +182,7 @@ def separable(
     mixed = _activated(total, taps_bias, channel, IN_BLOCK).to(out.dtype.element_ty)
     total = _product(mixed, matrix, tl.zeros((PIXELS, OUT_BLOCK), tl.float32))
     inside = pixel < (height // STRIDE) * (width // STRIDE)
-    _write(out, pixel, inside, output, _activated(total, bias, output, OUT_LINE), OUT_LINE)
+    write(out, pixel, inside, output, _activated(total, bias, output, OUT_LINE), OUT_LINE)
 
 
 @triton.jit(do_not_specialize=["pixels", "width"])
@@ -223,10 +206,10 @@ def lateral(
     weight: IN_LINE x OUT_LINE.
     """
     channel = tl.arange(0, IN_LINE)
-    output = _outputs(OUT_BLOCK)
+    output = outputs_of(OUT_BLOCK)
     matrix = tl.load(weight + channel[:, None] * OUT_LINE + output[None, :])
     _begin(EARLY)
-    pixel = _pixels(PIXELS)
+    pixel = pixels_of(PIXELS)
     inside = pixel < pixels
     here = tl.load(features + pixel[:, None] * IN_LINE + channel[None, :], mask=inside[:, None], other=0.0)
     total = _product(here, matrix, tl.zeros((PIXELS, OUT_BLOCK), tl.float32))
@@ -234,7 +217,7 @@ def lateral(
     if ADD:
         at = (pixel // width // 2) * (width // 2) + pixel % width // 2
         total += tl.load(coarse + at[:, None] * OUT_LINE + output[None, :], mask=inside[:, None], other=0.0).to(tl.float32)
-    _write(out, pixel, inside, output, total, OUT_LINE)
+    write(out, pixel, inside, output, total, OUT_LINE)
 
 
 @triton.jit(do_not_specialize=["height", "width"])
@@ -264,7 +247,7 @@ def spread(
     scale, start, first = _scale(height, width, PIXELS)
     rows, columns = height >> scale, width >> scale
     pixel = first + tl.arange(0, PIXELS)
-    output = _outputs(OUT_BLOCK)
+    output = outputs_of(OUT_BLOCK)
     total = _convolved(
         features + start * IN_LINE,
         weight + scale * (9 * IN_BLOCK * OUT_WIDTH),
@@ -280,7 +263,7 @@ def spread(
         OUT_BLOCK,
     )
     total = _activated(total, bias + scale * (2 * OUT_WIDTH), output, OUT_WIDTH)
-    _write(out, start + pixel, pixel < rows * columns, OUT_FIRST + output, total, OUT_LINE)
+    write(out, start + pixel, pixel < rows * columns, OUT_FIRST + output, total, OUT_LINE)
 
 
 @triton.jit(do_not_specialize=["height", "width"])

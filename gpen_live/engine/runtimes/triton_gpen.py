@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from gpen_live.engine.runtimes import triton_gpen_kernels as kernels
+from gpen_live.engine.runtimes import triton_gpen_style_kernels as style_kernels
 from gpen_live.engine.runtimes.gpen_plan import Layer, Plan, Tile, pictures_at_once
 from gpen_live.engine.runtimes.gpen_weights import BLOCK, GpenWeights, Level, Modulated
 from gpen_live.engine.runtimes.streams import stream_for
@@ -235,7 +236,7 @@ class _Pass:
         width = w.code_bias.shape[0]
         code, other = b.codes
         self._launch(
-            kernels.encode,
+            style_kernels.encode,
             (width // 2, self.samples),
             b.features[4],
             w.code_weight,
@@ -248,7 +249,7 @@ class _Pass:
         )
         for i, (weight, bias) in enumerate(w.mapping):
             self._launch(
-                kernels.linear,
+                style_kernels.linear,
                 (width // _ROWS, self.samples),
                 code,
                 weight,
@@ -263,7 +264,7 @@ class _Pass:
             code, other = other, code
         styles = w.styles
         self._launch(
-            kernels.linear,
+            style_kernels.linear,
             (styles.inputs // (2 * _ROWS), self.samples),
             code,
             styles.weight,
@@ -275,13 +276,13 @@ class _Pass:
             ACTIVE=False,
             BO=2 * _ROWS,
         )
-        self._launch(kernels.modulate, (len(styles.table), self.samples),
+        self._launch(style_kernels.modulate, (len(styles.table), self.samples),
             b.styles, styles.energy, styles.table, styles.gains, b.before, b.after, styles.stride, styles.stride,
             MOST=styles.most, BO=BLOCK,
         )  # fmt: skip
         first = w.levels[0].conv.before
         self._launch(
-            kernels.begin,
+            style_kernels.begin,
             (self.samples, 16),
             w.constant,
             b.before[:, first:],

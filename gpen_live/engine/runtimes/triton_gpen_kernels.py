@@ -1,4 +1,6 @@
-"""The kernels of `gpen_live.engine.runtimes.triton_gpen`, in Triton. Imports triton: import this module late.
+"""GPEN's maps, from the picture and back to it, in Triton: convolutions, filters, the encoder's half, colours.
+
+Imports triton: import this module late. The style code has `triton_gpen_style_kernels`.
 
 Features lie channels last in a *flat padded geometry*: pixel (y, x) of a map of side S is row 1 + (y + 1) * P + x of a matrix
 of rows x channels, with P = S + 1. The one column between the rows, and the rows above and below, stay zero. So every tap of a
@@ -24,7 +26,8 @@ _SLOPE = tl.constexpr(0.2)
 
 
 @triton.jit
-def _leaky(x):
+def leaky(x):
+    """Leaky ReLU; its gain is in the weights."""
     return tl.where(x > 0, x, x * _SLOPE)
 
 
@@ -151,7 +154,7 @@ def _finish(
     if SCALED:
         acc = acc * tl.load(scale_ptr + sample * style_stride + column)[None, :]
     if ACTIVE:
-        acc = _leaky(acc + tl.load(bias_ptr + column)[None, :])
+        acc = leaky(acc + tl.load(bias_ptr + column)[None, :])
     y = m // pitch
     x = m - y * pitch
     if MODE == PHASES:
@@ -200,7 +203,7 @@ def enter(
         level = tl.load(picture_ptr + (sample * 3 + colour) * side * side + y * side + x, mask=valid, other=0.0)
         acc += level[:, None] * tl.load(weight_ptr + colour * CHANNELS + channel)[None, :]
     target = out_ptr + (sample * out_rows + (m + 1 + pitch)[:, None]) * CHANNELS + channel[None, :]
-    tl.store(target, _leaky(acc).to(out_ptr.dtype.element_ty), mask=valid[:, None])
+    tl.store(target, leaky(acc).to(out_ptr.dtype.element_ty), mask=valid[:, None])
 
 
 @triton.jit
@@ -317,10 +320,10 @@ def widen(
     following = tl.load(next_ptr + sample * style_stride + channel)[None, :]
     target = out_ptr + (sample * out_rows + 1 + (2 * i + 1) * pitch + 2 * j)[:, None] * LDO + channel[None, :]
     kept = (i < side)[:, None]
-    tl.store(target, (_leaky(even_even + bias) * following).to(out_ptr.dtype.element_ty), mask=kept)
-    tl.store(target + LDO, (_leaky(even_odd + bias) * following).to(out_ptr.dtype.element_ty), mask=kept)
-    tl.store(target + pitch * LDO, (_leaky(odd_even + bias) * following).to(out_ptr.dtype.element_ty), mask=kept)
-    tl.store(target + (pitch + 1) * LDO, (_leaky(odd_odd + bias) * following).to(out_ptr.dtype.element_ty), mask=kept)
+    tl.store(target, (leaky(even_even + bias) * following).to(out_ptr.dtype.element_ty), mask=kept)
+    tl.store(target + LDO, (leaky(even_odd + bias) * following).to(out_ptr.dtype.element_ty), mask=kept)
+    tl.store(target + pitch * LDO, (leaky(odd_even + bias) * following).to(out_ptr.dtype.element_ty), mask=kept)
+    tl.store(target + (pitch + 1) * LDO, (leaky(odd_odd + bias) * following).to(out_ptr.dtype.element_ty), mask=kept)
 
 
 @triton.jit
@@ -356,10 +359,10 @@ def inject(
     feature = tl.load(feature_ptr + row[:, None] * CHANNELS + channel[None, :], mask=valid[:, None], other=0.0).to(tl.float32)
     target = row[:, None] * (2 * CHANNELS) + CHANNELS + channel[None, :]
     if FIRST:
-        value = _leaky(feature * tl.load(strength_ptr) + tl.load(first_bias_ptr + channel)[None, :])
+        value = leaky(feature * tl.load(strength_ptr) + tl.load(first_bias_ptr + channel)[None, :])
         value = value * tl.load(first_next_ptr + styles)[None, :]
         tl.store(first_ptr + target, value.to(first_ptr.dtype.element_ty), mask=valid[:, None])
-    value = _leaky(feature * tl.load(strength_ptr + 1) + tl.load(second_bias_ptr + channel)[None, :])
+    value = leaky(feature * tl.load(strength_ptr + 1) + tl.load(second_bias_ptr + channel)[None, :])
     style = tl.load(colour_style_ptr + styles)
     for colour in tl.static_range(3):
         weight = tl.load(colour_ptr + colour * 2 * CHANNELS + channel) * style
@@ -411,111 +414,3 @@ def paint(
         value += 0.1875 * tl.load(source + far_y * half + near_x, mask=has_y, other=0.0)
         value += 0.0625 * tl.load(source + far_y * half + far_x, mask=has_x & has_y, other=0.0)
     tl.store(out_ptr + (sample * 3 + colour) * side * side + p, value, mask=inside)
-
-
-@triton.jit
-def encode(
-    feature_ptr,  # samples x rows x CHANNELS, flat padded, 4 x 4 pixels
-    weight_ptr,  # OUT x 16 CHANNELS: pixels, then channels
-    bias_ptr,
-    out_ptr,  # samples x OUT
-    rows,
-    OUT: tl.constexpr,
-    CHANNELS: tl.constexpr,
-    BO: tl.constexpr,
-):
-    """The style code of the coarsest features: a linear layer and activation."""
-    sample = tl.program_id(1)
-    outputs = tl.program_id(0) * BO + tl.arange(0, BO)
-    channel = tl.arange(0, CHANNELS)
-    acc = tl.zeros((BO, CHANNELS), dtype=tl.float32)
-    for pixel in tl.static_range(16):
-        row = 1 + (pixel // 4 + 1) * 5 + pixel % 4
-        x = tl.load(feature_ptr + (sample * rows + row) * CHANNELS + channel).to(tl.float32)
-        w = tl.load(weight_ptr + (outputs[:, None] * 16 + pixel) * CHANNELS + channel[None, :])
-        acc += w.to(tl.float32) * x[None, :]
-    value = _leaky(tl.sum(acc, axis=1) + tl.load(bias_ptr + outputs))
-    tl.store(out_ptr + sample * OUT + outputs, value)
-
-
-@triton.jit
-def linear(
-    x_ptr,  # samples x IN
-    weight_ptr,  # outputs x IN
-    bias_ptr,
-    out_ptr,  # samples x out_stride
-    out_stride,
-    IN: tl.constexpr,
-    NORMALISED: tl.constexpr,
-    ACTIVE: tl.constexpr,
-    BO: tl.constexpr,
-):
-    """A linear layer, its input scaled to a root mean square of one or not, with activation or without."""
-    sample = tl.program_id(1)
-    outputs = tl.program_id(0) * BO + tl.arange(0, BO)
-    k = tl.arange(0, IN)
-    w = tl.load(weight_ptr + outputs[:, None] * IN + k[None, :]).to(tl.float32)
-    x = tl.load(x_ptr + sample * IN + k)
-    if NORMALISED:
-        x = x * (1.0 / tl.sqrt_rn(tl.sum(x * x, axis=0) / IN + 1e-8))
-    value = tl.sum(w * x[None, :], axis=1) + tl.load(bias_ptr + outputs)
-    if ACTIVE:
-        value = _leaky(value)
-    tl.store(out_ptr + sample * out_stride + outputs, value)
-
-
-@triton.jit
-def modulate(
-    style_ptr,  # samples x style_stride: the styles of all layers, one after the other
-    energy_ptr,  # float32: outputs x inputs of each layer, one after the other
-    table_ptr,  # int32, a row for each program: see below
-    gain_ptr,  # float32 for each program; zero: no demodulation
-    before_ptr,  # samples x style_stride: what the layers' inputs are multiplied by
-    after_ptr,  # samples x after_stride: their outputs
-    style_stride,
-    after_stride,
-    MOST: tl.constexpr,  # inputs of a layer
-    BO: tl.constexpr,
-):
-    """From styles to the factors around each convolution; `nets.gpen._Modulation` says what they are."""
-    sample = tl.program_id(1)
-    row = table_ptr + tl.program_id(0) * 6
-    inputs_at = tl.load(row)
-    inputs = tl.load(row + 1)
-    outputs_at = tl.load(row + 2)
-    outputs = tl.load(row + 3)
-    energy_at = tl.load(row + 4)
-    writes = tl.load(row + 5)
-    gain = tl.load(gain_ptr + tl.program_id(0))
-    k = tl.arange(0, MOST)
-    style = tl.load(style_ptr + sample * style_stride + inputs_at + k, mask=k < inputs, other=0.0)
-    peak = tl.maximum(tl.max(tl.abs(style), axis=0), 1e-8)
-    if writes > 0:
-        tl.store(before_ptr + sample * style_stride + inputs_at + k, style / peak, mask=k < inputs)
-    o = tl.arange(0, BO)
-    used = o < outputs
-    factor = tl.zeros((BO,), dtype=tl.float32) + peak
-    if gain > 0:
-        energy = tl.load(
-            energy_ptr + energy_at + o[:, None] * inputs + k[None, :], mask=used[:, None] & (k < inputs)[None, :], other=0.0
-        )
-        factor = (peak * gain) / tl.sqrt_rn(tl.sum(energy * (style * style)[None, :], axis=1) + 1e-8)
-    tl.store(after_ptr + sample * after_stride + outputs_at + o, factor, mask=used)
-
-
-@triton.jit
-def begin(
-    constant_ptr,  # 16 x CHANNELS, float32
-    style_ptr,
-    out_ptr,  # samples x rows x CHANNELS, flat padded, 4 x 4 pixels
-    rows,
-    style_stride,
-    CHANNELS: tl.constexpr,
-):
-    """What the generator starts from, modulated for its first convolution."""
-    sample = tl.program_id(0)
-    pixel = tl.program_id(1)
-    channel = tl.arange(0, CHANNELS)
-    value = tl.load(constant_ptr + pixel * CHANNELS + channel) * tl.load(style_ptr + sample * style_stride + channel)
-    row = 1 + (pixel // 4 + 1) * 5 + pixel % 4
-    tl.store(out_ptr + (sample * rows + row) * CHANNELS + channel, value.to(out_ptr.dtype.element_ty))

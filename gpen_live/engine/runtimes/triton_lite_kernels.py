@@ -18,23 +18,13 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from gpen_live.engine.runtimes.triton_parts import outputs_of, pixels_of, write
+
 
 @triton.jit
 def _product(a: tl.tensor, b: tl.tensor, total: tl.tensor) -> tl.tensor:
     """The sum of total and a b. Float32 stays float32: tf32 would cost accuracy that was asked for."""
     return tl.dot(a, b, total, input_precision="ieee")
-
-
-@triton.jit
-def _outputs(BLOCK: tl.constexpr) -> tl.tensor:
-    """The output channels of this program."""
-    return tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-
-
-@triton.jit
-def _counted(PIXELS: tl.constexpr) -> tl.tensor:
-    """The pixels of this program, counted through all pictures."""
-    return tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
 
 
 @triton.jit
@@ -61,15 +51,6 @@ def _read(
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
     at = ((image * height + y) * width + x) * LINE
     return tl.load(features + at[:, None] + channel[None, :], mask=inside[:, None] & (channel < LINE)[None, :], other=0.0)
-
-
-@triton.jit
-def _write(
-    out: tl.tensor, pixel: tl.tensor, inside: tl.tensor, channel: tl.tensor, values: tl.tensor, LINE: tl.constexpr
-) -> None:
-    """Stores values (pixels x channels, float32) in the dtype of `out`; `pixel` counts through all pictures."""
-    mask = inside[:, None] & (channel < LINE)[None, :]
-    tl.store(out + pixel[:, None] * LINE + channel[None, :], values.to(out.dtype.element_ty), mask=mask)
 
 
 @triton.jit
@@ -133,12 +114,12 @@ def entry(
 
     pixels, height, width: of the features. weight: IN_BLOCK (picture) and, with MEMORY, IN_BLOCK more (previous) x OUT_WIDTH.
     """
-    pixel = _counted(PIXELS)
+    pixel = pixels_of(PIXELS)
     inside = pixel < pixels
     y = pixel // width
     image = y // height
     source = tl.arange(0, IN_BLOCK)
-    output = _outputs(OUT_BLOCK)
+    output = outputs_of(OUT_BLOCK)
     at = _shuffled(image, y % height, pixel % width, source, height, width, SHUFFLE)
     mask = inside[:, None] & (source < 3 * SHUFFLE * SHUFFLE)[None, :]
     total = tl.zeros((PIXELS, OUT_BLOCK), tl.float32) + tl.load(bias + output)[None, :]
@@ -148,7 +129,7 @@ def entry(
     if MEMORY:
         before = tl.load(previous + at, mask=mask, other=0.0).to(out.dtype.element_ty)
         total = _product(before, tl.load(matrix + IN_BLOCK * OUT_WIDTH), total)
-    _write(out, pixel, inside, output, total, OUT_LINE)
+    write(out, pixel, inside, output, total, OUT_LINE)
 
 
 @triton.jit(do_not_specialize=["height", "width"])
@@ -191,7 +172,7 @@ def block(
         hidden = tl.maximum(hidden, 0.0).to(dtype)
         total = _product(hidden, tl.load(narrow + (start + inner)[:, None] * BLOCK + channel[None, :]), total)
     total += _read(features, image, y, x, channel, height, width, LINE).to(tl.float32)
-    _write(out, (image * height + y) * width + x, (y < height) & (x < width), channel, total, LINE)
+    write(out, (image * height + y) * width + x, (y < height) & (x < width), channel, total, LINE)
 
 
 @triton.jit(do_not_specialize=["height", "width"])
@@ -228,7 +209,7 @@ def block_widen(
     )
     hidden = tl.zeros((ROWS * COLUMNS, HIDDEN_BLOCK), tl.float32) + tl.load(widen_bias + inner)[None, :]
     hidden = tl.maximum(_product(mixed, matrix, hidden), 0.0)
-    _write(out, (image * height + y) * width + x, (y < height) & (x < width), inner, hidden, HIDDEN_LINE)
+    write(out, (image * height + y) * width + x, (y < height) & (x < width), inner, hidden, HIDDEN_LINE)
 
 
 @triton.jit(do_not_specialize=["pixels"])
@@ -247,9 +228,9 @@ def block_narrow(
     PIXELS: tl.constexpr,
 ) -> None:
     """A block's second half: `hidden` of `block_widen` through the last 1x1 convolution, added to `features`."""
-    pixel = _counted(PIXELS)
+    pixel = pixels_of(PIXELS)
     inside = pixel < pixels
-    output = _outputs(OUT_BLOCK)
+    output = outputs_of(OUT_BLOCK)
     inner = tl.arange(0, HIDDEN_BLOCK)
     total = tl.zeros((PIXELS, OUT_BLOCK), tl.float32) + tl.load(narrow_bias + output)[None, :]
     for start in range(0, HIDDEN_LINE, HIDDEN_BLOCK):
@@ -258,7 +239,7 @@ def block_narrow(
         total = _product(part, tl.load(narrow + (start + inner)[:, None] * BLOCK + output[None, :]), total)
     mask = inside[:, None] & (output < LINE)[None, :]
     total += tl.load(features + pixel[:, None] * LINE + output[None, :], mask=mask, other=0.0).to(tl.float32)
-    _write(out, pixel, inside, output, total, LINE)
+    write(out, pixel, inside, output, total, LINE)
 
 
 @triton.jit(do_not_specialize=["pixels", "height", "width"])
@@ -278,11 +259,11 @@ def down(
     PIXELS: tl.constexpr,
 ) -> None:
     """The 2x2 convolution with stride 2. pixels, height, width: of its output. weight: 4 (row, column) x IN_BLOCK x OUT_WIDTH."""
-    pixel = _counted(PIXELS)
+    pixel = pixels_of(PIXELS)
     inside = pixel < pixels
     line = pixel // width  # of all pictures: their heights are even, so that lines of the input can be counted through too
     source = tl.arange(0, IN_BLOCK)
-    output = _outputs(OUT_BLOCK)
+    output = outputs_of(OUT_BLOCK)
     mask = inside[:, None] & (source < IN_LINE)[None, :]
     total = tl.zeros((PIXELS, OUT_BLOCK), tl.float32) + tl.load(bias + output)[None, :]
     for tap in range(4):
@@ -290,7 +271,7 @@ def down(
         part = tl.load(features + at[:, None] + source[None, :], mask=mask, other=0.0)
         matrix = tl.load(weight + (tap * IN_BLOCK + source)[:, None] * OUT_WIDTH + output[None, :])
         total = _product(part, matrix, total)
-    _write(out, pixel, inside, output, total, OUT_LINE)
+    write(out, pixel, inside, output, total, OUT_LINE)
 
 
 @triton.jit(do_not_specialize=["pixels", "height", "width"])
@@ -317,9 +298,9 @@ def fuse(
     the neighbour on its side; at the edge that is the nearest itself.
     """
     dtype: tl.constexpr = out.dtype.element_ty
-    pixel = _counted(PIXELS)
+    pixel = pixels_of(PIXELS)
     inside = pixel < pixels
-    output = _outputs(OUT_BLOCK)
+    output = outputs_of(OUT_BLOCK)
     line = pixel // width
     y = line % height
     x = pixel % width
@@ -339,7 +320,7 @@ def fuse(
     mask = inside[:, None] & (channel < SKIP_LINE)[None, :]
     here = tl.load(skip + pixel[:, None] * SKIP_LINE + channel[None, :], mask=mask, other=0.0)
     total = _product(here, tl.load(skip_weight + channel[:, None] * SKIP_BLOCK + output[None, :]), total)
-    _write(out, pixel, inside, output, total, SKIP_LINE)
+    write(out, pixel, inside, output, total, SKIP_LINE)
 
 
 @triton.jit(do_not_specialize=["height", "width"])
