@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpen_live.faces.track import load_matching
 from gpen_live.live.board import Board
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Health
@@ -90,6 +91,7 @@ class Loader:
                 self._board.write("model", Health.OK, wanted.model)  # before anyone can use it, and fail
                 self.loaded.put(loaded)
         self._ready.set()
+        load_matching()
 
     def _load(self, wanted: Wanted) -> Loaded:
         from gpen_live.engine.device import background_stream, choose_device, describe_device

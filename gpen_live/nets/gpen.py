@@ -130,6 +130,12 @@ def _widths(size: int, channel_multiplier: int, narrow: float) -> dict[int, int]
     return {side: int((512 if side <= 32 else 16384 // side * channel_multiplier) * narrow) for side in sides}
 
 
+def _random(*shape: int, scale: float = 1.0) -> Tensor:
+    """Normally distributed values; on the meta device none, as making them there takes PyTorch seconds, to import compilers."""
+    values = torch.empty(shape)
+    return values if values.is_meta else values.normal_(std=scale)
+
+
 class _Layer(nn.Module):
     """Keeps its parameters as its kernels want them, while state dicts hold them as published.
 
@@ -194,7 +200,7 @@ class _Linear(_FullPrecision, _Layer):
     def __init__(self, channels_in: int, channels_out: int, learning_rate: float = 1.0) -> None:
         factor = GAIN * learning_rate
         super().__init__(weight=factor / math.sqrt(channels_in), bias=factor)
-        self.weight = nn.Parameter(torch.randn(channels_out, channels_in) * (GAIN / math.sqrt(channels_in)))
+        self.weight = nn.Parameter(_random(channels_out, channels_in, scale=GAIN / math.sqrt(channels_in)))
         self.bias = nn.Parameter(torch.zeros(channels_out))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -258,7 +264,7 @@ class _Conv(_Layer):
         factor = GAIN / math.sqrt(channels_in * kernel**2)
         super().__init__(weight=factor)
         self.stride = stride
-        self.weight = nn.Parameter(torch.randn(channels_out, channels_in, kernel, kernel) * factor)
+        self.weight = nn.Parameter(_random(channels_out, channels_in, kernel, kernel, scale=factor))
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.weight, stride=self.stride)
@@ -292,7 +298,7 @@ class _Modulation(_FullPrecision, _Layer):
         super().__init__(weight=factor, bias=1.0)
         self.demodulate = demodulate
         self.gain = gain
-        self.weight = nn.Parameter(torch.randn(channels_in, style_dim) * factor)
+        self.weight = nn.Parameter(_random(channels_in, style_dim, scale=factor))
         self.bias = nn.Parameter(torch.ones(channels_in))
         self.register_buffer("energy", torch.ones(channels_out, channels_in), persistent=False)
         self.energy: Tensor
@@ -333,7 +339,7 @@ class _ModulatedConv(_Layer):
         self.modulation = _Modulation(style_dim, channels_in, channels_out, demodulate=demodulate, gain=gain)
         if upsample:
             self.blur = _Fir(channels_out, gain=4.0, padding=1)
-        self.weight = nn.Parameter(self.arrange(torch.randn(1, channels_out, channels_in, kernel, kernel) * factor))
+        self.weight = nn.Parameter(self.arrange(_random(1, channels_out, channels_in, kernel, kernel, scale=factor)))
         self.prepare()
         self.register_load_state_dict_post_hook(_prepare)  # type: ignore[no-untyped-call]
 
@@ -346,7 +352,9 @@ class _ModulatedConv(_Layer):
 
     @torch.no_grad()
     def prepare(self) -> None:
-        """Recompute the energy of the weights."""
+        """Recompute the energy of the weights, once there are any."""
+        if self.weight.is_meta:
+            return
         weight = self.rearrange(self.weight)[0].to(self.modulation.energy.dtype)
         self.modulation.energy = weight.square().sum(dim=(2, 3))
 
@@ -412,7 +420,7 @@ class _Constant(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.input = nn.Parameter(torch.randn(1, channels, 4, 4))
+        self.input = nn.Parameter(_random(1, channels, 4, 4))
 
 
 class _Generator(nn.Module):

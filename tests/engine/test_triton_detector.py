@@ -200,7 +200,7 @@ def test_what_fails_leaves_pytorch_in_place(caplog: pytest.LogCaptureFixture) ->
     assert not speed_up(detector)
     assert not caplog.records
     if HAS_TRITON:
-        detector.device = torch.device("cuda")  # where its network is not
+        detector.device = torch.device("cuda", 99)  # which is not there
         with caplog.at_level(logging.WARNING):
             assert not speed_up(detector)
         assert "PyTorch finds the faces" in caplog.text

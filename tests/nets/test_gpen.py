@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -203,3 +205,18 @@ def test_other_pictures_are_refused(small: Gpen, shape: tuple[int, ...]) -> None
 def test_other_sizes_are_refused(size: int) -> None:
     with pytest.raises(ValueError, match="power of two"):
         Gpen(size=size, channel_multiplier=1, narrow=0.5)
+
+
+def test_building_one_without_values_does_not_import_compilers() -> None:
+    """Which would take seconds at every start."""
+    code = """
+import sys, torch
+from gpen_live.nets.gpen import VARIANTS, Gpen
+with torch.device("meta"):
+    network = Gpen(**VARIANTS["gpen-256"])
+print(all(value.is_meta for value in network.parameters()), sorted({"torch._dynamo", "sympy"} & sys.modules.keys()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split("\n")[0] == "True []", done.stdout + done.stderr

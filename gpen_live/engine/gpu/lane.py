@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -75,7 +76,7 @@ class CudaLane(Lane):
         super().__init__(device)
         self._stream = stream
         self._recorder = torch.cuda.Stream(device, priority=stream.priority)  # type: ignore[no-untyped-call]
-        self._pool = torch.cuda.graph_pool_handle()
+        self._graphs: WeakSet[torch.cuda.CUDAGraph] = WeakSet()
         self._events: dict[str, torch.cuda.Event] = {}
         torch.set_num_threads(min(_COPYING_THREADS, torch.get_num_threads()))
 
@@ -102,11 +103,14 @@ class CudaLane(Lane):
     def record(self, work: Work) -> Work:
         self._stream.synchronize()
         graph = torch.cuda.CUDAGraph()
+        if not self._graphs:  # a pool ends with the last graph that used it
+            self._pool = torch.cuda.graph_pool_handle()
         with torch.cuda.stream(self._recorder):
             for _ in range(_WARM_UPS):
                 work()
             self._recorder.synchronize()
             capture(graph, work, self._pool)
+        self._graphs.add(graph)
         give_memory_back()  # the graph has memory of its own: what warming up took is not needed any more
         self.recorded += 1
         return graph.replay

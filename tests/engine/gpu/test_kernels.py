@@ -157,7 +157,7 @@ def test_the_whole_frame(device: torch.device, layout: PixelFormat) -> None:
     seen = torch.empty(1, 3, 35, 47, device=device)
     kernels().whole(frame, seen)
     canvas = DeviceCanvas(image, CPU)
-    assert torch.equal(seen.cpu(), canvas.whole())
+    assert torch.allclose(seen.cpu(), canvas.whole(), rtol=0, atol=1e-6)  # a card multiplies and subtracts in one
     made = (torch.rand(1, 3, 35, 47, generator=torch.Generator().manual_seed(1)) * 2.4 - 1.2).permute(0, 1, 3, 2)
     made = made.contiguous().permute(0, 1, 3, 2)  # other strides
     canvas.blend_whole((made.clamp(-1, 1) - seen.cpu()) * 0.6)
