@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from gpen_live.atomic import replace_file
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Array, Image, Size
 from gpen_live.live.fit import as_bgr
@@ -104,12 +105,9 @@ def write_photo(path: Path, image: Image, alpha: Array | None = None) -> None:
         raise GpenLiveError(f"The picture can't be written as {ending}.", "Use .png or .jpg.") from error
     if not ok:
         raise GpenLiveError(f"The picture can't be written as {ending}.", "Use .png or .jpg.")
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(encoded.tobytes())
-        part.replace(path)
+        replace_file(path, encoded.tobytes())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise GpenLiveError(f"{path} can't be written ({error.strerror}).", "Name another file.") from error
 
 
