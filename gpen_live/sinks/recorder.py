@@ -60,8 +60,6 @@ class RecorderSink(Sink):
         self._sent = 0
         self._failed = False
         _check_writable(path)
-        if _little_room(path):
-            raise SinkError(f"There is no room to record {path}.", "Make room on that disk, or record to another one.")
         import av
 
         kind = _FORMATS[path.suffix.lower()]
@@ -131,6 +129,8 @@ def _check_writable(path: Path) -> None:
         raise SinkError(f"There is no folder {path.parent} to record into.", "Create it, or choose another one.")
     if path.is_dir():
         raise SinkError(f"{path} is a folder.", "Give the recording another name.")
+    if _little_room(path):
+        raise SinkError(f"There is no room to record {path}.", "Make room on that disk, or record to another one.")
     try:
         with path.open("ab"):
             pass
