@@ -1,7 +1,7 @@
 """Takes out of a text what names its user: people post logs and the doctor's report in public.
 
-A file of the user's becomes FILE with its ending, the home folder ~, the user's and the computer's name and serial numbers words that
-say so. Paths of the program, its libraries and the system stay, as they say where something failed. Names of cameras stay too.
+A file of the user's becomes FILE with its ending, the home folder ~, and the names of the user and the computer and serial numbers
+words that say so. Paths of the program, its libraries and the system stay, as they say where something failed; so do names of cameras.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ def scrub(
     """The text without anything that names the user; by default the one who runs this.
 
     Args:
-        files: paths that are known to be in it, beside those given to `hide`. In others a blank may be taken for their end, unless
+        files: paths that are known to be in it, beside those given to `hide`. In others a blank may be taken for the end, unless
             they are quoted or have the ending of a film, a picture or weights.
     """
     home = home or Path.home()
     for name in sorted({*_hidden, *files}, key=len, reverse=True):
         for form in _forms(name):
-            text = re.sub(rf"(?<![\w-]){re.escape(form)}(?![\w-])", lambda _, name=name: _shown(name), text)
+            text = re.sub(rf"(?<![\w-]){re.escape(form)}(?![\w-])", _shown(name).replace("\\", "/"), text)
     own = sorted(_own_folders(home), key=lambda each: len(str(each[0])), reverse=True)
     for folder, label in own:
         text = _replace_folder(text, folder, label)
@@ -124,7 +124,7 @@ def _replace_folder(text: str, folder: Path, label: str) -> str:
 
 
 def _forms(path: str) -> list[str]:
-    """A path as it may stand in a text: as it is, with slashes, in Python's and JSON's escapes, in an address; the longest first."""
+    """A path as it may stand in a text: as it is, with slashes, in Python's and JSON's escapes, in an address; longest first."""
     slashes = path.replace("\\", "/")
     forms = {path, slashes, repr(path)[1:-1], ascii(path)[1:-1], json.dumps(path)[1:-1], quote(slashes)}
     return sorted(forms, key=len, reverse=True)
@@ -162,7 +162,8 @@ def _files_in(error: BaseException | None) -> Iterator[str]:
         seen.add(id(each))
         waiting += [each.__cause__, each.__context__]
         if isinstance(each, OSError):
-            yield from (os.fsdecode(name) for name in (each.filename, each.filename2) if isinstance(name, (str, bytes, PurePath)))
+            names = (each.filename, each.filename2)
+            yield from (os.fsdecode(name) for name in names if isinstance(name, (str, bytes, PurePath)))
 
 
 def log_to_terminal(level: int) -> None:
@@ -173,7 +174,7 @@ def log_to_terminal(level: int) -> None:
 
 
 def guard_tracebacks() -> None:
-    """What nobody has caught is logged too, so that its traceback is scrubbed; so are Python's warnings. For the program's start."""
+    """Logs what nobody has caught, so that its traceback is scrubbed, and Python's warnings. For the program's start."""
 
     def tell(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
         if error is not None and not issubclass(kind, (KeyboardInterrupt, SystemExit)):
