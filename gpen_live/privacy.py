@@ -1,7 +1,8 @@
 """Takes out of a text what names its user: people post logs and the doctor's report in public.
 
-A file of the user's becomes FILE with its ending, the home folder ~, and the names of the user and the computer and serial numbers
-words that say so. Paths of the program, its libraries and the system stay, as they say where something failed; so do names of cameras.
+A file of the user's becomes FILE with its ending, the home folder ~, and the names of the user and the computer and serial
+numbers words that say so. Paths of the program, its libraries and the system stay, as they say where something failed; so do
+names of cameras.
 """
 
 from __future__ import annotations

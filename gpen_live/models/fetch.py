@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urljoin, urlsplit
 
 import gpen_live
-from gpen_live.atomic import replace_file
+from gpen_live.atomic import replace_file, sweep
 from gpen_live.errors import GpenLiveError, WeightsError
 from gpen_live.models import files
 from gpen_live.models.registry import MODELS, ModelSpec, expected_path, get, locate, models_folder
@@ -152,7 +152,8 @@ def _fetch(
                         f"{path} is a symbolic link, and downloads don't write through links.", "Remove it, then try again."
                     )
             if _is_installed(spec, target, check):
-                _clear(part)  # an earlier attempt may have been killed between the last two steps
+                sweep(folder)  # an earlier attempt may have been killed in its last steps
+                _clear(part)
                 return target
             _transfer(spec, part, progress or (lambda _done, _total: None), cancelled or (lambda: False), schemes)
             digest = _judge(spec, part, check)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import shutil
-from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,12 +12,12 @@ import av
 import numpy as np
 import pytest
 
-from gpen_live.errors import SinkError, SourceError
+from gpen_live.errors import SinkError
 from gpen_live.frame import Size
 from gpen_live.sinks import recorder
 from gpen_live.sinks.film_file import FilmFile
 from gpen_live.sinks.recorder import RecorderSink
-from gpen_live.sources.video import VideoSource
+from tests.sinks.films import playable
 
 FPS = 10
 FRAMES = 47
@@ -67,17 +66,6 @@ def record(path: Path) -> None:
             sink.send(noise.integers(0, 255, (SIZE.height * 3 // 2, SIZE.width), dtype=np.uint8))
     finally:
         sink.close()
-
-
-def playable(path: Path) -> int:
-    """How many frames can be shown, one after the other, from the start."""
-    count = 0
-    with suppress(SourceError):
-        film = VideoSource(path, realtime=False)
-        with closing(film):
-            while film.read() is not None:
-                count += 1
-    return count
 
 
 def boxes(path: Path) -> list[str]:
