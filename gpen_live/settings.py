@@ -7,6 +7,7 @@ nothing, the settings hold in memory.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -133,7 +134,8 @@ class SettingsStore:
         first = not self.unsaved
         try:
             if self._in_the_way is not None:
-                self._move_aside(self._in_the_way)
+                with suppress(FileNotFoundError):  # gone meanwhile
+                    self._move_aside(self._in_the_way)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(self.path, data, mode=0o600)
         except OSError as error:

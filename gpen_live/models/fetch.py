@@ -216,7 +216,7 @@ def _transfer(spec: ModelSpec, part: Path, progress: Progress, cancelled: Callab
     done, validator = _started(part, spec.url)
     connected = False
     try:
-        with requests.Session() as session:
+        with _session() as session:
             response = _request(session, spec, schemes, done, validator)
             if done and response.status_code == requests.codes.requested_range_not_satisfiable:
                 if response.headers.get("Content-Range") == f"bytes */{done}":
@@ -241,8 +241,21 @@ def _transfer(spec: ModelSpec, part: Path, progress: Progress, cancelled: Callab
         raise WeightsError(what, _RESUME) from error
     except requests.exceptions.RequestException as error:
         raise WeightsError(f"{spec.title} could not be downloaded from {host} ({type(error).__name__}).", _RESUME) from error
+    except ValueError as error:  # an address, a length or a range that is none
+        raise WeightsError(f"{host} sent an answer that makes no sense.", "Try again later.") from error
     if done < (total or spec.byte_limits[0]):
         raise WeightsError(f"The connection to {host} broke off.", _RESUME)
+
+
+def _session() -> requests.Session:
+    """A session that leaves redirects alone: requests reads all of such an answer first, however long it is."""
+    import requests
+
+    class Session(requests.Session):
+        def get_redirect_target(self, resp: requests.Response) -> None:
+            return None
+
+    return Session()
 
 
 def _request(
