@@ -126,6 +126,24 @@ def test_a_download_says_so_and_goes_on_once_there_is_room(disk: Disk, spec: Mod
     assert {name for name in names(disk.folder) if not name.endswith(".lock")} == {spec.filename, DIGESTS}
 
 
+def test_compiled_kernels_that_can_t_be_kept_leave_the_network_to_pytorch(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("triton", reason="Triton is for Linux")
+    import torch
+
+    from gpen_live.engine.runtimes.triton_launch import guarded
+    from tests.engine.compiling import compiled
+    from tests.faults.kernel import double
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(disk.folder / "triton"))
+    numbers = torch.zeros(256)
+    disk.leave(0)
+    with pytest.raises(RuntimeError, match=f"Triton can't run the network here: .*{disk.reason}"), guarded(torch.device("cpu")):
+        compiled(double, (numbers,), {"n": 256}, 86)
+    disk.free()
+    with guarded(torch.device("cpu")):
+        assert compiled(double, (numbers,), {"n": 256}, 86).asm["cubin"], "what lies there half does no harm"
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv"])
 def test_a_recording_ends_as_a_film_that_plays(name: str, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder, "_ROOM", 0)  # as where another program takes the room within a second, or a quota ends
@@ -176,8 +194,7 @@ def test_the_stream_goes_on_while_its_recording_ends(in_order: bool, disk: Disk,
     pipeline.start()
     try:
         wait_for(lambda: pipeline.snapshot().sink.health is Health.OK)
-        if not in_order:
-            disk.leave(1_500_000)
+        disk.leave(3 * 2**20 if in_order else 1_500_000)
         wait_for(lambda: pipeline.snapshot().sink.health is Health.FAILED)
         said = pipeline.snapshot().sink.text
         assert ("nearly full, so the recording film.mp4 ended" in said) if in_order else (disk.reason in said)
@@ -213,7 +230,7 @@ def test_a_log_on_a_full_disk_raises_nothing(tmp_path: Path) -> None:
 def test_a_run_whose_words_go_to_a_full_disk_runs_to_its_end(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("only Linux has a device that is always full")
-    words = ["run", "--headless", "--source", "demo", "--size", "320x180", "--seconds", "5", "--report", "r.json"]
+    words = ["run", "--headless", "--source", "demo", "--size", "320x180", "--seconds", "3", "--report", "r.json"]
     with open("/dev/full", "w") as full:  # noqa: PTH123
         subprocess.run(
             [sys.executable, "-m", "gpen_live", "--debug", *words],
@@ -224,4 +241,4 @@ def test_a_run_whose_words_go_to_a_full_disk_runs_to_its_end(tmp_path: Path) -> 
             check=False,
             timeout=120,
         )
-    assert json.loads((tmp_path / "r.json").read_text())["frames"]["sent"] > 60, "it did not end at its first line"
+    assert json.loads((tmp_path / "r.json").read_text())["frames"]["sent"] > 30, "it did not end at its first line"
