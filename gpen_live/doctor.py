@@ -1,12 +1,11 @@
 """What this machine has, what is missing, and what to do about it.
 
-The report is meant to be posted in public: it names no user, no home folder, no host and no serial number.
+The report is meant to be posted in public: it names no user, no file of theirs, no host and no serial number (`privacy.scrub`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import getpass
 import io
 import os
 import platform
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gpen_live import __version__
+from gpen_live.privacy import scrub
 from gpen_live.sinks.loopback import INSTALL_COMMAND, SETUP_COMMAND, virtual_devices
 
 if TYPE_CHECKING:
@@ -126,24 +126,6 @@ def _isolated(name: str, examination: Examination) -> Check:
 
 def _scrubbed(check: Check) -> Check:
     return msgspec.structs.replace(check, found=scrub(check.found), remedy=scrub(check.remedy))
-
-
-def scrub(text: str, home: Path | None = None, user: str | None = None) -> str:
-    """Takes the home folder and the user's name out of a text ("Anna's iPhone" is a camera's name)."""
-    home = home or Path.home()
-    if home != Path(home.anchor):
-        text = re.sub(rf"{re.escape(str(home))}(?![\w-])", "~", text)
-    for name in {user or _user(), home.name}:
-        if len(name) > 2 and name.lower() not in ("root", "user", "home"):
-            text = re.sub(rf"(?<![a-z0-9]){re.escape(name)}(?![a-z0-9])", "user", text, flags=re.IGNORECASE)
-    return text
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # no such entry; no pwd module on Windows
-        return ""
 
 
 def _run(command: Sequence[str], limit_s: float = 20.0) -> str:

@@ -1,19 +1,20 @@
 """What the app remembers between runs: typed, versioned, written atomically.
 
-A file that can't be used is never lost: it is moved aside, defaults take its place, and the notice says so.
+A file that can't be used is never lost: it is moved aside, defaults take its place, and the notice says so. Where the disk takes
+nothing, the settings hold in memory.
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from gpen_live.atomic import replace_file, sweep
 from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig, Mode
 from gpen_live.paths import config_dir
@@ -101,16 +102,20 @@ class SettingsStore:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or config_dir() / "settings.json"
-        self._complained = False
+        self.unsaved = False
+        """Whether the last attempt to save failed: try again later."""
+        self._in_the_way: str | None = None
 
     def load(self) -> Loaded:
         """The settings on disk, migrated from older versions; defaults when there are none or they can't be used."""
+        sweep(self.path.parent)
+        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
             return Loaded(Settings())
         except OSError as error:
-            return Loaded(Settings(), f"Settings in {self.path} can't be read ({_reason(error)}). Defaults are used.")
+            return Loaded(Settings(), self._set_aside(f"settings.unreadable-{stamp}", f"can't be read ({_reason(error)})"))
         try:
             tree = msgspec.json.decode(data, type=dict[str, Any])
             version = msgspec.convert(tree.get("version", 1), int)
@@ -120,34 +125,43 @@ class SettingsStore:
                 return Loaded(Settings(), self._set_aside(f"settings.from-version-{version}", "are from a newer version"))
             settings = msgspec.convert(migrate(tree), Settings)
         except (msgspec.MsgspecError, RecursionError, UnicodeError):
-            stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
             return Loaded(Settings(), self._set_aside(f"settings.broken-{stamp}", "could not be read"))
         return _within_range(settings)
 
     def save(self, settings: Settings) -> str:
         """Writes `settings` (all of them or nothing); the first failure returns a sentence for the user, everything else ""."""
         data = msgspec.json.format(msgspec.json.encode(settings), indent=2)
+        first = not self.unsaved
         try:
-            _write_atomically(self.path, data)
+            if self._in_the_way is not None:
+                with suppress(FileNotFoundError):  # gone meanwhile
+                    self._move_aside(self._in_the_way)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(self.path, data, mode=0o600)
         except OSError as error:
-            if self._complained:
-                return ""
-            self._complained = True
-            return f"Settings can't be saved to {self.path} ({_reason(error)}). They hold until you quit."
-        self._complained = False
+            self.unsaved = True
+            complaint = f"Settings can't be saved to {self.path} ({_reason(error)}). They hold, and are saved once that works."
+            return complaint if first else ""
+        self.unsaved = False
         return ""
 
     def _set_aside(self, stem: str, what: str) -> str:
+        try:
+            aside = self._move_aside(stem)
+        except OSError as error:
+            self._in_the_way = stem  # nothing is saved over it
+            return f"The settings in {self.path} {what} and can't be moved aside ({_reason(error)}). Defaults are used."
+        return f"The settings {what}. They were kept as {aside.name}, and defaults are used."
+
+    def _move_aside(self, stem: str) -> Path:
         aside = self.path.with_name(f"{stem}.json")
         count = 1
         while aside.exists():
             count += 1
             aside = self.path.with_name(f"{stem}-{count}.json")
-        try:
-            self.path.replace(aside)
-        except OSError as error:
-            return f"The settings in {self.path} {what} and can't be moved aside ({_reason(error)}). Defaults are used."
-        return f"The settings {what}. They were kept as {aside.name}, and defaults are used."
+        self.path.replace(aside)
+        self._in_the_way = None
+        return aside
 
 
 def migrate(tree: dict[str, Any]) -> dict[str, Any]:
@@ -230,20 +244,6 @@ def _within_range(settings: Settings) -> Loaded:
         return Loaded(settings)
     names = ", ".join(sorted(clamped))
     return Loaded(msgspec.structs.replace(settings, **clamped), f"Settings out of range were put right: {names}.")
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 def _reason(error: OSError) -> str:

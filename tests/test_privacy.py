@@ -22,10 +22,13 @@ talk = []
 def watch(event, arguments):
     if event in ("socket.bind", "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
         talk.append([event, repr(arguments[1:])])
+    if event == "pickle.find_class":
+        talk.append([event, repr(arguments)])
 
 sys.addaudithook(watch)
 if "--provoked" in sys.argv:
-    import socket
+    import pickle, socket
+    pickle.loads(pickle.dumps(sys.exit))
     listener = socket.create_server(("127.0.0.1", 0))
     listener.listen()
 from gpen_live.cli import main
@@ -35,16 +38,23 @@ sys.exit(code)
 """
 
 
-def environment(home: Path) -> dict[str, str]:
+def environment(home: Path, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
-    return {**kept, "HOME": str(home), "USERPROFILE": str(home), "GPEN_LIVE_HOME": str(home / "gpen"), "PYTHONPATH": str(ROOT)}
+    return {
+        **kept,
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "GPEN_LIVE_HOME": str(home / "gpen"),
+        "PYTHONPATH": str(ROOT),
+        **more,
+    }
 
 
-def run_watched(home: Path, *words: str) -> tuple[list[list[str]], list[str], str]:
+def run_watched(home: Path, *words: str, **more: str) -> tuple[list[list[str]], list[str], str]:
     """Runs the command line: what it said to the network, the sockets that it had open at any time, and all that it printed."""
     with (home.parent / "printed").open("w+", encoding="utf-8") as printed:
         process = subprocess.Popen(
-            [sys.executable, "-c", WATCHED, *words], env=environment(home), cwd=home, stdout=printed, stderr=printed
+            [sys.executable, "-c", WATCHED, *words], env=environment(home, **more), cwd=home, stdout=printed, stderr=printed
         )
         outside = psutil.Process(process.pid)
         sockets: set[str] = set()
@@ -83,10 +93,19 @@ def test_a_live_run_talks_to_nobody_and_its_log_names_no_home(home: Path) -> Non
     assert kept == [], "no picture and no log is left behind"
 
 
+def test_the_window_opens_no_port_either(home: Path) -> None:
+    """Its second start is told through a socket of the system, which no network reaches."""
+    words = ("run", "--source", "demo", "--size", "320x180", "--frames", "30", "--report", "r.json")
+    talk, sockets, _ = run_watched(home, *words, QT_QPA_PLATFORM="offscreen")
+    assert json.loads((home / "r.json").read_text(encoding="utf-8"))["frames"]["sent"] > 0, "it did run"
+    assert talk == []
+    assert sockets == []
+
+
 def test_the_watch_would_see_a_port(home: Path) -> None:
     """Guards the test above, which would pass if nothing were seen."""
     talk, sockets, _ = run_watched(home, "--provoked", "models", "list")
-    assert [event for event, _ in talk] == ["socket.bind"]
+    assert [event for event, _ in talk] == ["pickle.find_class", "socket.bind"]
     assert [each for each in sockets if each.startswith("LISTEN")]
 
 
@@ -112,6 +131,7 @@ except OSError:
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment(home), capture_output=True, text=True, check=True, cwd=home
     )
-    assert "reading ~/no-such-film.mp4 failed" in done.stderr.replace("\\", "/")
+    assert "reading FILE.mp4 failed" in done.stderr
+    assert "no-such-film" not in done.stderr.replace('"no-such-film.mp4"', ""), "but for the line of the program that names it"
     assert "FileNotFoundError" in done.stderr
     assert "annabel" not in done.stderr

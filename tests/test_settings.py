@@ -190,6 +190,47 @@ def test_a_file_that_is_a_folder_is_no_crash(store: SettingsStore) -> None:
     settings, notice = store.load()
     assert settings == Settings()
     assert "can't be read" in notice
+    assert store.save(Settings(strength=0.5)) == ""
+    assert store.load() == (Settings(strength=0.5), "")
+
+
+@pytest.fixture
+def unreadable(store: SettingsStore, monkeypatch: pytest.MonkeyPatch) -> SettingsStore:
+    """A store with a file that is there and can't be read, as where another program holds it."""
+    store.save(Settings(strength=0.25))
+
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    return store
+
+
+def test_a_file_that_can_t_be_read_is_kept_aside(unreadable: SettingsStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, notice = unreadable.load()
+    assert settings == Settings()
+    assert "can't be read (permission denied). They were kept as settings.unreadable-" in notice
+    unreadable.save(Settings(strength=0.75))
+    monkeypatch.undo()
+    (aside,) = unreadable.path.parent.glob("settings.unreadable-*.json")
+    assert msgspec.json.decode(aside.read_bytes())["strength"] == 0.25
+
+
+def test_nothing_is_saved_over_a_file_that_can_be_neither_read_nor_moved(
+    unreadable: SettingsStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", refuse)
+        assert "can't be moved aside" in unreadable.load().notice
+        assert "can't be saved" in unreadable.save(Settings(strength=0.75))
+    assert unreadable.save(Settings(strength=0.75)) == "", "once it can be moved, it is"
+    monkeypatch.undo()
+    assert unreadable.load().settings.strength == 0.75
+    (aside,) = unreadable.path.parent.glob("settings.unreadable-*.json")
+    assert msgspec.json.decode(aside.read_bytes())["strength"] == 0.25
 
 
 def test_what_the_pipeline_is_asked() -> None:

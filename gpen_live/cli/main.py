@@ -15,6 +15,7 @@ import click
 
 from gpen_live import __version__
 from gpen_live.errors import GpenLiveError
+from gpen_live.privacy import guard_tracebacks, log_to_terminal, scrub
 
 _COMMANDS = {
     "run": "gpen_live.cli.run",
@@ -40,15 +41,6 @@ class _Lazy(click.Group):
         return command
 
 
-class _Nameless(logging.Formatter):
-    """Takes the user's name and home folder out of log lines and their tracebacks: people post them in public."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        from gpen_live.doctor import scrub
-
-        return scrub(super().format(record))
-
-
 @click.group(cls=_Lazy, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gpen-live")
 @click.pass_context
@@ -69,6 +61,7 @@ def entry() -> NoReturn:
     A thread that still loads a model (importing PyTorch can't be interrupted) would make the interpreter's own shutdown abort
     inside C++; by now everything is written and closed, so the process ends without it.
     """
+    guard_tracebacks()
     code = main()
     with contextlib.suppress(OSError, ValueError):  # the reader of our output may have gone
         sys.stdout.flush()
@@ -83,9 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Nameless("%(asctime)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.DEBUG if debug else logging.CRITICAL, handlers=[handler])
+    log_to_terminal(logging.DEBUG if debug else logging.CRITICAL)
     for noisy in ("PIL", "libav", "matplotlib", "numba"):
         logging.getLogger(noisy).setLevel(logging.WARNING if debug else logging.CRITICAL)
     try:
@@ -115,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        click.echo(f"gpen-live: Something unexpected went wrong ({type(error).__name__}: {error}).", err=True)
+        what = scrub(f"{type(error).__name__}: {error}")
+        click.echo(f"gpen-live: Something unexpected went wrong ({what}).", err=True)
         click.echo("Run the same command with --debug to see where.", err=True)
         return 1

@@ -13,6 +13,7 @@ import click
 
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
+from gpen_live.privacy import hide
 
 F = TypeVar("F", bound=Callable[..., Any])
 _LARGEST_SIDE = 7680
@@ -112,6 +113,7 @@ def check_weights(model: str, weights: Path | None) -> None:
 
 def check_writable(path: Path, what: str) -> None:
     """Raises GpenLiveError when `path` can't be a file to write: asked before a long run, not after it."""
+    hide(path)
     if path.is_dir():
         raise GpenLiveError(f"The {what} {path} is a folder.", "Name a file.")
     if not path.parent.is_dir():

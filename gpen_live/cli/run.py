@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,7 +132,7 @@ def run_headless(config: LiveConfig, *, frames: int | None, seconds: float | Non
 
     interrupted = on_interrupt()
     pipeline = LivePipeline(config, max_frames=frames)
-    click.echo(f"Loading {config.model}; {config.source} to {config.sink}.", err=True)
+    _say(f"Loading {config.model}; {config.source} to {config.sink}.", err=True)
     pipeline.start(wait_for_model=True)
     printed_at = now()
     error = None
@@ -167,7 +166,7 @@ def _print_meters(pipeline: LivePipeline) -> None:
     snapshot = pipeline.snapshot()
     if snapshot.counts.sent == 0:
         waiting = snapshot.model.text or snapshot.source.text or "Waiting for the first frame."
-        click.echo(waiting, err=True)
+        _say(waiting, err=True)
         return
     total = snapshot.stages["end_to_end"]
     stages = " ".join(f"{name} {snapshot.stages[name].p50:.1f}" for name in ("detect", "warp", "network", "blend", "convert"))
@@ -177,7 +176,17 @@ def _print_meters(pipeline: LivePipeline) -> None:
         f"p95 {total.p95:.0f} ms ({stages}), faces {faces}, {busy_name(snapshot.device)} {snapshot.busy:.0%}, "
         f"dropped {snapshot.counts.dropped}"
     )
-    click.echo(f"{line}. {snapshot.raw_reason}" if snapshot.raw_reason else line)
+    _say(f"{line}. {snapshot.raw_reason}" if snapshot.raw_reason else line)
+
+
+def _say(text: str, *, err: bool = False) -> None:
+    """Prints; where that goes into a file on a full disk, the stream matters more."""
+    try:
+        click.echo(text, err=err)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        pass
 
 
 def _print_summary(pipeline: LivePipeline) -> None:
@@ -187,9 +196,8 @@ def _print_summary(pipeline: LivePipeline) -> None:
     if counts.sent == 0:
         return
     total = pipeline.meters.stages()["end_to_end"]
-    click.echo(
+    _say(
         f"{counts.captured} frames captured, {counts.enhanced} enhanced, {counts.raw} raw, {counts.dropped} dropped, "
         f"{counts.repeated} repeated; {rates.output:.1f} fps out; end to end p50 {total.p50:.1f} ms, p95 {total.p95:.1f} ms, "
         f"p99 {total.p99:.1f} ms: {grade(total.p50)}."
     )
-    sys.stdout.flush()

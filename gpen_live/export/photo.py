@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from gpen_live.atomic import replace_file
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Array, Image, Size
 from gpen_live.live.fit import as_bgr
+from gpen_live.privacy import hide
 
 if TYPE_CHECKING:
     from gpen_live.faces.detect import Detection
@@ -38,6 +40,7 @@ def read_photo(path: Path) -> Photo:
     Raises:
         GpenLiveError: the file is missing or no picture.
     """
+    hide(path)
     try:
         raw = np.frombuffer(path.read_bytes(), np.uint8)
     except FileNotFoundError:
@@ -81,6 +84,7 @@ def _turned(raw: Array) -> int:
 
 def check_photo_target(path: Path) -> None:
     """Raises UsageError when the name's ending is of no picture that can be written, GpenLiveError when there is no folder."""
+    hide(path)
     if path.suffix.lower() not in _WRITABLE:
         raise UsageError(f"{path} has no ending of a picture.", f"Allowed are {', '.join(_WRITABLE)}.")
     if not path.parent.is_dir():
@@ -104,12 +108,9 @@ def write_photo(path: Path, image: Image, alpha: Array | None = None) -> None:
         raise GpenLiveError(f"The picture can't be written as {ending}.", "Use .png or .jpg.") from error
     if not ok:
         raise GpenLiveError(f"The picture can't be written as {ending}.", "Use .png or .jpg.")
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(encoded.tobytes())
-        part.replace(path)
+        replace_file(path, encoded.tobytes())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise GpenLiveError(f"{path} can't be written ({error.strerror}).", "Name another file.") from error
 
 

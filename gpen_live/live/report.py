@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from gpen_live import __version__
+from gpen_live.atomic import replace_file
 from gpen_live.errors import GpenLiveError
 from gpen_live.live.clock import now
 from gpen_live.live.config import LiveConfig
@@ -61,10 +61,8 @@ def write_whole(path: Path, content: bytes, what: str) -> None:
     Raises:
         GpenLiveError: the file can't be written.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(content)
-        os.replace(part, path)
+        replace_file(path, content)
     except OSError as error:
         raise GpenLiveError(f"The {what} {path} can't be written ({error.strerror}).", "Name another file.") from error
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urljoin, urlsplit
 
 import gpen_live
+from gpen_live.atomic import replace_file, sweep
 from gpen_live.errors import GpenLiveError, WeightsError
 from gpen_live.models import files
 from gpen_live.models.registry import MODELS, ModelSpec, expected_path, get, locate, models_folder
@@ -151,12 +152,14 @@ def _fetch(
                         f"{path} is a symbolic link, and downloads don't write through links.", "Remove it, then try again."
                     )
             if _is_installed(spec, target, check):
+                sweep(folder)  # an earlier attempt may have been killed in its last steps
+                _clear(part)
                 return target
             _transfer(spec, part, progress or (lambda _done, _total: None), cancelled or (lambda: False), schemes)
             digest = _judge(spec, part, check)
             os.replace(part, target)
             _remember(folder, spec.filename, digest)
-            _note_path(part).unlink(missing_ok=True)
+            _clear(part)
     return target
 
 
@@ -213,7 +216,7 @@ def _transfer(spec: ModelSpec, part: Path, progress: Progress, cancelled: Callab
     done, validator = _started(part, spec.url)
     connected = False
     try:
-        with requests.Session() as session:
+        with _session() as session:
             response = _request(session, spec, schemes, done, validator)
             if done and response.status_code == requests.codes.requested_range_not_satisfiable:
                 if response.headers.get("Content-Range") == f"bytes */{done}":
@@ -223,6 +226,8 @@ def _transfer(spec: ModelSpec, part: Path, progress: Progress, cancelled: Callab
                 done = 0
             total = _announced(spec, response, done)
             _check_room(part.parent, (total or spec.about_bytes) - done)
+            if not done:
+                part.unlink(missing_ok=True)  # before the note: what is there must never go by another version's mark
             _write_note(part, spec.url, response)
             connected = True
             done = _receive(spec, response, part, done, total, progress, cancelled)
@@ -236,8 +241,21 @@ def _transfer(spec: ModelSpec, part: Path, progress: Progress, cancelled: Callab
         raise WeightsError(what, _RESUME) from error
     except requests.exceptions.RequestException as error:
         raise WeightsError(f"{spec.title} could not be downloaded from {host} ({type(error).__name__}).", _RESUME) from error
+    except ValueError as error:  # an address, a length or a range that is none
+        raise WeightsError(f"{host} sent an answer that makes no sense.", "Try again later.") from error
     if done < (total or spec.byte_limits[0]):
         raise WeightsError(f"The connection to {host} broke off.", _RESUME)
+
+
+def _session() -> requests.Session:
+    """A session that leaves redirects alone: requests reads all of such an answer first, however long it is."""
+    import requests
+
+    class Session(requests.Session):
+        def get_redirect_target(self, resp: requests.Response) -> None:
+            return None
+
+    return Session()
 
 
 def _request(
@@ -343,7 +361,7 @@ def _started(part: Path, url: str) -> tuple[int, str | None]:
         note = json.loads(_note_path(part).read_text(encoding="utf-8"))
         if note["url"] == url and isinstance(note["validator"], str):
             return part.stat().st_size, note["validator"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     return 0, None
 
@@ -352,7 +370,12 @@ def _write_note(part: Path, url: str, response: requests.Response) -> None:
     """Note what a later attempt needs to go on with the same version of the file (RFC 9110, If-Range: no weak entity tags)."""
     etag = response.headers.get("ETag", "")
     validator = response.headers.get("Last-Modified") if etag.startswith("W/") or not etag else etag
-    _write_atomically(_note_path(part), {"url": url, "validator": validator})
+    replace_file(_note_path(part), json.dumps({"url": url, "validator": validator}).encode())
+
+
+def _clear(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _note_path(part).unlink(missing_ok=True)
 
 
 def _note_path(part: Path) -> Path:
@@ -396,7 +419,7 @@ def _remembered(folder: Path) -> dict[str, str]:
         digests = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         digests = None
     if not isinstance(digests, dict):
         raise WeightsError(f"The list of digests {path} can't be read.", "Delete it; it is written anew with the next download.")
@@ -404,14 +427,7 @@ def _remembered(folder: Path) -> dict[str, str]:
 
 
 def _remember(folder: Path, filename: str, digest: str) -> None:
-    _write_atomically(folder / DIGESTS, _remembered(folder) | {filename: digest})
-
-
-def _write_atomically(path: Path, content: dict[str, str | None] | dict[str, str]) -> None:
-    draft = path.with_name(f"{path.name}.new")
-    with open(draft, "w", encoding="utf-8", opener=_open_without_links) as file:
-        json.dump(content, file, indent=2)
-    os.replace(draft, path)
+    replace_file(folder / DIGESTS, json.dumps(_remembered(folder) | {filename: digest}, indent=2).encode())
 
 
 def _sha256(path: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Final, Literal
 import gpen_live
 from gpen_live.errors import UsageError, WeightsError
 from gpen_live.paths import data_dir
+from gpen_live.privacy import hide
 
 Kind = Literal["lite", "gpen", "detector"]
 
@@ -213,6 +214,7 @@ def locate(spec: ModelSpec, override: Path | None = None) -> Path:
         WeightsError: there is no file; the message names it and says how to get it.
     """
     if override is not None:
+        hide(override)
         path = override.expanduser()
         if not path.is_file():
             raise WeightsError(

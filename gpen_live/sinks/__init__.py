@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gpen_live.errors import UsageError
 from gpen_live.frame import Size
+from gpen_live.privacy import hide
 from gpen_live.sinks.base import Sink
 
 ALLOWED = 'Allowed are "none", "vcam", "vcam:DEVICE", or a file to record to that ends in .mp4, .mkv or .mov.'
@@ -23,6 +24,7 @@ def check_spec(spec: str) -> None:
         return
     if not spec or "://" in spec or Path(spec).suffix.lower() not in SUFFIXES:
         raise UsageError(f'"{spec}" is not a place to send frames to.', ALLOWED)
+    hide(spec)
 
 
 def open_sink(spec: str, *, size: Size, fps: float) -> Sink:

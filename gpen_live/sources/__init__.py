@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gpen_live.errors import SourceError, UsageError
 from gpen_live.frame import Size
+from gpen_live.privacy import hide
 from gpen_live.sources.base import Source
 
 ALLOWED = 'Allowed are "demo", "camera:N" (N = 0, 1, ...), a device such as /dev/video0 (Linux), or a video or picture file.'
@@ -42,6 +43,7 @@ def check_spec(spec: str) -> None:
     if "://" in spec:
         raise UsageError(f'"{spec}" is an address: streams from the network are not played.', ALLOWED)
     if spec != "demo" and camera_index(spec) is None:
+        hide(spec)
         _check_file(Path(spec))
 
 

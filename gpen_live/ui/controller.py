@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 SNAPSHOT_MS = 250
 SAVE_AFTER_MS = 600
+SAVE_AGAIN_MS = 10_000
 STOP_WITHIN_S = 3.0
 
 _PARTS = ("source", "model", "sink")
@@ -110,7 +111,6 @@ class Controller(QObject):
         self._poll.timeout.connect(self.poll)
         self._save = QTimer(self)
         self._save.setSingleShot(True)
-        self._save.setInterval(SAVE_AFTER_MS)
         self._save.timeout.connect(self.save)
 
     # the user's wishes
@@ -128,7 +128,7 @@ class Controller(QObject):
                 self.settled.emit(part)
             if self.pipeline is not None:
                 self.pipeline.change(**wishes)
-        self._save.start()
+        self._save.start(SAVE_AFTER_MS)
         self.changed.emit()
 
     def set_size(self, size: Size | None) -> None:
@@ -234,16 +234,22 @@ class Controller(QObject):
             self.settled.emit(part)
 
     def save(self) -> None:
-        """Writes the settings now."""
+        """Writes the settings now; where the disk refuses, says so once and tries again every SAVE_AGAIN_MS."""
         self._save.stop()
+        before = self._store.unsaved
         complaint = self._store.save(self.settings)
         if complaint:
             self.noticed.emit(Notice("settings", complaint, Level.WARNING))
+        if self._store.unsaved:
+            self._save.start(SAVE_AGAIN_MS)
+        elif before:
+            self.settled.emit("settings")
 
     def shutdown(self) -> None:
         """Saves and stops; takes STOP_WITHIN_S at most, even when a driver hangs."""
         self._poll.stop()
         self.save()
+        self._save.stop()
         if self.pipeline is not None:
             stopping = threading.Thread(target=self.pipeline.stop, name="gpen-live-stop", daemon=True)
             stopping.start()

@@ -356,7 +356,7 @@ def test_a_folder_that_is_a_file(spec: ModelSpec, tmp_path: Path) -> None:
         get(spec, tmp_path / "models")
 
 
-@pytest.mark.parametrize("name", ["w.pth", "w.pth.part", "w.pth.part.json", DIGESTS])
+@pytest.mark.parametrize("name", ["w.pth", "w.pth.part", "w.pth.part.json", "w.pth.lock", DIGESTS])
 def test_symbolic_links_are_not_followed(name: str, spec: ModelSpec, server: Behaviour, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("precious")

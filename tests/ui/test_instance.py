@@ -19,6 +19,7 @@ from gpen_live.live.config import LiveConfig
 from gpen_live.ui import instance
 from gpen_live.ui.app import run_app
 from gpen_live.ui.instance import Instance
+from tests.faults import disk as disks
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
@@ -92,6 +93,20 @@ def test_where_no_lock_can_be_made_everybody_is_first(qtbot: QtBot, tmp_path: Pa
     (tmp_path / "file").write_text("", encoding="utf-8")
     assert Instance(tmp_path / "file" / "folder").claim()
     assert not Instance(tmp_path / "nobody").show_first()
+
+
+@pytest.mark.parametrize("kind", disks.KINDS)
+def test_a_full_disk_keeps_nobody_out(kind: str, qtbot: QtBot, tmp_path: Path) -> None:
+    with disks.opened(kind, tmp_path / "disk") as disk:
+        disk.leave(0)
+        first = Instance(disk.folder)
+        assert first.claim()
+        first.release()
+        disk.free()
+        second = Instance(disk.folder)
+        assert second.claim(), "what a lock that could not be written left is no lock"
+        assert not Instance(disk.folder).claim()
+        second.release()
 
 
 def test_without_qt_s_network_library_the_lock_still_holds(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-from contextlib import suppress
 from pathlib import Path
 
+from gpen_live.atomic import replace_file
 from gpen_live.paths import cache_dir
 
 _log = logging.getLogger(__name__)
@@ -27,15 +26,11 @@ def remember(key: str, value: object) -> None:
     entries[key] = value
     kept = dict(list(entries.items())[-_MOST:])
     path = _path()
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(kept), encoding="utf-8")
-        os.replace(part, path)
+        replace_file(path, json.dumps(kept).encode())
     except OSError as error:
         _log.warning("measurements are not kept: %s", error.strerror)
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _path() -> Path:

@@ -1,0 +1,186 @@
+"""Takes out of a text what names its user: people post logs and the doctor's report in public.
+
+A file of the user's becomes FILE with its ending, the home folder ~, and the names of the user and the computer and serial
+numbers words that say so. Paths of the program, its libraries and the system stay, as they say where something failed; so do
+names of cameras.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import logging
+import os
+import platform
+import re
+import sys
+import sysconfig
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePath
+from types import TracebackType
+from urllib.parse import quote
+
+import gpen_live
+from gpen_live.paths import HOME_VARIABLE, cache_dir, config_dir, data_dir
+
+_log = logging.getLogger(__name__)
+
+_SYSTEM = re.compile(
+    r"(?:/(?:bin|boot|dev|etc|lib(?:32|64|x32)?|opt|proc|run|sbin|sys|usr|Applications|Library|System)(?![\w-])"
+    r"|[A-Z]:[\\/]+(?:Windows|Program Files|ProgramData)(?![\w-]))(?!/media)",
+    re.IGNORECASE,
+)
+_ENDINGS = "mp4|mkv|mov|webm|avi|flv|wmv|mpe?g|m4v|ts|gif|png|jpe?g|webp|bmp|tiff?|pth|pt|ckpt|onnx|safetensors"
+_START = r"(?<![\w.~/\\-])(?:file:/+|[A-Z]:[\\/]|\\{2,4}\w|/(?![/\s])|~[\\/])"
+_PATH = re.compile(
+    rf"""(?P<quote>["'`])(?P<inside>{_START}(?:(?!(?P=quote)).)*)"""
+    rf"""|{_SYSTEM.pattern}[^\s"'<>|]*"""
+    rf"""|{_START}[^<>|\n]*?\.(?:{_ENDINGS})\b"""
+    rf"""|{_START}(?:(?:[^\s"'<>|]|'(?=\w))*[^\s"'<>|,;:.()\[\]])?""",
+    re.IGNORECASE,
+)
+_SERIALS = (
+    (re.compile(r"(?<=/by-id/)[^\s\"']+"), "SERIAL"),
+    (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE), "SERIAL"),
+    (re.compile(r"\b(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}\b", re.IGNORECASE), "SERIAL"),
+)
+_HOMES = re.compile(r"(?<=[/\\])(?P<folder>home|Users|media)(?P<slash>[/\\]+)[^/\\\s\"'<>|]+", re.IGNORECASE)
+_NOBODY = ("root", "user", "home", "localhost", "computer", "debian", "ubuntu", "fedora", "nvidia")
+"""Names that say nothing about who it is; the systems' are what a computer is called unless someone names it."""
+
+_hidden: set[str] = set()
+
+
+def hide(name: str | Path) -> None:
+    """The user chose this file: neither its path nor its name is in any text from now on."""
+    path = PurePath(name)
+    _hidden.update(each for each in (str(name), path.name) if PurePath(each).suffix or "/" in each or "\\" in each)
+
+
+def scrub(
+    text: str, *, home: Path | None = None, user: str | None = None, host: str | None = None, files: Iterable[str] = ()
+) -> str:
+    """The text without anything that names the user; by default the one who runs this.
+
+    Args:
+        files: paths that are known to be in it, beside those given to `hide`. In others a blank may be taken for the end, unless
+            they are quoted or have the ending of a film, a picture or weights.
+    """
+    home = home or Path.home()
+    for name in sorted({*_hidden, *files}, key=len, reverse=True):
+        for form in _forms(name):
+            text = re.sub(rf"(?<![\w-]){re.escape(form)}(?![\w-])", _shown(name).replace("\\", "/"), text)
+    own = sorted(_own_folders(home), key=lambda each: len(str(each[0])), reverse=True)
+    for folder, label in own:
+        text = _replace_folder(text, folder, label)
+    if home != Path(home.anchor):
+        text = _replace_folder(text, home, "~")
+    kept = tuple(label for _, label in own if label.startswith("~"))
+    text = _PATH.sub(lambda found: _without_names(found, kept), text)
+    text = _HOMES.sub(r"\g<folder>\g<slash>user", text)
+    for pattern, word in _SERIALS:
+        text = pattern.sub(word, text)
+    for word, names in (("user", (user or _user(), home.name)), ("computer", _host_names(host))):
+        for name in names:
+            if len(name) > 2 and name.lower() not in _NOBODY:
+                text = re.sub(rf"(?<![a-z0-9]){re.escape(name)}(?![a-z0-9])", word, text, flags=re.IGNORECASE)
+    return text
+
+
+def _without_names(found: re.Match[str], kept: tuple[str, ...]) -> str:
+    path = found["inside"] or found[0]
+    if _SYSTEM.match(path) or path.startswith(kept):
+        return found[0]
+    quote_mark = found["quote"] or ""
+    return f"{quote_mark}{_shown(path)}"
+
+
+def _shown(path: str) -> str:
+    """What stands for a file of the user's."""
+    ending = re.search(r"\.\w{1,11}$", path)
+    return f"{'~/' if path.startswith('~') else ''}FILE{ending[0] if ending else ''}"
+
+
+def _own_folders(home: Path) -> Iterator[tuple[Path, str]]:
+    """Folders of the program and what they are called in a text; commands that name the last ones still work."""
+    if own := os.environ.get(HOME_VARIABLE):
+        yield Path(own).expanduser().absolute(), HOME_VARIABLE
+    package = Path(gpen_live.__file__).resolve().parent
+    yield package.parent, "gpen-live" if (package.parent / "pyproject.toml").is_file() else "site-packages"
+    for name in ("purelib", "platlib"):
+        yield Path(sysconfig.get_path(name)), "site-packages"
+    yield Path(sysconfig.get_path("stdlib")), f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    for folder in (Path(sys.prefix), config_dir(), data_dir(), cache_dir()):
+        if home != Path(home.anchor) and home in folder.parents:
+            yield folder, f"~/{folder.relative_to(home).as_posix()}"
+
+
+def _replace_folder(text: str, folder: Path, label: str) -> str:
+    """Puts the label in the place of a folder's path, written in any way; not where the path of another one begins like it."""
+    flags = re.IGNORECASE if os.name == "nt" or "\\" in str(folder) else 0
+    for form in {form for each in (folder, folder.resolve()) for form in _forms(str(each))}:
+        text = re.sub(rf"{re.escape(form)}(?![\w-])", label, text, flags=flags)
+    return text
+
+
+def _forms(path: str) -> list[str]:
+    """A path as it may stand in a text: as it is, with slashes, in Python's and JSON's escapes, in an address; longest first."""
+    slashes = path.replace("\\", "/")
+    forms = {path, slashes, repr(path)[1:-1], ascii(path)[1:-1], json.dumps(path)[1:-1], quote(slashes)}
+    return sorted(forms, key=len, reverse=True)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # no such entry; no pwd module on Windows
+        return ""
+
+
+def _host_names(host: str | None) -> tuple[str, ...]:
+    name = platform.node() if host is None else host
+    return name, name.partition(".")[0]
+
+
+class PrivateFormatter(logging.Formatter):
+    """Log lines and their tracebacks, scrubbed."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        files = [str(each) for each in arguments if isinstance(each, PurePath)]
+        return scrub(super().format(record), files=[*files, *_files_in(record.exc_info[1] if record.exc_info else None)])
+
+
+def _files_in(error: BaseException | None) -> Iterator[str]:
+    """The files that an error and those behind it are about."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        waiting += [each.__cause__, each.__context__]
+        if isinstance(each, OSError):
+            names = (each.filename, each.filename2)
+            yield from (os.fsdecode(name) for name in names if isinstance(name, (str, bytes, PurePath)))
+
+
+def log_to_terminal(level: int) -> None:
+    """Sets up logging, for the whole program: to the standard error output, scrubbed. There is no log file."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrivateFormatter("%(asctime)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+def guard_tracebacks() -> None:
+    """Logs what nobody has caught, so that its traceback is scrubbed, and Python's warnings. For the program's start."""
+
+    def tell(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is not None and not issubclass(kind, (KeyboardInterrupt, SystemExit)):
+            _log.critical("unforeseen", exc_info=(kind, error, trace))
+
+    sys.excepthook = tell
+    threading.excepthook = lambda failed: tell(failed.exc_type, failed.exc_value, failed.exc_traceback)
+    logging.captureWarnings(capture=True)
