@@ -47,7 +47,7 @@ class _OvertakenError(Exception):
 class Loader:
     """One thread that loads what was asked for last. `ready` is set after each attempt, successful or not.
 
-    `load` is called instead of loading from weights, if it is given.
+    `load` is called instead of loading from weights, if it is given; what was loaded goes through `handed_over`, if that is.
     """
 
     def __init__(
@@ -56,9 +56,11 @@ class Loader:
         stop: threading.Event,
         ready: threading.Event,
         load: Callable[[Wanted], Loaded] | None = None,
+        handed_over: Callable[[Loaded], Loaded] | None = None,
     ) -> None:
         self._board, self._stop, self._ready = board, stop, ready
         self._call = load or self._load
+        self._handed_over = handed_over or (lambda loaded: loaded)
         self._requests: Slot[Wanted] = Slot()
         self._asked: Wanted | None = None
         self._detector: tuple[torch.device, Detector] | None = None
@@ -79,7 +81,7 @@ class Loader:
     def _attempt(self, wanted: Wanted) -> None:
         self._board.write("model", Health.STARTING, wanted.model, f"Loading {wanted.model}.")
         try:
-            loaded = self._call(wanted)
+            loaded = self._handed_over(self._call(wanted))
         except _OvertakenError:
             pass
         except Exception as error:
