@@ -184,7 +184,7 @@ class Enhancer:
             torch.set_num_threads(most_threads() if whole_frame else crop)
 
     def surround(self, around: Callable[[Network], Network]) -> None:
-        """Puts what `around` makes of the network in its place: for those who watch it or disturb it, before its first picture."""
+        """Puts what `around` makes of the network in its place: for those who watch or disturb it, before its first use."""
         self._network = around(self._network)
         if self._replayed is not None:
             from gpen_live.engine.runtimes.replay import Replayed

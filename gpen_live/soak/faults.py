@@ -17,6 +17,7 @@ import numpy as np
 from gpen_live.errors import SinkError, SourceError
 from gpen_live.frame import Array, Image, PixelFormat, Size
 from gpen_live.live.clock import now
+from gpen_live.live.fit import fit
 from gpen_live.live.pipeline import Outside
 from gpen_live.sinks import open_sink
 from gpen_live.sinks.base import Sink
@@ -103,7 +104,7 @@ class Faults:
         self.hung_at = 0.0
         """When a camera began to hang."""
         self._once: dict[Kind, float] = {}
-        self._poison: list[torch.Tensor] = []
+        self._poison: torch.Tensor | None = None
         self._nan = False
 
     def once(self, kind: Kind, seconds: float) -> None:
@@ -121,8 +122,8 @@ class Faults:
     @network_nan.setter
     def network_nan(self, value: bool) -> None:
         self._nan = value
-        for poison in self._poison:
-            poison.fill_(float("nan") if value else 0.0)
+        if self._poison is not None:
+            self._poison.fill_(float("nan") if value else 0.0)
 
     def meet_network(self) -> None:
         """Where the network runs: slow, or raising."""
@@ -138,8 +139,8 @@ class Faults:
     def _around(self, network: Network, device: torch.device) -> Network:
         import torch
 
-        poison = torch.full((), float("nan") if self._nan else 0.0, device=device)
-        self._poison = [poison]  # those of models that are gone need none
+        # Added to every picture: what a graphics card has recorded repeats no decision, but it reads this again each time.
+        poison = self._poison = torch.full((), float("nan") if self._nan else 0.0, device=device)
 
         def disturbed(pictures: torch.Tensor, previous: torch.Tensor | None) -> torch.Tensor:
             self.meet_network()
@@ -168,10 +169,11 @@ class _DisturbedDetector:
 class DisturbedSource(Source):
     """A source with numbers on its frames, which meets faults."""
 
-    def __init__(self, source: Source, faults: Faults, watch: Watch) -> None:
+    def __init__(self, source: Source, size: Size, faults: Faults, watch: Watch) -> None:
+        """`size`: of the output, so that nothing is scaled or framed after the numbers are drawn."""
         self._source, self._faults, self._watch = source, faults, watch
-        self.label, self.size, self.fps = source.label, source.size, source.fps
-        self._garbage = _garbage(source.size)
+        self.label, self.size, self.fps = source.label, size, source.fps
+        self._garbage = _garbage(size)
         self._closed = threading.Event()
 
     def read(self) -> Image | None:
@@ -187,8 +189,8 @@ class DisturbedSource(Source):
         if image is None:
             return None
         if self._faults.garbage:
-            return next(self._garbage)
-        image = image.copy()  # a source may show us its own memory
+            return cast(Image, next(self._garbage))
+        image = fit(image, self.size).copy()  # a source may show us its own memory
         if self._faults.other_size:
             image = np.asarray(cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2)), np.uint8)
         self._watch.captured(image, at)
@@ -235,7 +237,8 @@ def outside(faults: Faults, watch: Watch, *, source: str, sink: str) -> Outside:
     def open_disturbed_source(spec: str, *, size: Size | None, fps: float | None, realtime: bool, loop: bool) -> Source:
         if faults.camera_gone:
             raise SourceError("The camera is gone.", _REMEDY)
-        return DisturbedSource(open_source(source, size=size, fps=fps, realtime=realtime, loop=loop), faults, watch)
+        opened = open_source(source, size=size, fps=fps, realtime=realtime, loop=loop)
+        return DisturbedSource(opened, size or opened.size, faults, watch)
 
     def open_disturbed_sink(spec: str, *, size: Size, fps: float) -> Sink:
         if faults.sink_gone:

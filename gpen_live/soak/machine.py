@@ -13,7 +13,7 @@ CORES: Final = psutil.cpu_count() or 1
 
 @dataclass(frozen=True)
 class Holding:
-    """Memory in MB, counts, `load`: the share of the machine's cores that anyone keeps busy, `own`: the share that we do, 0 to 1."""
+    """Memory in MB, counts, and the share of the machine's cores that anyone keeps busy, and that we do, 0 to 1."""
 
     memory_mb: float
     gpu_mb: float
@@ -34,11 +34,18 @@ class Machine:
     def look(self) -> Holding:
         with self._process.oneshot():
             memory_mb = self._process.memory_info().rss / 1e6
-            handles = self._process.num_handles() if sys.platform == "win32" else self._process.num_fds()
+            handles = _handles(self._process)
             threads = self._process.num_threads()
             own = self._process.cpu_percent() / 100 / CORES
         children = len(self._process.children(recursive=True))
         return Holding(memory_mb, _gpu_mb(), handles, threads, children, psutil.cpu_percent() / 100, own)
+
+
+def _handles(process: psutil.Process) -> int:
+    """Open handles, or file descriptors, as the system calls them."""
+    if sys.platform == "win32":
+        return process.num_handles()
+    return process.num_fds()
 
 
 def _gpu_mb() -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -218,14 +217,15 @@ class Soaking:
             )
         )
         self._running = None
-        self._quiet_from = at + _SETTLE_S
+        self._quiet_from = at + _SETTLE_S / self._options.haste
         self._watch.excuse(disturbed=True)
 
     def _help(self, running: _Running, waited_s: float, at: float) -> None:
         """What the product was to do by itself, so that the rest of the soak is worth something: noted as such."""
-        if waited_s > running.fault.limit_s + _LOST_S:
+        too_long_s = (waited_s - running.fault.limit_s) * self._options.haste
+        if too_long_s > _LOST_S:
             self._over(running, at, None)
-        elif waited_s > running.fault.limit_s + _HELP_S and not running.helped:
+        elif too_long_s > _HELP_S and not running.helped:
             running.helped = True
             for part in ("source", "sink", "model"):
                 self._pipeline.retry(part)
@@ -292,7 +292,13 @@ class Soaking:
                 at_s=round(at - self._start, 2),
                 seconds=round(seconds, 3),
                 quiet=quiet,
-                **{name: _rounded(value) for name, value in dataclasses.asdict(holding).items()},
+                memory_mb=round(holding.memory_mb, 2),
+                gpu_mb=round(holding.gpu_mb, 2),
+                handles=holding.handles,
+                threads=holding.threads,
+                children=holding.children,
+                load=round(holding.load, 3),
+                own=round(holding.own, 3),
                 captured=seen.captured,
                 sent=seen.sent,
                 fresh=seen.fresh,
@@ -321,7 +327,3 @@ class Soaking:
 def _between(seconds: float, usual: float, fewest: int, most: int) -> float:
     """Seconds a step, so that a run has `fewest` to `most` of them; `usual` where that does."""
     return max(min(usual, seconds / fewest), seconds / most)
-
-
-def _rounded(value: float) -> float:
-    return round(value, 3) if isinstance(value, float) else value

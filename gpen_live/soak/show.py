@@ -19,9 +19,9 @@ def heading(soak: Soak) -> str:
     sped = f", {soak.fps / soak.usual_fps:g} times as fast" if soak.fps != soak.usual_fps else ""
     early = "" if soak.seconds >= soak.wanted_s else f", of {in_words(soak.wanted_s)} that were asked for"
     return (
-        f"{in_words(soak.seconds)}{early}{sped}: {soak.frames} frames, {in_words(soak.hours_of_frames * 3600)} of them at "
-        f"{soak.usual_fps:g} a second; {len(soak.events)} faults. {soak.model} on {soak.device}, {soak.source} to {soak.sink}, "
-        f"{soak.size}."
+        f"{in_words(soak.seconds)}{early}{sped}: {soak.frames} frames, as many as {soak.usual_fps:g} a second give in "
+        f"{in_words(soak.hours_of_frames * 3600)}; {len(soak.events)} faults. {soak.model} on {soak.device}, {soak.source} to "
+        f"{soak.sink}, {soak.size}."
     )
 
 

@@ -39,7 +39,8 @@ def read(brightness: Array) -> int | None:
 
 def _edges(pixels: int, cells: int, first: int, count: int) -> Array:
     """Where the cells `first` and on begin, and where the last one ends."""
-    return np.rint(np.arange(first, first + count + 1) * pixels / cells).astype(int)
+    edges: Array = np.rint(np.arange(first, first + count + 1) * pixels / cells).astype(int)
+    return edges
 
 
 def _check(number: int) -> int:
