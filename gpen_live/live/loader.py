@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpen_live.engine.heap import give_back
 from gpen_live.live.board import Board
+from gpen_live.live.clock import now
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Health
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     from gpen_live.engine.enhancer import Enhancer
     from gpen_live.faces.detect import Detector
+
+_TIDY_S = 2.0  # from a model's loading to its first frames being through
 
 
 @dataclass(frozen=True)
@@ -73,10 +77,15 @@ class Loader:
             self._requests.put(wanted)
 
     def run(self) -> None:
+        tidy_at: float | None = None
         while not self._stop.is_set():
             wanted = self._requests.take(0.1)
             if wanted is not None:
                 self._attempt(wanted)
+                tidy_at = now() + _TIDY_S
+            elif tidy_at is not None and now() >= tidy_at:
+                tidy_at = None
+                give_back()  # what the old model held was freed by its last user, once the new one was there
 
     def _attempt(self, wanted: Wanted) -> None:
         self._board.write("model", Health.STARTING, wanted.model, f"Loading {wanted.model}.")

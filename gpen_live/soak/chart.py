@@ -6,12 +6,10 @@ import io
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from gpen_live.errors import GpenLiveError
 from gpen_live.soak.results import Sample, Soak
 from gpen_live.soak.show import heading
-from gpen_live.soak.verdicts import MEMORY_MB, Verdict, judge
+from gpen_live.soak.verdicts import MEMORY_MB, Verdict, growth, judge
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,13 +104,25 @@ def _heading(figure: Figure, soak: Soak, verdicts: Sequence[Verdict], top: float
 
 def _memory(axes: Axes, soak: Soak) -> None:
     _line(axes, soak, lambda one: one.memory_mb, _DARK)
-    settled = soak.settled
-    if settled:
-        base = float(np.median([one.memory_mb for one in settled[: max(3, len(settled) // 10)]]))
-        end = soak.samples[-1].at_s / _unit(soak)[0]
-        axes.plot([settled[0].at_s / _unit(soak)[0], end], [base, base], color=_FAINT, lw=0.9)
-        axes.plot([settled[0].at_s / _unit(soak)[0], end], [base + MEMORY_MB] * 2, color=_WRONG, lw=1, ls=(0, (4, 3)))
-        _label(axes, base + MEMORY_MB, f"{MEMORY_MB:g} MB more", _WRONG)
+    found = growth(soak.settled, lambda one: one.memory_mb)
+    if found is not None:
+        unit, _ = _unit(soak)
+        third = len(soak.settled) // 3
+        colour = _RIGHT if found.over_all < MEMORY_MB else _WRONG
+        for part, least in ((soak.settled[:third], found.first), (soak.settled[-third:], found.last)):
+            start, end = part[0].at_s / unit, part[-1].at_s / unit
+            axes.plot([start, end], [least, least], color=colour, lw=2.5, zorder=3)
+            axes.annotate(
+                f"the least: {least:.0f}",
+                ((start + end) / 2, least),
+                (0, -12),
+                textcoords="offset points",
+                ha="center",
+                va="center",
+                size=_SMALL,
+                color=colour,
+            )
+        _label(axes, found.last, f"{found.over_all:+.1f} MB", colour)
     _room_above(axes, [one.memory_mb for one in soak.samples], 25.0)
     _title(axes, "Memory in MB", [(_DARK, "resident")])
 
@@ -220,7 +230,7 @@ def _room_above(axes: Axes, values: Sequence[float], least: float) -> None:
     low, high = min(values), max(values)
     high = max(high, float(axes.dataLim.y1))
     room = max(least - (high - low), 0.1 * (high - low)) / 2
-    axes.set_ylim(low - room, high + room)
+    axes.set_ylim(low - 2 * room, high + room)
 
 
 def _label(axes: Axes, y: float, text: str, colour: str) -> None:

@@ -20,7 +20,7 @@ _DRIFT_MS = 3600.0  # in an hour: a frame in a thousand
 _RATE = 0.99
 _OTHERS = 0.25  # share of the machine that other programs may take before they are to blame
 _P99_SHARE, _P99_MS = 1.25, 5.0  # noise of a machine that others use too
-_FEWEST = 10  # samples, to say anything about growth
+_FEWEST = 12  # samples, to say anything about growth
 _MINUTES = 4
 
 
@@ -38,9 +38,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Growth:
-    """How a quantity went from the first to the last tenth (medians), and the straight line through all of it, per hour.
+    """How much more is held in the last third of the time than in the first.
 
-    The line is Theil and Sen's: the median of the slopes between all pairs of points, which single peaks don't move.
+    `first`, `last`: the least that is held in each (the tenth percentile). Memory comes and goes with models and modes; what
+    leaks never goes, so it lifts the least. `slope`, per hour: Theil and Sen's line through all of it, the median of the slopes
+    between all pairs of points, which single peaks don't move.
     """
 
     first: float
@@ -50,6 +52,11 @@ class Growth:
     @property
     def grown(self) -> float:
         return self.last - self.first
+
+    @property
+    def over_all(self) -> float:
+        """In the whole time: from the middle of the first third to that of the last one is two thirds of it."""
+        return 1.5 * self.grown
 
 
 def judge(soak: Soak) -> list[Verdict]:
@@ -76,9 +83,10 @@ def growth(samples: Sequence[Sample], quantity: Callable[[Sample], float]) -> Gr
     from scipy.stats import theilslopes
 
     values = [quantity(one) for one in samples]
-    tenth = max(3, len(values) // 10)
+    third = len(values) // 3
+    first, last = (float(np.percentile(part, 10)) for part in (values[:third], values[-third:]))
     slope = theilslopes(values, [one.at_s / 3600 for one in samples]).slope
-    return Growth(float(np.median(values[:tenth])), float(np.median(values[-tenth:])), float(slope))
+    return Growth(first, last, float(slope))
 
 
 def p99s(latencies: Sequence[Latency]) -> tuple[float, float] | None:
@@ -156,11 +164,11 @@ def _memory(soak: Soak, what: str, quantity: Callable[[Sample], float]) -> Verdi
     if found is None:
         return _too_short(promise)
     hours = (samples[-1].at_s - samples[0].at_s) / 3600
-    along = found.slope * hours
     return Verdict(
         promise,
-        max(found.grown, along) < MEMORY_MB,
-        f"{found.grown:+.1f} MB, from {found.first:.0f} to {found.last:.0f} (along the trend {along:+.1f} MB in {_long(hours)})",
+        found.over_all < MEMORY_MB,
+        f"{found.over_all:+.1f} MB in {_long(hours)}: at least {found.first:.0f} held in its first third, "
+        f"{found.last:.0f} in its last; trend {found.slope:+.1f} MB an hour",
     )
 
 

@@ -6,7 +6,6 @@ import dataclasses
 import io
 import json
 from pathlib import Path
-from typing import cast
 
 import pytest
 from matplotlib.text import Text
@@ -30,7 +29,7 @@ def printed(one: Soak) -> str:
 def drawn(one: Soak) -> str:
     figure = make_figure(one)
     figure.canvas.draw()
-    return "\n".join(cast(Text, text).get_text() for text in figure.findobj(Text))
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
 
 
 def test_the_terminal_tells_every_promise_and_every_kind_of_fault() -> None:
