@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -15,7 +14,7 @@ import cv2
 import numpy as np
 
 from gpen_live.errors import SinkError, SourceError
-from gpen_live.frame import Array, Image, PixelFormat, Size
+from gpen_live.frame import Array, PixelFormat, Size
 from gpen_live.live.clock import now
 from gpen_live.live.fit import fit
 from gpen_live.live.pipeline import Outside
@@ -24,6 +23,7 @@ from gpen_live.sinks.base import Sink
 from gpen_live.soak.watch import Watch
 from gpen_live.sources import camera_index, open_source
 from gpen_live.sources.base import Source
+from gpen_live.sources.camera import CameraSource, open_capture
 
 if TYPE_CHECKING:
     import torch
@@ -61,6 +61,7 @@ class Fault:
         limit_s: within which all must be well again, counted from its end; of a camera that hangs, which has no end, from its
             beginning: it must be seen and opened anew.
         pause: meanwhile nothing may go out. still: meanwhile the last frame may stay on. Everything else must go on.
+        shortens: it can be gone through in a hurry.
     """
 
     kind: Kind
@@ -68,10 +69,15 @@ class Fault:
     limit_s: float
     pause: bool = False
     still: bool = False
+    shortens: bool = True
+
+    def lasts(self, haste: float) -> float:
+        """Seconds, in a hurry; but a camera that is gone for a moment only is not noticed."""
+        return self.seconds / haste if self.shortens else self.seconds
 
 
 FAULTS: Final = (
-    Fault(Kind.CAMERA_GONE, 3.0, 2.0, still=True),
+    Fault(Kind.CAMERA_GONE, 3.0, 2.0, still=True, shortens=False),
     Fault(Kind.CAMERA_HANGS, 0.0, 3.0, still=True),
     Fault(Kind.GARBAGE, 0.5, 1.0, still=True),
     Fault(Kind.OTHER_SIZE, 2.0, 1.0),
@@ -84,7 +90,7 @@ FAULTS: Final = (
     Fault(Kind.OTHER_MODE, 2.0, 2.0),
     Fault(Kind.OTHER_SETTINGS, 2.0, 2.0),
 )
-HANG_S = 6.0  # then a driver gives up by itself
+HANG_S = 6.0  # then the driver gives up by itself
 _VIRTUAL_CAMERA, _CAMERA = "vcam", "camera:0"
 
 
@@ -166,43 +172,42 @@ class _DisturbedDetector:
         return self._detector.read(*args, **named)
 
 
-class DisturbedSource(Source):
-    """A source with numbers on its frames, which meets faults."""
+class DisturbedDevice:
+    """In place of a camera's cv2.VideoCapture: pictures from anywhere, with numbers, which meets faults.
 
-    def __init__(self, source: Source, size: Size, faults: Faults, watch: Watch) -> None:
-        """`size`: of the output, so that nothing is scaled or framed after the numbers are drawn."""
-        self._source, self._faults, self._watch = source, faults, watch
-        self.label, self.size, self.fps = source.label, size, source.fps
+    Args:
+        picture: the next one, or None. release: lets go of where they come from.
+        size: of the output, so that nothing is scaled or framed after the numbers are drawn.
+    """
+
+    def __init__(
+        self, picture: Callable[[], Array | None], release: Callable[[], None], size: Size, faults: Faults, watch: Watch
+    ) -> None:
+        self._picture, self.release = picture, release
+        self._size, self._faults, self._watch = size, faults, watch
         self._garbage = _garbage(size)
-        self._closed = threading.Event()
 
-    def read(self) -> Image | None:
+    def read(self) -> tuple[bool, Any]:
         hang_s = self._faults.met(Kind.CAMERA_HANGS)
         if hang_s:
             self._faults.hung_at = now()
-            if self._closed.wait(hang_s):
-                raise SourceError(f"{self.label} was closed.")
-        self._check()
-        image = self._source.read()
+            time.sleep(hang_s)
+        if self._faults.camera_gone:
+            return False, None
+        picture = self._picture()
         at = now()
-        self._check()
-        if image is None:
-            return None
+        if picture is None or self._faults.camera_gone:
+            return False, None
         if self._faults.garbage:
-            return cast(Image, next(self._garbage))
-        image = fit(image, self.size).copy()  # a source may show us its own memory
+            return True, next(self._garbage)
+        try:
+            image = fit(picture, self._size).copy()  # a source may show us its own memory
+        except ValueError:  # the device's own fault, not one of ours
+            return True, picture
         if self._faults.other_size:
             image = np.asarray(cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2)), np.uint8)
         self._watch.captured(image, at)
-        return image
-
-    def _check(self) -> None:
-        if self._faults.camera_gone:
-            raise SourceError(f"{self.label} is gone.", _REMEDY)
-
-    def close(self) -> None:
-        self._closed.set()
-        self._source.close()
+        return True, image
 
 
 class DisturbedSink(Sink):
@@ -232,13 +237,28 @@ def disguised(source: str, sink: str) -> tuple[str, str]:
 
 
 def outside(faults: Faults, watch: Watch, *, source: str, sink: str) -> Outside:
-    """The pipeline's world: the real `source`, `sink` and models, with numbers and faults around them."""
+    """The pipeline's world: the real `source`, `sink` and models, with numbers and faults around them.
+
+    Whatever the source is, it is a camera to the pipeline: faults happen below the code for cameras, where a driver would have
+    them.
+    """
+    index = camera_index(source)
 
     def open_disturbed_source(spec: str, *, size: Size | None, fps: float | None, realtime: bool, loop: bool) -> Source:
         if faults.camera_gone:
             raise SourceError("The camera is gone.", _REMEDY)
-        opened = open_source(source, size=size, fps=fps, realtime=realtime, loop=loop)
-        return DisturbedSource(opened, size or opened.size, faults, watch)
+        film = open_source(source, size=size, fps=fps, realtime=realtime, loop=loop) if index is None else None
+
+        def device(number: int, wish: Size, rate: float) -> cv2.VideoCapture | None:
+            if film is not None:
+                made = DisturbedDevice(film.read, film.close, wish, faults, watch)
+            elif (capture := open_capture(number, wish, rate)) is not None:
+                made = DisturbedDevice(lambda: capture.read()[1], capture.release, wish, faults, watch)
+            else:
+                return None
+            return cast("cv2.VideoCapture", made)
+
+        return CameraSource(index or 0, size=size, fps=fps, device=device)
 
     def open_disturbed_sink(spec: str, *, size: Size, fps: float) -> Sink:
         if faults.sink_gone:

@@ -185,7 +185,7 @@ class Soaking:
                 self._begin(fault, at)
         elif running.over_at is None:
             met = running.fault.seconds > 0 or self._faults.hung_at > running.begun_at
-            if met and at >= running.begun_at + running.fault.seconds / self._options.haste:
+            if met and at >= running.begun_at + running.fault.lasts(self._options.haste):
                 self._end(running, at)
         elif self._well(running):
             self._over(running, at, at - running.over_at)
@@ -252,12 +252,12 @@ class Soaking:
 
     def _switch(self, fault: Fault, *, on: bool) -> None:
         """Brings a fault about, or ends it."""
-        faults, haste = self._faults, self._options.haste
+        faults = self._faults
         match fault.kind:
             case Kind.CAMERA_GONE:
                 faults.camera_gone = on
             case Kind.CAMERA_HANGS if on:
-                faults.once(Kind.CAMERA_HANGS, HANG_S / haste)
+                faults.once(Kind.CAMERA_HANGS, HANG_S)
             case Kind.GARBAGE:
                 faults.garbage = on
             case Kind.OTHER_SIZE:
@@ -267,7 +267,7 @@ class Soaking:
             case Kind.NETWORK_NAN:
                 faults.network_nan = on
             case Kind.NETWORK_SLOW | Kind.SINK_SLOW if on:
-                faults.once(fault.kind, fault.seconds / haste)
+                faults.once(fault.kind, fault.lasts(self._options.haste))
             case Kind.SINK_GONE:
                 faults.sink_gone = on
             case Kind.OTHER_MODEL:
