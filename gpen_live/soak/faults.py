@@ -72,7 +72,7 @@ class Fault:
     shortens: bool = True
 
     def lasts(self, haste: float) -> float:
-        """Seconds, in a hurry; but a camera that is gone for a moment only is not noticed."""
+        """Seconds, in a hurry; but what is gone or broken for a moment only may not be noticed."""
         return self.seconds / haste if self.shortens else self.seconds
 
 
@@ -81,8 +81,8 @@ FAULTS: Final = (
     Fault(Kind.CAMERA_HANGS, 0.0, 3.0, still=True),
     Fault(Kind.GARBAGE, 0.5, 1.0, still=True),
     Fault(Kind.OTHER_SIZE, 2.0, 1.0),
-    Fault(Kind.NETWORK_RAISES, 1.0, 2.0),
-    Fault(Kind.NETWORK_NAN, 1.0, 2.0),
+    Fault(Kind.NETWORK_RAISES, 1.0, 2.0, shortens=False),
+    Fault(Kind.NETWORK_NAN, 1.0, 2.0, shortens=False),
     Fault(Kind.NETWORK_SLOW, 5.0, 2.0),
     Fault(Kind.SINK_GONE, 2.0, 3.0, pause=True, still=True),
     Fault(Kind.SINK_SLOW, 1.0, 3.0, pause=True, still=True),
