@@ -62,6 +62,7 @@ class Fault:
             beginning: it must be seen and opened anew.
         pause: meanwhile nothing may go out. still: meanwhile the last frame may stay on. Everything else must go on.
         shortens: it can be gone through in a hurry.
+        after: the kind that it always comes next to.
     """
 
     kind: Kind
@@ -70,6 +71,7 @@ class Fault:
     pause: bool = False
     still: bool = False
     shortens: bool = True
+    after: Kind | None = None
 
     def lasts(self, haste: float) -> float:
         """Seconds, in a hurry; but what is gone or broken for a moment only may not be noticed."""
@@ -86,7 +88,8 @@ FAULTS: Final = (
     Fault(Kind.NETWORK_SLOW, 5.0, 2.0),
     Fault(Kind.SINK_GONE, 2.0, 3.0, pause=True, still=True),
     Fault(Kind.SINK_SLOW, 1.0, 3.0, pause=True, still=True),
-    Fault(Kind.OTHER_MODEL, 5.0, 60.0),
+    # A network keeps what it prepared for whole frames until it is replaced: memory is comparable again after that.
+    Fault(Kind.OTHER_MODEL, 5.0, 60.0, after=Kind.OTHER_MODE),
     Fault(Kind.OTHER_MODE, 2.0, 2.0),
     Fault(Kind.OTHER_SETTINGS, 2.0, 2.0),
 )

@@ -29,6 +29,14 @@ class Schedule:
         """Seconds of quiet, and the fault after them."""
         gap_s = self._first_gap_s if self._dealt < len(self._faults) else self._random.uniform(0.5, 1.5) * self._gap_s
         if not self._deck:
-            self._deck = self._random.sample(self._faults, len(self._faults))
+            self._deck = self._shuffled()
         self._dealt += 1
-        return gap_s, self._deck.pop()
+        return gap_s, self._deck.pop(0)
+
+    def _shuffled(self) -> list[Fault]:
+        deck = self._random.sample(self._faults, len(self._faults))
+        for fault in self._faults:
+            if fault.after is not None:
+                deck.remove(fault)
+                deck.insert([one.kind for one in deck].index(fault.after) + 1, fault)
+        return deck

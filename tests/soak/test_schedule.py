@@ -19,6 +19,16 @@ def test_each_happens_once_before_any_happens_again() -> None:
         assert set(kinds[start : start + len(FAULTS)]) == set(Kind)
 
 
+def test_the_model_changes_next_after_the_mode_wherever_that_is() -> None:
+    places = set()
+    for seed in range(20):
+        kinds = [kind for _, kind in drawn(seed, len(FAULTS))]
+        place = kinds.index(Kind.OTHER_MODE)
+        assert kinds[place + 1] is Kind.OTHER_MODEL
+        places.add(place)
+    assert len(places) > 5
+
+
 def test_a_seed_gives_the_same_again_and_another_one_does_not() -> None:
     assert drawn(1, 30) == drawn(1, 30)
     assert drawn(1, 30) != drawn(2, 30)
