@@ -188,7 +188,7 @@ class DisturbedDevice:
     ) -> None:
         self._picture, self.release = picture, release
         self._size, self._faults, self._watch = size, faults, watch
-        self._garbage = _garbage(size)
+        self._garbage = _garbage()
 
     def read(self) -> tuple[bool, Any]:
         hang_s = self._faults.met(Kind.CAMERA_HANGS)
@@ -276,15 +276,15 @@ def _brightness(pixels: Array, layout: PixelFormat) -> Array:
     return pixels[:, :, 1] if layout is PixelFormat.BGR else pixels[: 2 * pixels.shape[0] // 3]
 
 
-def _garbage(size: Size) -> Iterator[Any]:
+def _garbage() -> Iterator[Any]:
     """What no driver should hand over, in turn."""
     return itertools.cycle(
         [
-            np.zeros((size.height, size.width, 3), np.float32),
-            np.zeros((0, size.width, 3), np.uint8),
-            np.zeros((size.height, size.width, 2), np.uint8),
+            np.zeros((90, 160, 3), np.float32),
+            np.zeros((0, 160, 3), np.uint8),
+            np.zeros((90, 160, 2), np.uint8),
             np.zeros(7, np.uint8),
             "no picture",
-            np.zeros((size.height, size.width, 3), np.complex64),
+            np.zeros((90, 160, 3), np.complex64),
         ]
     )
