@@ -123,8 +123,13 @@ def _memory(axes: Axes, soak: Soak) -> None:
                 color=colour,
             )
         _label(axes, found.last, f"{found.over_all:+.1f} MB", colour)
-    _room_above(axes, [one.memory_mb for one in soak.samples], 25.0)
-    _title(axes, "Memory in MB", [(_DARK, "resident")])
+    legend, values = [(_DARK, "resident")], [one.memory_mb for one in soak.samples]
+    if any(one.gpu_mb for one in soak.samples):
+        _line(axes, soak, lambda one: one.gpu_mb, _LIGHT)
+        legend.append((_LIGHT, "on the graphics card"))
+        values += [one.gpu_mb for one in soak.samples]
+    _room_above(axes, values, 25.0)
+    _title(axes, "Memory in MB", legend)
 
 
 def _latency(axes: Axes, soak: Soak) -> None:
@@ -228,7 +233,6 @@ def _unit(soak: Soak) -> tuple[float, str]:
 
 def _room_above(axes: Axes, values: Sequence[float], least: float) -> None:
     low, high = min(values), max(values)
-    high = max(high, float(axes.dataLim.y1))
     room = max(least - (high - low), 0.1 * (high - low)) / 2
     axes.set_ylim(low - 2 * room, high + room)
 

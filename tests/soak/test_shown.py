@@ -83,6 +83,12 @@ def test_the_chart_is_a_picture_with_the_curves_of_the_run() -> None:
     assert float(curve.get_ydata()[-1]) == pytest.approx(830)  # type: ignore[index, arg-type]
 
 
+def test_memory_of_a_graphics_card_has_a_curve_of_its_own() -> None:
+    text = drawn(soak(lambda _: {"gpu_mb": 400.0}))
+    assert "on the graphics card" in text
+    assert "on the graphics card" not in drawn(soak())
+
+
 def test_without_faults_or_latencies_it_is_drawn_all_the_same() -> None:
     one = dataclasses.replace(soak(), events=[], latencies=[], warm_s=None)
     assert "Faults" not in drawn(one)
