@@ -114,9 +114,11 @@ def _check_outputs(report: Path | None, chart: Path | None) -> None:
 
 
 def _run(options: Options) -> Soak:
-    """Runs it, with a bar; Ctrl-C ends it in order."""
-    from rich.console import Console
+    """Runs it, with a bar and the worst figures so far; Ctrl-C ends it in order."""
+    from rich.console import Console, Group
+    from rich.live import Live
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.text import Text
 
     from gpen_live.soak.run import Soaking
     from gpen_live.soak.show import worst
@@ -125,13 +127,15 @@ def _run(options: Options) -> Soak:
     interrupted = on_interrupt()
     soaking = Soaking(options)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=options.seconds)
+    bar, figures = Progress(*columns), Text()
+    task = bar.add_task("", total=options.seconds)
 
-        def going(soak: Soak, passed: float, what: str) -> bool:
-            bar.update(task, completed=passed, description=f"{worst(soak)} {what}")
-            return not interrupted.is_set()
+    def going(soak: Soak, passed: float, what: str) -> bool:
+        bar.update(task, completed=passed, description=what)
+        figures.plain = worst(soak)
+        return not interrupted.is_set()
 
+    with Live(Group(bar, figures), console=console, transient=True):
         soaking.run(going)
     if interrupted.is_set():
         console.print("Interrupted: what follows is of the part that ran.")

@@ -148,8 +148,11 @@ class Faults:
     def _around(self, network: Network, device: torch.device) -> Network:
         import torch
 
+        from gpen_live.engine.device import synchronize
+
         # Added to every picture: what a graphics card has recorded repeats no decision, but it reads this again each time.
         poison = self._poison = torch.full((), float("nan") if self._nan else 0.0, device=device)
+        synchronize(device)  # other streams read it
 
         def disturbed(pictures: torch.Tensor, previous: torch.Tensor | None) -> torch.Tensor:
             self.meet_network()

@@ -64,4 +64,4 @@ def worst(soak: Soak) -> str:
         parts.append(f"p99 {max(one.p99_ms for one in soak.latencies):.0f} ms")
     parts.append(f"longest standstill {max(max(one.pause_s, one.still_s) for one in soak.samples):.2f} s")
     parts.append(f"{len(soak.events)} faults")
-    return f"{', '.join(parts)};"
+    return ", ".join(parts)

@@ -98,4 +98,4 @@ def test_without_faults_or_latencies_it_is_drawn_all_the_same() -> None:
 
 def test_progress_tells_the_worst_so_far() -> None:
     assert worst(dataclasses.replace(soak(), samples=[])) == ""
-    assert worst(soak(lambda at: {"still_s": at})) == "memory +0 MB, p99 30 ms, longest standstill 1.00 s, 48 faults;"
+    assert worst(soak(lambda at: {"still_s": at})) == "memory +0 MB, p99 30 ms, longest standstill 1.00 s, 48 faults"
