@@ -21,6 +21,7 @@ _COMMANDS = {
     "run": "gpen_live.cli.run",
     "enhance": "gpen_live.cli.enhance",
     "bench": "gpen_live.cli.bench",
+    "soak": "gpen_live.cli.soak",
     "evaluate": "gpen_live.cli.evaluate",
     "models": "gpen_live.cli.models",
     "doctor": "gpen_live.cli.doctor",

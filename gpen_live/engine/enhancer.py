@@ -183,6 +183,14 @@ class Enhancer:
             crop = self.threads if self.runtime == "PyTorch" else 1
             torch.set_num_threads(most_threads() if whole_frame else crop)
 
+    def surround(self, around: Callable[[Network], Network]) -> None:
+        """Puts what `around` makes of the network in its place: for those who watch or disturb it, before its first use."""
+        self._network = around(self._network)
+        if self._replayed is not None:
+            from gpen_live.engine.runtimes.replay import Replayed
+
+            self._replayed = Replayed(self._network, self.device)
+
     def launch(self, pictures: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
         """As calling it, but only gives the device its work: no check, no wait, and a CUDA graph can record it.
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpen_live.engine.heap import give_back
 from gpen_live.faces.track import load_matching
 from gpen_live.live.board import Board
+from gpen_live.live.clock import now
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Health
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
     from gpen_live.engine.enhancer import Enhancer
     from gpen_live.faces.detect import Detector
+
+_TIDY_S = 2.0  # from a model's loading to its first frames being through
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class _OvertakenError(Exception):
 class Loader:
     """One thread that loads what was asked for last. `ready` is set after each attempt, successful or not.
 
-    `load` is called instead of loading from weights, if it is given.
+    `load` is called instead of loading from weights, if it is given; what was loaded goes through `handed_over`, if that is.
     """
 
     def __init__(
@@ -57,9 +61,11 @@ class Loader:
         stop: threading.Event,
         ready: threading.Event,
         load: Callable[[Wanted], Loaded] | None = None,
+        handed_over: Callable[[Loaded], Loaded] | None = None,
     ) -> None:
         self._board, self._stop, self._ready = board, stop, ready
         self._call = load or self._load
+        self._handed_over = handed_over or (lambda loaded: loaded)
         self._requests: Slot[Wanted] = Slot()
         self._asked: Wanted | None = None
         self._detector: tuple[torch.device, Detector] | None = None
@@ -72,15 +78,20 @@ class Loader:
             self._requests.put(wanted)
 
     def run(self) -> None:
+        tidy_at: float | None = None
         while not self._stop.is_set():
             wanted = self._requests.take(0.1)
             if wanted is not None:
                 self._attempt(wanted)
+                tidy_at = now() + _TIDY_S
+            elif tidy_at is not None and now() >= tidy_at:
+                tidy_at = None
+                give_back()  # what the old model held was freed by its last user, once the new one was there
 
     def _attempt(self, wanted: Wanted) -> None:
         self._board.write("model", Health.STARTING, wanted.model, f"Loading {wanted.model}.")
         try:
-            loaded = self._call(wanted)
+            loaded = self._handed_over(self._call(wanted))
         except _OvertakenError:
             pass
         except Exception as error:

@@ -20,8 +20,9 @@ class Series:
     """The latest samples of one quantity with the time of each, in a ring; times never go back."""
 
     def __init__(self, kept: int = _KEPT) -> None:
-        self._at = np.zeros(kept)
-        self._value = np.zeros(kept)
+        # Filled, not only asked for: else memory would seem to grow for the first half an hour.
+        self._at = np.full(kept, 0.0)
+        self._value = np.full(kept, 0.0)
         self._count = 0
 
     def add(self, at: float, value: float = 0.0) -> None:

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
+from gpen_live.engine.heap import give_back
+
 _PATIENCE_S = 10.0  # for a device to be let go of before it is opened again
 
 
@@ -43,6 +45,7 @@ class Opening(Generic[T]):
             self.opened = self._opener()
         except Exception as error:
             self.error = error
+        give_back()  # each such thread has a heap of its own, and nobody after it uses what it leaves there
 
     @property
     def done(self) -> bool:
@@ -62,7 +65,12 @@ class Departures:
 
     def start(self, spec: str, work: Callable[[], None]) -> None:
         """Runs `work`, which closes `spec`, in a thread of its own."""
-        thread = threading.Thread(target=work, name="gpen-live-close", daemon=True)
+
+        def close() -> None:
+            work()
+            give_back()
+
+        thread = threading.Thread(target=close, name="gpen-live-close", daemon=True)
         self._threads = [(name, other) for name, other in self._threads if other.is_alive()]
         self._threads.append((spec, thread))
         thread.start()

@@ -36,11 +36,13 @@ class Outside:
     Args:
         open_source, open_sink: as the functions of these names in `gpen_live.sources` and `gpen_live.sinks`.
         load: gives the model that is wanted, warm.
+        handed_over: is given each model that was loaded, and gives what is used.
     """
 
     open_source: Callable[..., Source] | None = None
     open_sink: Callable[..., Sink] | None = None
     load: Callable[[Wanted], Loaded] | None = None
+    handed_over: Callable[[Loaded], Loaded] | None = None
 
 
 class LivePipeline:
@@ -66,7 +68,7 @@ class LivePipeline:
         finished: Slot[Outgoing] = Slot()
         self._slots: tuple[Slot[Any], ...] = (captured, finished)
         self._model_ready = threading.Event()
-        self._loader = Loader(self.board, self._stop, self._model_ready, outside.load)
+        self._loader = Loader(self.board, self._stop, self._model_ready, outside.load, outside.handed_over)
         self._capture = Capture(
             self._wishes, captured, self.meters, self.board, self._stop, self._ready, max_frames, outside.open_source
         )

@@ -7,6 +7,7 @@ import platform
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -29,6 +30,8 @@ _DEVICES = Path("/dev")
 _MEASURED_FRAMES = 30
 _SETTLING_FRAMES = 5  # exposure and buffers settle: not typical
 
+OpenDevice = Callable[[int, Size, float], "cv2.VideoCapture | None"]
+
 # Read by OpenCV at the first capture.
 os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")  # else opening takes up to a minute
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")  # seconds; else a silent camera can't be released for 10 s
@@ -47,17 +50,21 @@ class CameraSource(Source):
         index: number of the camera, as in `sources.devices.list_cameras`.
         size, fps: asked of the camera, with MJPG, which full frame rates over USB 2 need; it gives the nearest that it has. The
             attributes are then the size of its first picture and the rate over 30 pictures (until then the one asked for).
+        device: opens what stands in for the device, as `open_capture` does; the system is asked nothing about it.
 
     Raises:
         SourceError: it does not exist, is in use, may not be used, or delivers nothing.
     """
 
-    def __init__(self, index: int, *, size: Size | None = None, fps: float | None = None) -> None:
+    def __init__(
+        self, index: int, *, size: Size | None = None, fps: float | None = None, device: OpenDevice | None = None
+    ) -> None:
         self._index = index
-        cameras = list_cameras()
+        self._open_device = device or open_capture
+        cameras = list_cameras() if device is None else []
         self.label = next((camera.name for camera in cameras if camera.index == index), f"Camera {index}")
         self.fps = fps or DEFAULT_FPS
-        if problem := _obstacle(index, cameras):
+        if device is None and (problem := _obstacle(index, cameras)):
             raise problem
         self._changed = threading.Condition()
         self._picture: Image | None = None
@@ -100,7 +107,7 @@ class CameraSource(Source):
             return self._picture
 
     def _run(self, size: Size, fps: float) -> None:
-        capture = open_capture(self._index, size, fps)
+        capture = self._open_device(self._index, size, fps)
         with self._changed:
             self._opened = capture is not None
             self._changed.notify_all()

@@ -21,7 +21,7 @@ OPTIONS = (
     *("--source", "--sink", "--size", "--fps", "--mode", "--model", "--weights", "--strength", "--device", "--leave-room"),
     *("--frames", "--seconds", "--report", "--overlay", "--as-fast-as-possible", "--headless", "--nonsense", "--debug=1", "-x"),
 )
-COMMANDS = ("run", "enhance", "models", "doctor", "bench", "evaluate", "nonsense", "", "--", "\udcff")
+COMMANDS = ("run", "enhance", "models", "doctor", "bench", "evaluate", "soak", "nonsense", "", "--", "\udcff")
 TEXT = st.text(st.characters(exclude_characters="\0"), max_size=8)  # no system passes on a NUL
 WORD = st.sampled_from(OPTIONS) | st.sampled_from(VALUES)
 WORDS = st.lists(WORD | st.tuples(st.sampled_from(OPTIONS), st.sampled_from(VALUES)).map("=".join) | TEXT, max_size=6)
@@ -53,7 +53,7 @@ def refused_in_a_sentence(words: list[str], folder: Path, capfd: pytest.CaptureF
 @given(st.sampled_from(COMMANDS), WORDS)
 def test_any_words_end_in_a_sentence(empty: Path, capfd: pytest.CaptureFixture[str], command: str, words: list[str]) -> None:
     words = [word for word in words if word != "--debug"]
-    if command in ("models", "doctor", "bench", "evaluate"):
+    if command in ("models", "doctor", "bench", "evaluate", "soak"):
         words = [*words, "--no-such-option"]  # what they do has tests of its own
     refused_in_a_sentence([command, *words], empty, capfd)
 

@@ -14,7 +14,7 @@ from gpen_live.errors import GpenLiveError, SinkError, SourceError, WeightsError
 from gpen_live.frame import STAGES, Image, PixelFormat, Size
 from gpen_live.live import loader, worker
 from gpen_live.live.config import LiveConfig, Mode
-from gpen_live.live.pipeline import LivePipeline
+from gpen_live.live.pipeline import LivePipeline, Outside
 from gpen_live.live.status import Health
 from tests.live.fakes import SIZE, FakeSink, FakeSource, FarPicture, World, number_of, stamped, wait_for
 
@@ -54,6 +54,34 @@ def test_frames_go_through_enhanced_in_order_and_counted(world: World, running: 
     assert counts.out_of_order == 0
     assert counts.raw == 0
     assert pipeline.error() is None
+
+
+def test_what_a_model_held_goes_back_to_the_system_once_another_one_has_taken_over(
+    world: World, running: list[LivePipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads_when_given_back: list[int] = []
+    monkeypatch.setattr(loader, "give_back", lambda: loads_when_given_back.append(len(world.loads)))
+    monkeypatch.setattr(loader, "_TIDY_S", 0.05)
+    pipeline = start(running)
+    wait_for(lambda: loads_when_given_back == [1])
+    pipeline.change(model="lite-512")
+    wait_for(lambda: loads_when_given_back == [1, 2])
+    time.sleep(0.3)
+    assert loads_when_given_back == [1, 2], "once a model, not for ever"
+
+
+def test_what_was_loaded_is_used_as_it_is_handed_over(world: World, running: list[LivePipeline]) -> None:
+    seen: list[str] = []
+
+    def handed_over(loaded: loader.Loaded) -> loader.Loaded:
+        seen.append(loaded.wanted.model)
+        return loaded
+
+    pipeline = LivePipeline(LiveConfig(fps=100.0), outside=Outside(handed_over=handed_over))
+    running.append(pipeline)
+    pipeline.start()
+    wait_for(lambda: pipeline.meters.counts().enhanced > 0)
+    assert seen == ["lite-256"]
 
 
 def test_as_fast_as_possible_leaves_no_frame_out(world: World, running: list[LivePipeline]) -> None:
