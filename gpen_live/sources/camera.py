@@ -119,7 +119,7 @@ class CameraSource(Source):
         count = 0
         try:
             while not self._stop.is_set():
-                picture = _as_bgr(capture.read()[1])
+                picture = _picture_of(capture)
                 if picture is None:
                     self._stop.wait(_RETRY_PAUSE_S)
                     continue
@@ -181,9 +181,16 @@ def _fourcc(code: str) -> int:
     return int.from_bytes(code.encode("ascii"), "little")
 
 
+def _picture_of(capture: cv2.VideoCapture) -> Image | None:
+    try:
+        return _as_bgr(capture.read()[1])
+    except cv2.error:  # a picture that can't be decoded; the next one may
+        return None
+
+
 def _as_bgr(picture: Array | None) -> Image | None:
     """The picture as H x W x 3; None for whatever is no picture (a driver's empty or misshapen buffer)."""
-    if picture is None or picture.size == 0 or picture.dtype != np.uint8:
+    if not isinstance(picture, np.ndarray) or picture.size == 0 or picture.dtype != np.uint8:
         return None
     if picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 1):
         return cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR).astype(np.uint8, copy=False)
