@@ -17,6 +17,7 @@ _GRACE_S = 0.25  # a busy machine holds a thread up for as long now and then
 _GRACE_PERIODS = 3
 _GRACE_USUAL = 3  # in times of what a frame usually takes: a network that is always slow is not stuck
 _TOLD_AFTER_S = 1.0  # a hiccup is bridged, but not worth a message
+_FIRST_TOLD_AFTER_S = 5.0  # nor is a network's first frame, for which much is prepared
 _KEPT = 5
 
 
@@ -57,6 +58,10 @@ class Bypass(Generic[T]):
             if self._counts:
                 self._usual.append(self._clock() - since)
 
+    def forget(self) -> None:
+        """Another network: what is usual is not known yet."""
+        self._usual.clear()
+
     def overtaken(self, number: int) -> bool:
         """Whether a newer frame than this one went past the engine: it is too late for it."""
         return number < self._newest
@@ -73,7 +78,7 @@ class Bypass(Generic[T]):
         if frame is None:
             return None
         self._newest, self.active = frame.number, True
-        if taken > _TOLD_AFTER_S and not self._told:
+        if taken > (_TOLD_AFTER_S if self._usual else _FIRST_TOLD_AFTER_S) and not self._told:
             self._told = True
             self._tell()
         return self._raw(frame)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,6 +62,7 @@ class Loader:
         self._asked: Wanted | None = None
         self._current: Wanted | None = None  # what is being loaded or runs: what was asked for, or what takes its place
         self._step: Step | None = None
+        self._due: Wanted | None = None
         self._running = False
         self._lost = False
         self._detector: tuple[torch.device, Detector] | None = None
@@ -70,12 +73,15 @@ class Loader:
         with self._lock:
             if wanted == self._asked:
                 return
-            self._asked, self._step = wanted, None
+            self._asked, self._step, self._due = wanted, None, None
             self._current = self._without_the_lost(wanted)
             self._requests.put(self._current)
 
     def step_down(self, error: Exception, running: Wanted) -> str:
-        """Why the model that runs is given up after `error`, for the thread that owns the device; empty where it is kept."""
+        """Why the model that runs is given up after `error`, for the thread that owns the device; empty where it is kept.
+
+        What takes its place is loaded once that thread has let go of it, see `go_on`.
+        """
         with self._lock:
             step = step_down(error, running)
             if step is None:
@@ -83,7 +89,17 @@ class Loader:
             self._running = False
             self._board.write("model", Health.WARNING, step.wanted.model, step.reason)
             self._take(step, error)
+            self._due = step.wanted
             return step.reason
+
+    def go_on(self) -> None:
+        """For the thread that owns the device, between frames: what was given up is gone, and has left its memory to others."""
+        if self._due is None:
+            return
+        with self._lock:
+            due, self._due = self._due, None
+            if due is not None:
+                self._requests.put(due)
 
     def tell_well(self, label: str) -> None:
         """Writes on the board that the model is well, or what it is in place of."""
@@ -111,12 +127,13 @@ class Loader:
     def _take(self, step: Step, error: Exception) -> None:
         self._lost = self._lost or failure_of(error) is Failure.LOST
         self._step, self._current = step, step.wanted
-        self._requests.put(step.wanted)
 
     def _attempt(self, wanted: Wanted) -> None:
         said = f"Loading {wanted.model}." if self._step is None else self._step.reason
         self._board.write("model", Health.STARTING, wanted.model, said)
         try:
+            if self._step is not None and not self._lost:
+                _make_room()
             loaded = self._call(wanted)
         except _OvertakenError:
             pass
@@ -143,6 +160,7 @@ class Loader:
             named = self._asked is not None and self._asked.device not in ("auto", "cpu")
             if step is not None and not (named and step.wanted.device == "cpu"):
                 self._take(step, error)
+                self._requests.put(step.wanted)
                 return True
             self._lost = self._lost or failure_of(error) is Failure.LOST
         self._board.fail("model", wanted.model, explained(error, wanted))
@@ -170,3 +188,16 @@ class Loader:
             raise _OvertakenError
         text = f"Fitting {wanted.model} to this graphics card, this once: {share:.0%}. The raw picture goes out meanwhile."
         self._board.write("model", Health.STARTING, wanted.model, text)
+
+
+def _make_room() -> None:
+    """Gives back the memory of what could not go on."""
+    gc.collect()
+    if "torch" not in sys.modules:
+        return
+    import torch
+
+    from gpen_live.engine.runtimes.streams import give_memory_back
+
+    if torch.cuda.is_initialized():
+        give_memory_back()

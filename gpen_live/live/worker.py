@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -121,6 +120,7 @@ class Worker:
             if frame is not None:
                 self._pass_on_or_drop(frame)
             self.bypass.end()
+            self._loader.go_on()
             if frame is None and ended:
                 self.idle.set()
                 return
@@ -140,6 +140,7 @@ class Worker:
             self._failed(error, loaded.wanted)
             return
         self._wanted = loaded.wanted
+        self.bypass.forget()
         self.state.model_name = loaded.enhancer.spec.name
         self.state.precision = loaded.enhancer.precision
         self.state.device = loaded.device_label
@@ -242,20 +243,21 @@ class Worker:
         """The engine's frame, asked for in `layout`, or why there is none: the sentence that the overlay shows meanwhile."""
         if not config.enhance:
             return None, "Enhancement is off."
-        if self._engine is None:
+        engine = self._engine
+        if engine is None:
             return None, self._board.read("model").text or "The model is loading."
         if frame.scene != self._scene:
             self._scene = frame.scene
-            self._engine.new_scene()
+            engine.new_scene()
         try:
             if config.mode is Mode.FULL:
-                done = self._engine.enhance_frame(frame.image, frame.captured_at, config.strength, layout)
+                done = engine.enhance_frame(frame.image, frame.captured_at, config.strength, layout)
             else:
-                done = self._engine.enhance_faces(frame.image, frame.captured_at, config.strength, layout)
+                done = engine.enhance_faces(frame.image, frame.captured_at, config.strength, layout)
         except Exception as error:  # the raw frame goes out whatever happens in there
             return None, self._failed(error)
         finally:
-            self._tell_notes(self._engine)
+            self._tell_notes(engine)
         return done, done.raw_reason
 
     def _recovered(self) -> None:
@@ -291,9 +293,6 @@ class Worker:
         engine, self._engine, self._wanted, self._failing = self._engine, None, None, ""
         if failure_of(error) is Failure.LOST:
             keep_for_ever(engine)
-        else:
-            del engine
-            gc.collect()  # its memory is needed at once
 
 
 def _box(landmarks: Array) -> Box:

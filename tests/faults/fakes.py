@@ -16,7 +16,7 @@ from torch import nn
 from gpen_live.engine.enhancer import Enhancer
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.detect import Detection, Detector
-from gpen_live.frame import Array, Size
+from gpen_live.frame import Array, Image, Size
 from gpen_live.live.loader import Loaded, Wanted
 from gpen_live.live.pipeline import LivePipeline, Outside
 from gpen_live.live.status import Health
@@ -101,6 +101,21 @@ class FakeCapture:
             self._opened = False
 
 
+class Gated(FakeSource):
+    """Delivers only while its gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__(fps=60.0, size=SIZE)
+        self.gate = threading.Event()
+        self.gate.set()
+        self.waits = False
+
+    def read(self) -> Image | None:
+        self.waits = not self.gate.is_set()
+        self.gate.wait(20)
+        return super().read()
+
+
 class Network(nn.Module):
     """Makes the face brighter; `fault` is done once a picture, until it is taken away."""
 
@@ -135,7 +150,7 @@ class Known(Detector):
 
 
 class World:
-    """Everything around a real pipeline. `loads` are the models that were asked of it; `load_faults` what loading raises, once."""
+    """Everything around a real pipeline. `loads`: the models asked of it; `load_faults`: what loading raises, in turn."""
 
     def __init__(self) -> None:
         self.source: Source = FakeSource(fps=60.0, size=SIZE)
