@@ -26,7 +26,8 @@ class Bypass(Generic[T]):
 
     Args:
         captured: where frames wait for the engine. raw: finishes one as it came, for the sink.
-        told: called once, when the engine has been stuck for a while. clock: seconds, as `live.clock.now`.
+        told: called once, when the engine has been stuck for a while. dropped: called for each frame that is left out.
+        clock: seconds, as `live.clock.now`.
     """
 
     def __init__(
@@ -34,9 +35,10 @@ class Bypass(Generic[T]):
         captured: Slot[Frame],
         raw: Callable[[Frame], T],
         told: Callable[[], None],
+        dropped: Callable[[], None],
         clock: Callable[[], float] = now,
     ) -> None:
-        self._captured, self._raw, self._tell, self._clock = captured, raw, told, clock
+        self._captured, self._raw, self._tell, self._drop, self._clock = captured, raw, told, dropped, clock
         self._usual: deque[float] = deque(maxlen=_KEPT)
         self._since: float | None = None
         self._counts = False
@@ -77,6 +79,9 @@ class Bypass(Generic[T]):
         frame = self._captured.take(0)
         if frame is None:
             return None
+        while (newer := self._captured.take(0)) is not None:
+            self._drop()
+            frame = newer
         self._newest, self.active = frame.number, True
         if taken > (_TOLD_AFTER_S if self._usual else _FIRST_TOLD_AFTER_S) and not self._told:
             self._told = True

@@ -199,5 +199,5 @@ def _make_room() -> None:
 
     from gpen_live.engine.runtimes.streams import give_memory_back
 
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         give_memory_back()

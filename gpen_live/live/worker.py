@@ -97,7 +97,7 @@ class Worker:
         self._config, self._inbox, self._outbox, self._preview = config, inbox, outbox, preview
         self._loader, self._meters, self._board = loader, meters, board
         self._stop, self._source_ended, self._sleep = stop, source_ended, sleep
-        self.bypass = Bypass(inbox, self._raw, lambda: self._warn(STUCK))
+        self.bypass = Bypass(inbox, self._raw, lambda: self._warn(STUCK), meters.dropped)
         self.idle = threading.Event()
         self.layout = PixelFormat.BGR
         self.overlay: Callable[[Image], Image] | None = None

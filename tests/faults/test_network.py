@@ -138,7 +138,7 @@ def test_what_is_unusual_is_measured_against_what_is_usual() -> None:
     at = [0.0]
     told: list[float] = []
     captured: Slot[Frame] = Slot()
-    bypass = Bypass(captured, lambda frame: frame.number, lambda: told.append(at[0]), lambda: at[0])
+    bypass = Bypass(captured, lambda frame: frame.number, lambda: told.append(at[0]), lambda: None, lambda: at[0])
 
     def frame(number: int, took: float) -> None:
         bypass.begin(counts=True)
