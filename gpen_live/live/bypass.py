@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from gpen_live.frame import Frame
-from gpen_live.live.clock import now
+from gpen_live.live.clock import awake
 from gpen_live.live.slot import Slot
 
 T = TypeVar("T")
 
-TEXT = "The network takes unusually long. The raw picture goes out until it is back."
+STUCK = "The network takes unusually long; if it often does, choose a smaller one."
 _GRACE_S = 0.25  # a busy machine holds a thread up for as long now and then
 _GRACE_PERIODS = 3
 _GRACE_USUAL = 3  # in times of what a frame usually takes: a network that is always slow is not stuck
@@ -27,7 +27,7 @@ class Bypass(Generic[T]):
     Args:
         captured: where frames wait for the engine. raw: finishes one as it came, for the sink.
         told: called once, when the engine has been stuck for a while. dropped: called for each frame that is left out.
-        clock: seconds, as `live.clock.now`.
+        clock: seconds; what the system sleeps through is no waiting.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Bypass(Generic[T]):
         raw: Callable[[Frame], T],
         told: Callable[[], None],
         dropped: Callable[[], None],
-        clock: Callable[[], float] = now,
+        clock: Callable[[], float] = awake,
     ) -> None:
         self._captured, self._raw, self._tell, self._drop, self._clock = captured, raw, told, dropped, clock
         self._usual: deque[float] = deque(maxlen=_KEPT)

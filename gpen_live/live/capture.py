@@ -99,6 +99,7 @@ class Capture:
         self._lost: str | None = None  # the camera that worked and went away
         self._retry_at: float | None = None
         self._number = 0
+        self._odd = ""
 
     def retry(self) -> None:
         """Opens the source anew, whatever has its number now."""
@@ -190,7 +191,9 @@ class Capture:
         try:
             fitted = fit(image, self.output_size)
         except Exception as error:  # whatever a driver hands over, the next frame may be one
-            _log.warning("%s delivered something that is no picture: %s", source.label, error)
+            if self._odd != str(error):  # not thirty times a second
+                self._odd = str(error)
+                _log.warning("%s delivered something that is no picture: %s", source.label, error)
             return
         self._meters.captured(at)
         frame = Frame(self._staged(fitted), self._number, at, {"capture": (at - start) * 1e3}, self.scene)

@@ -122,16 +122,17 @@ class Sender:
             self._ticker.shift(self._lock.advice(at - fresh.ready_at))
 
     def _send_next(self, timeout: float) -> Outgoing | None:
-        """Sends the newest frame, which it returns, or the last one again."""
+        """Sends the newest finished frame, which it returns; else a raw one past a stuck engine, or the last one again."""
         idle = self._worker_idle.is_set()  # read before the slot: no frame comes after it
         item = self._inbox.take(0 if idle else timeout)
         if item is not None and self._is_late(item):
             self._meters.dropped()
             item = None
-        if item is None and not idle and self._ticker is not None:
-            item = self._past_the_engine(self._ticker.period)
+        raw = self._past_the_engine() if item is None and not idle else None
         if item is not None:
             self._send_new(item)
+        elif raw is not None:
+            self._send_new(raw)
         elif idle:
             self._all_sent = True
         elif self._last is not None and self._config().realtime and self._give(self._last):
@@ -142,9 +143,13 @@ class Sender:
         """A newer one is out, or the system has slept since."""
         return item.number <= self._newest or (self._config().realtime and item.captured_at < self._sleep.ended_at())
 
-    def _past_the_engine(self, period: float) -> Outgoing | None:
+    def _past_the_engine(self) -> Outgoing | None:
         try:
-            return self._bypass(period)
+            raw = None if self._ticker is None else self._bypass(self._ticker.period)
+            if raw is None or not self._is_late(raw):
+                return raw
+            self._meters.dropped()
+            return None
         except Exception as error:  # as if there had been none
             self._meters.dropped()
             self._board.note(str(as_plain(error, "The raw picture")))

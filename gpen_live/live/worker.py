@@ -14,8 +14,7 @@ from gpen_live.engine.processed import HostPicture
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Array, Frame, Image, PixelFormat, Size
 from gpen_live.live.board import Board, as_plain
-from gpen_live.live.bypass import TEXT as STUCK
-from gpen_live.live.bypass import Bypass
+from gpen_live.live.bypass import STUCK, Bypass
 from gpen_live.live.clock import Sleep, now
 from gpen_live.live.config import LiveConfig, Mode
 from gpen_live.live.loader import Loaded, Loader
@@ -285,8 +284,7 @@ class Worker:
 
     def _warn(self, reason: str) -> None:
         self._failing = reason
-        said = reason if reason == STUCK else f"{reason} The raw picture goes out."
-        self._board.write("model", Health.WARNING, self.state.model_name, said)
+        self._board.write("model", Health.WARNING, self.state.model_name, f"{reason} The raw picture goes out.")
 
     def _let_go(self, error: Exception) -> None:
         """Until something else is loaded the raw frame goes out."""

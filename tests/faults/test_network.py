@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gpen_live.frame import Frame
-from gpen_live.live.bypass import TEXT, Bypass
+from gpen_live.live.bypass import STUCK, Bypass
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Health
 from tests.faults.conftest import Measured, Start
@@ -66,8 +66,8 @@ def test_past_a_network_that_is_stuck_fresh_raw_frames_go_out(start: Start, figu
     since = len(world.sink.sent)
     figure("network stuck: fresh raw frames go out", seconds_until(world.is_raw))
     wait_for(lambda: pipeline.snapshot().model.health is Health.WARNING)
-    assert pipeline.snapshot().model.text == TEXT
-    assert pipeline.snapshot().raw_reason == TEXT
+    assert pipeline.snapshot().model.text == f"{STUCK} The raw picture goes out."
+    assert pipeline.snapshot().raw_reason == STUCK
     assert pipeline.preview.take(1) is not None
     wait_for(lambda: len(set(world.numbers()[since:])) > 30)  # not one picture over and over
     assert world.is_raw()
@@ -75,7 +75,7 @@ def test_past_a_network_that_is_stuck_fresh_raw_frames_go_out(start: Start, figu
     figure("network back: enhanced frames go out", seconds_until(world.is_enhanced))
     wait_for(lambda: is_well(pipeline, "model"))
     assert pipeline.snapshot().raw_reason == ""
-    assert notes_with(pipeline, TEXT) == 1
+    assert notes_with(pipeline, STUCK) == 1
     assert ordered(world.numbers()), "the frame that came late was left out"
     pipeline.stop()
     counts = pipeline.meters.counts()
