@@ -25,10 +25,10 @@ class Board:
         self._errors: dict[str, GpenLiveError] = {}
         self._notes: dict[str, None] = {}
 
-    def write(self, part: str, health: Health, label: str = "", text: str = "") -> None:
+    def write(self, part: str, health: Health, label: str = "", text: str = "", *, again: bool = False) -> None:
         """Replaces a part's status; anything but FAILED forgets its error, a WARNING is noted."""
         with self._lock:
-            self._parts[part] = PartStatus(health, label, text)
+            self._parts[part] = PartStatus(health, label, text, again)
             if health is not Health.FAILED:
                 self._errors.pop(part, None)
         if health is Health.WARNING:

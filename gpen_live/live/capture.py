@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from gpen_live.errors import SourceError
 from gpen_live.frame import Frame, Image, Size
 from gpen_live.live.board import Board, as_plain
-from gpen_live.live.clock import now
+from gpen_live.live.clock import Sleep, now
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.fit import fit
 from gpen_live.live.meters import Meters
@@ -20,9 +20,13 @@ from gpen_live.live.slot import Slot
 from gpen_live.live.status import Health
 from gpen_live.sources import open_source
 from gpen_live.sources.base import Source
+from gpen_live.sources.camera import CameraSource
+from gpen_live.sources.whereabouts import Whereabouts
 
-RETRY_S = 1.0
+RETRY_S = 0.5
+_CLOSE_S = 1.5
 _IDLE_S = 0.02
+_DRAINED_S = 0.25  # after the system has slept, a camera first delivers what its driver still held
 _PLAUSIBLE_FPS = (5.0, 240.0)
 _USUAL_FPS = 30.0
 _log = logging.getLogger(__name__)
@@ -42,11 +46,25 @@ class _Wanted:
         return self.source.startswith(("camera:", "/dev/video"))
 
 
+@dataclass
+class _Opened:
+    """An open source, the name by which it was opened, and, of a camera, how to find it again."""
+
+    source: Source
+    spec: str
+    whereabouts: Whereabouts | None
+    label: str
+
+    def close(self) -> None:
+        self.source.close()
+
+
 class Capture:
     """Runs the capture thread. `ended` is set once there will be no more frames.
 
     Args:
         config: the user's wishes, read at each frame. out: where frames go. ready: reading starts once it is set.
+        sleep: tells which frames are from before the system slept.
         opener: called instead of `open_source`.
     """
 
@@ -59,11 +77,12 @@ class Capture:
         stop: threading.Event,
         ready: threading.Event,
         max_frames: int | None,
+        sleep: Sleep,
         opener: Callable[..., Source] | None = None,
     ) -> None:
         self._config, self._out, self._meters, self._board = config, out, meters, board
         self._open_source = opener or open_source
-        self._stop, self._ready, self._max_frames = stop, ready, max_frames
+        self._stop, self._ready, self._max_frames, self._sleep = stop, ready, max_frames, sleep
         self.ended = threading.Event()
         self.output_size: Size | None = None
         self.output_fps = _USUAL_FPS
@@ -72,15 +91,19 @@ class Capture:
         self._source: Source | None = None
         self._current: _Wanted | None = None
         self._wanted: _Wanted | None = None
-        self._opening: Opening[Source] | None = None
+        self._opening: Opening[_Opened] | None = None
         self._departures = Departures()
         self._attempt = 0
+        self._place = ""  # the spec of what is open, or was last
+        self._known: Whereabouts | None = None  # the camera that was asked for, under whatever number it is
         self._lost: str | None = None  # the camera that worked and went away
         self._retry_at: float | None = None
         self._number = 0
+        self._odd = ""
 
     def retry(self) -> None:
-        """Opens the source anew."""
+        """Opens the source anew, whatever has its number now."""
+        self._known = None
         self._attempt += 1
 
     def run(self) -> None:
@@ -96,12 +119,13 @@ class Capture:
         finally:
             self._abandon()
             self._close()
+            self._departures.wait(_CLOSE_S)
             self.ended.set()
 
     def _follow_wishes(self) -> None:
         config = self._config()
         if self._wanted is not None and config.source != self._wanted.source:
-            self._lost = self._retry_at = None
+            self._lost = self._retry_at = self._known = None
         if self._retry_at is not None and now() >= self._retry_at:
             self._retry_at = None
             self._attempt += 1
@@ -115,19 +139,22 @@ class Capture:
 
     def _start_opening(self, wanted: _Wanted, config: LiveConfig) -> None:
         self._abandon()
-        if self._current is not None and wanted.source == self._current.source:
+        if self._current is not None and wanted.source in (self._current.source, self._place):
             self._close()  # a camera can't be opened twice
         if self._source is None and self._lost is None:
             self._board.write("source", Health.STARTING, wanted.source)
-        self._opening = Opening(
-            wanted.source,
-            lambda: self._open_source(
-                wanted.source, size=wanted.size, fps=wanted.fps, realtime=config.realtime, loop=config.loop
-            ),
-            after=self._departures.of(wanted.source),
-        )
+        known = self._known
 
-    def _adopt(self, wanted: _Wanted, opening: Opening[Source]) -> None:
+        def opened() -> _Opened:
+            spec = wanted.source if known is None else known.now()
+            source = self._open_source(spec, size=wanted.size, fps=wanted.fps, realtime=config.realtime, loop=config.loop)
+            camera = Whereabouts.of(wanted.source, source) if known is None and isinstance(source, CameraSource) else known
+            return _Opened(source, spec, camera, source.label)
+
+        before = {wanted.source, self._place}
+        self._opening = Opening(wanted.source, opened, after=[t for spec in before for t in self._departures.of(spec)])
+
+    def _adopt(self, wanted: _Wanted, opening: Opening[_Opened]) -> None:
         if opening.opened is None:
             if self._lost == wanted.source:  # its note stays, and so does the last frame
                 self._retry_at = now() + RETRY_S
@@ -137,7 +164,8 @@ class Capture:
             self._board.fail("source", wanted.source, opening.error or SourceError(f"{wanted.source} could not be opened."))
             return
         self._close()
-        source, self._source, self._lost = opening.opened, opening.opened, None
+        source, self._source, self._lost = opening.opened.source, opening.opened.source, None
+        self._place, self._known = opening.opened.spec, opening.opened.whereabouts
         self.scene += 1
         # Without a wish the first source's size stays: programs that read a virtual camera rarely stand a change.
         kept = self.output_size if self._current is not None and self._current.size is None else None
@@ -156,12 +184,16 @@ class Capture:
         if image is None:
             self._at_its_end()
             return
-        at = now()
+        woken, at = self._sleep.ended_at(), now()
+        if at < woken + _DRAINED_S and isinstance(source, CameraSource):
+            return
         assert self.output_size is not None
         try:
             fitted = fit(image, self.output_size)
         except Exception as error:  # whatever a driver hands over, the next frame may be one
-            _log.warning("%s delivered something that is no picture: %s", source.label, error)
+            if self._odd != str(error):  # not thirty times a second
+                self._odd = str(error)
+                _log.warning("%s delivered something that is no picture: %s", source.label, error)
             return
         self._meters.captured(at)
         frame = Frame(self._staged(fitted), self._number, at, {"capture": (at - start) * 1e3}, self.scene)
@@ -194,7 +226,7 @@ class Capture:
 
     def _fail(self, source: Source, error: Exception) -> None:
         """A source that worked has failed: the last frame stays with viewers, a camera is tried again until it is back."""
-        self._close()
+        self._close()  # at once, beside this thread: a driver that hangs may take its time
         wanted = self._wanted
         if wanted is None or not wanted.is_camera:
             self._board.fail("source", source.label, error)
@@ -211,12 +243,16 @@ class Capture:
             self._departures.start(opening.spec, lambda: _close(opening.wait()))
 
     def _close(self) -> None:
-        if self._source is not None:
-            source, self._source = self._source, None
+        if self._source is None:
+            return
+        source, self._source = self._source, None
+        if isinstance(source, CameraSource):
+            self._departures.start(self._place, lambda: _close(source))
+        else:
             _close(source)
 
 
-def _close(source: Source | None) -> None:
+def _close(source: Source | _Opened | None) -> None:
     if source is None:
         return
     try:

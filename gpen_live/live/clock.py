@@ -3,14 +3,57 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import time
 from collections import deque
-
-now = time.perf_counter
-"""Seconds on a monotonic clock of high resolution (`time.monotonic` steps by 16 ms on Windows before Python 3.13)."""
+from collections.abc import Callable
+from functools import partial
 
 _SAFE_WAIT_S = 0.002
+_ASLEEP_S = 0.3  # the two clocks are not read at the same moment
+
+
+def _clock(name: str) -> Callable[[], float]:
+    """The system's clock of that name; where there is none, Python's finest (`time.monotonic` steps by 16 ms on Windows)."""
+    clock: int | None = getattr(time, name, None)
+    return time.perf_counter if clock is None else partial(time.clock_gettime, clock)
+
+
+# Linux and macOS have a clock that stands still while the system sleeps, which is Python's, and one that goes on; Windows'
+# performance counter goes on.
+now = _clock({"linux": "CLOCK_BOOTTIME", "darwin": "CLOCK_MONOTONIC_RAW"}.get(sys.platform, ""))
+"""Seconds on a monotonic clock of high resolution that no change of date touches and that goes on while the system sleeps."""
+
+
+def awake() -> float:
+    """Seconds on a monotonic clock that stands still while the system sleeps."""
+    if sys.platform != "win32":
+        return time.perf_counter()
+    import ctypes
+
+    ticks = ctypes.c_ulonglong()  # of 100 ns
+    ctypes.windll.kernel32.QueryUnbiasedInterruptTime(ctypes.byref(ticks))
+    return ticks.value * 1e-7
+
+
+class Sleep:
+    """Notices that the system has slept. Any thread may ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ahead = now() - awake()
+        self._ended_at = -math.inf
+
+    def ended_at(self) -> float:
+        """When the last sleep was over (on `now`): what was captured before shows what was before. Minus infinity: no sleep."""
+        with self._lock:
+            at = now()
+            ahead = at - awake()
+            if ahead > self._ahead + _ASLEEP_S:
+                self._ended_at = at
+            self._ahead = ahead
+            return self._ended_at
 
 
 class Ticker:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gc
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpen_live.engine.failures import Failure, failure_of
 from gpen_live.engine.heap import give_back
 from gpen_live.faces.track import load_matching
 from gpen_live.live.board import Board
 from gpen_live.live.clock import now
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Health
+from gpen_live.live.stepdown import Step, explained, step_down
+from gpen_live.live.stepdown import Wanted as Wanted
 
 if TYPE_CHECKING:
     import torch
@@ -22,16 +27,6 @@ if TYPE_CHECKING:
     from gpen_live.faces.detect import Detector
 
 _TIDY_S = 2.0  # from a model's loading to its first frames being through
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What determines a loaded model. `attempt` counts the user's retries."""
-
-    model: str
-    weights: Path | None
-    device: str
-    attempt: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,6 +47,9 @@ class _OvertakenError(Exception):
 class Loader:
     """One thread that loads what was asked for last. `ready` is set after each attempt, successful or not.
 
+    Where the device can't carry that, something smaller takes its place (see `stepdown`) until a model is asked for anew.
+    Once the device is lost, nothing of it is touched any more.
+
     `load` is called instead of loading from weights, if it is given; what was loaded goes through `handed_over`, if that is.
     """
 
@@ -67,15 +65,56 @@ class Loader:
         self._call = load or self._load
         self._handed_over = handed_over or (lambda loaded: loaded)
         self._requests: Slot[Wanted] = Slot()
+        self._lock = threading.Lock()
         self._asked: Wanted | None = None
+        self._current: Wanted | None = None  # what is being loaded or runs: what was asked for, or what takes its place
+        self._step: Step | None = None
+        self._due: Wanted | None = None
+        self._running = False
+        self._lost = False
         self._detector: tuple[torch.device, Detector] | None = None
         self.loaded: Slot[Loaded] = Slot()
 
     def ask(self, wanted: Wanted) -> None:
         """Asks for a model, unless it is what was asked for last."""
-        if wanted != self._asked:
-            self._asked = wanted
-            self._requests.put(wanted)
+        with self._lock:
+            if wanted == self._asked:
+                return
+            self._asked, self._step, self._due = wanted, None, None
+            self._current = self._without_the_lost(wanted)
+            self._requests.put(self._current)
+
+    def step_down(self, error: Exception, running: Wanted) -> str:
+        """Why the model that runs is given up after `error`, for the thread that owns the device; empty where it is kept.
+
+        What takes its place is loaded once that thread has let go of it, see `go_on`.
+        """
+        with self._lock:
+            step = step_down(error, running)
+            if step is None:
+                return ""
+            self._running = False
+            self._board.write("model", Health.WARNING, step.wanted.model, step.reason)
+            self._take(step, error)
+            self._due = step.wanted
+            return step.reason
+
+    def go_on(self) -> None:
+        """For the thread that owns the device, between frames: what was given up is gone, and has left its memory to others."""
+        if self._due is None:
+            return
+        with self._lock:
+            due, self._due = self._due, None
+            if due is not None:
+                self._requests.put(due)
+
+    def tell_well(self, label: str) -> None:
+        """Writes on the board that the model is well, or what it is in place of."""
+        step = self._step
+        if step is None:
+            self._board.write("model", Health.OK, label)
+        else:
+            self._board.write("model", Health.WARNING, label, step.reason, again=step.again)
 
     def run(self) -> None:
         tidy_at: float | None = None
@@ -88,21 +127,57 @@ class Loader:
                 tidy_at = None
                 give_back()  # what the old model held was freed by its last user, once the new one was there
 
+    def _without_the_lost(self, wanted: Wanted) -> Wanted:
+        """What was asked for, on the processor where its device is lost."""
+        if not self._lost or wanted.device == "cpu":
+            return wanted
+        kept = dataclasses.replace(wanted, device="cpu")
+        reason = f"The graphics device is lost until GPEN Live is restarted: {wanted.model} runs on the processor."
+        self._step = Step(kept, reason, again=False)
+        return kept
+
+    def _take(self, step: Step, error: Exception) -> None:
+        self._lost = self._lost or failure_of(error) is Failure.LOST
+        self._step, self._current = step, step.wanted
+
     def _attempt(self, wanted: Wanted) -> None:
-        self._board.write("model", Health.STARTING, wanted.model, f"Loading {wanted.model}.")
+        said = f"Loading {wanted.model}." if self._step is None else self._step.reason
+        self._board.write("model", Health.STARTING, wanted.model, said)
         try:
+            if self._step is not None and not self._lost:
+                _make_room()
             loaded = self._handed_over(self._call(wanted))
         except _OvertakenError:
             pass
         except Exception as error:
-            if wanted == self._asked:
-                self._board.fail("model", wanted.model, error)
+            if self._failed(wanted, error):
+                return
         else:
-            if wanted == self._asked:
-                self._board.write("model", Health.OK, wanted.model)  # before anyone can use it, and fail
-                self.loaded.put(loaded)
+            with self._lock:
+                if wanted == self._current:
+                    self._running = True
+                    self.tell_well(wanted.model)  # before anyone can use it, and fail
+                    self.loaded.put(loaded)
         self._ready.set()
         load_matching()
+
+    def _failed(self, wanted: Wanted, error: Exception) -> bool:
+        """Whether something takes the place of a model that could not be loaded.
+
+        Nothing does while another one runs, which goes on, nor where the device was asked for by name: that is used or refused.
+        """
+        with self._lock:
+            if wanted != self._current:
+                return False
+            step = None if self._running else step_down(error, wanted)
+            named = self._asked is not None and self._asked.device not in ("auto", "cpu")
+            if step is not None and not (named and step.wanted.device == "cpu"):
+                self._take(step, error)
+                self._requests.put(step.wanted)
+                return True
+            self._lost = self._lost or failure_of(error) is Failure.LOST
+        self._board.fail("model", wanted.model, explained(error, wanted))
+        return False
 
     def _load(self, wanted: Wanted) -> Loaded:
         from gpen_live.engine.device import background_stream, choose_device, describe_device
@@ -122,7 +197,20 @@ class Loader:
 
     def _fitting(self, wanted: Wanted, share: float) -> None:
         """Tells how far the fitting to a card has come, which happens once and takes up to a minute."""
-        if wanted != self._asked or self._stop.is_set():
+        if wanted != self._current or self._stop.is_set():
             raise _OvertakenError
         text = f"Fitting {wanted.model} to this graphics card, this once: {share:.0%}. The raw picture goes out meanwhile."
         self._board.write("model", Health.STARTING, wanted.model, text)
+
+
+def _make_room() -> None:
+    """Gives back the memory of what could not go on."""
+    gc.collect()
+    if "torch" not in sys.modules:
+        return
+    import torch
+
+    from gpen_live.engine.runtimes.streams import give_memory_back
+
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        give_memory_back()

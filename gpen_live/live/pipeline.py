@@ -13,7 +13,7 @@ from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Frame, PixelFormat, Size
 from gpen_live.live.board import Board
 from gpen_live.live.capture import Capture
-from gpen_live.live.clock import now
+from gpen_live.live.clock import Sleep, now
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.loader import Loaded, Loader, Wanted
 from gpen_live.live.meters import WINDOW_S, Meters
@@ -68,9 +68,10 @@ class LivePipeline:
         finished: Slot[Outgoing] = Slot()
         self._slots: tuple[Slot[Any], ...] = (captured, finished)
         self._model_ready = threading.Event()
+        sleep = Sleep()
         self._loader = Loader(self.board, self._stop, self._model_ready, outside.load, outside.handed_over)
         self._capture = Capture(
-            self._wishes, captured, self.meters, self.board, self._stop, self._ready, max_frames, outside.open_source
+            self._wishes, captured, self.meters, self.board, self._stop, self._ready, max_frames, sleep, outside.open_source
         )
         self._worker = Worker(
             self._wishes,
@@ -82,6 +83,7 @@ class LivePipeline:
             self.board,
             self._stop,
             self._capture.ended,
+            sleep,
         )
         self._sender = Sender(
             self._wishes,
@@ -92,6 +94,8 @@ class LivePipeline:
             self.board,
             self._stop,
             self._worker.idle,
+            self._worker.bypass.next,
+            sleep,
             outside.open_sink,
         )
         self._capture.stage = self._worker.stage

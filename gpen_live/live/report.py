@@ -89,9 +89,12 @@ def peak_gpu_mb() -> float:
 
     from gpen_live.engine.device import peak_memory_mb
 
-    if torch.cuda.is_available():
-        return max(peak_memory_mb(torch.device("cuda", i)) for i in range(torch.cuda.device_count()))
-    return peak_memory_mb(torch.device("mps")) if torch.backends.mps.is_available() else 0.0
+    try:
+        if torch.cuda.is_available():
+            return max(peak_memory_mb(torch.device("cuda", i)) for i in range(torch.cuda.device_count()))
+        return peak_memory_mb(torch.device("mps")) if torch.backends.mps.is_available() else 0.0
+    except RuntimeError:  # a device that was lost
+        return 0.0
 
 
 def _first_frame_s(meters: Meters) -> float | None:

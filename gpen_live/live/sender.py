@@ -12,8 +12,9 @@ from gpen_live.engine.convert import convert
 from gpen_live.errors import SinkError
 from gpen_live.frame import PixelFormat, Size
 from gpen_live.live.board import Board, as_plain
-from gpen_live.live.clock import PhaseLock, Ticker, now
+from gpen_live.live.clock import PhaseLock, Sleep, Ticker, now
 from gpen_live.live.config import LiveConfig
+from gpen_live.live.courier import Courier
 from gpen_live.live.fit import fit
 from gpen_live.live.meters import Meters
 from gpen_live.live.opening import Departures, Opening
@@ -23,6 +24,7 @@ from gpen_live.live.worker import Outgoing
 from gpen_live.sinks import open_sink
 from gpen_live.sinks.base import Sink
 
+RETRY_S = 1.0
 _WAIT_S = 0.02
 _CLOSE_S = 5.0  # a recording has long finished by then; a hanging driver is left behind
 
@@ -40,9 +42,13 @@ class _Wanted:
 class Sender:
     """Runs the sender thread. `done` is set once the worker is idle, its last frame was sent and the sink closed.
 
+    A virtual camera that has worked and fails is tried again until it is back.
+
     Args:
         output: size and frame rate of the output, or None while they are not known yet.
         layout_wanted: told the layout that the open sink takes.
+        bypass: a raw frame past an engine that is stuck, if it is; see `Bypass.next`.
+        sleep: tells which frames are from before the system slept.
         opener: called instead of `open_sink`.
     """
 
@@ -56,11 +62,14 @@ class Sender:
         board: Board,
         stop: threading.Event,
         worker_idle: threading.Event,
+        bypass: Callable[[float], Outgoing | None],
+        sleep: Sleep,
         opener: Callable[..., Sink] | None = None,
     ) -> None:
         self._open_sink = opener or open_sink
         self._config, self._inbox, self._output, self._layout_wanted = config, inbox, output, layout_wanted
         self._meters, self._board, self._stop, self._worker_idle = meters, board, stop, worker_idle
+        self._bypass, self._sleep = bypass, sleep
         self.done = threading.Event()
         self._sink: Sink | None = None
         self._opened: _Wanted | None = None
@@ -69,6 +78,9 @@ class Sender:
         self._departures = Departures()
         self._used: set[str] = set()
         self._attempt = 0
+        self._lost: str | None = None  # the virtual camera that worked and went away
+        self._retry_at: float | None = None
+        self._newest = -1
         self._all_sent = False
         self._ticker: Ticker | None = None
         self._lock = PhaseLock(1.0)
@@ -110,19 +122,41 @@ class Sender:
             self._ticker.shift(self._lock.advice(at - fresh.ready_at))
 
     def _send_next(self, timeout: float) -> Outgoing | None:
-        """Sends the newest frame, which it returns, or the last one again."""
+        """Sends the newest finished frame, which it returns; else a raw one past a stuck engine, or the last one again."""
         idle = self._worker_idle.is_set()  # read before the slot: no frame comes after it
         item = self._inbox.take(0 if idle else timeout)
+        if item is not None and self._is_late(item):
+            self._meters.dropped()
+            item = None
+        raw = self._past_the_engine() if item is None and not idle else None
         if item is not None:
             self._send_new(item)
+        elif raw is not None:
+            self._send_new(raw)
         elif idle:
             self._all_sent = True
         elif self._last is not None and self._config().realtime and self._give(self._last):
             self._meters.repeated(now())
         return item
 
+    def _is_late(self, item: Outgoing) -> bool:
+        """A newer one is out, or the system has slept since."""
+        return item.number <= self._newest or (self._config().realtime and item.captured_at < self._sleep.ended_at())
+
+    def _past_the_engine(self) -> Outgoing | None:
+        try:
+            raw = None if self._ticker is None else self._bypass(self._ticker.period)
+            if raw is None or not self._is_late(raw):
+                return raw
+            self._meters.dropped()
+            return None
+        except Exception as error:  # as if there had been none
+            self._meters.dropped()
+            self._board.note(str(as_plain(error, "The raw picture")))
+            return None
+
     def _send_new(self, item: Outgoing) -> None:
-        self._last = item
+        self._last, self._newest = item, item.number
         start = now()
         if not self._give(item):
             self._meters.not_sent(now(), item.times_ms, enhanced=item.enhanced)
@@ -140,11 +174,19 @@ class Sender:
             self._suit(item, self._opened.size, self._sink.wants)
             self._sink.send(item.pixels)
         except Exception as error:
-            self._board.fail("sink", self._sink.label, error)
-            self._close()
+            self._fail(self._sink, self._opened.sink, error)
             return False
         self._used.add(self._opened.sink)
         return True
+
+    def _fail(self, sink: Sink, spec: str, error: Exception) -> None:
+        self._close()
+        if not _is_camera(spec):
+            self._board.fail("sink", sink.label, error)
+            return
+        text = f"{as_plain(error, sink.label)} Everything else goes on; trying again."
+        self._board.write("sink", Health.WARNING, sink.label, text)
+        self._lost, self._retry_at = spec, now() + RETRY_S
 
     @staticmethod
     def _suit(item: Outgoing, size: Size, layout: PixelFormat) -> None:
@@ -158,7 +200,13 @@ class Sender:
         item.pixels, item.layout = convert(image, layout), layout
 
     def _follow_wishes(self, size: Size, fps: float) -> None:
-        wanted = _Wanted(self._config().sink, size, fps, self._attempt)
+        sink = self._config().sink
+        if self._lost is not None and sink != self._lost:
+            self._lost = self._retry_at = None
+        if self._retry_at is not None and now() >= self._retry_at:
+            self._retry_at = None
+            self._attempt += 1
+        wanted = _Wanted(sink, size, fps, self._attempt)
         if self._recording is not None and (wanted.sink, wanted.attempt) == (self._recording.sink, self._recording.attempt):
             wanted = self._recording  # a recording keeps its size and rate to its end
         if wanted != self._wanted:
@@ -177,17 +225,26 @@ class Sender:
         self._abandon()
         if self._opened is not None and wanted.sink == self._opened.sink:
             self._close()  # a virtual camera can't be opened twice
-        self._board.write("sink", Health.STARTING, wanted.sink)
+        if self._lost is None:
+            self._board.write("sink", Health.STARTING, wanted.sink)
         # What this run has recorded is not written over: the next recording gets a name of its own.
         spec = _next_name(wanted.sink) if _is_file(wanted.sink) and wanted.sink in self._used else wanted.sink
         self._opening = Opening(
             wanted.sink,
-            lambda: self._open_sink(spec, size=wanted.size, fps=wanted.fps),
+            lambda: self._open(spec, wanted),
             after=self._departures.of(wanted.sink),
         )
 
+    def _open(self, spec: str, wanted: _Wanted) -> Sink:
+        sink = self._open_sink(spec, size=wanted.size, fps=wanted.fps)
+        return Courier(sink) if _is_camera(spec) else sink
+
     def _adopt(self, wanted: _Wanted, opening: Opening[Sink]) -> None:
         self._close()
+        if opening.opened is None and self._lost == wanted.sink:  # its note stays
+            self._retry_at = now() + RETRY_S
+            return
+        self._lost = None
         if opening.opened is None:
             self._board.fail("sink", wanted.sink, opening.error or SinkError(f"{wanted.sink} could not be opened."))
             return
@@ -215,7 +272,7 @@ class Sender:
             sink.close()
         except Exception as error:
             plain = as_plain(error, sink.label)
-            if self._sink is None:
+            if self._sink is None and self._lost is None:
                 self._board.fail("sink", sink.label, plain)
             else:  # another one has taken over and is well
                 self._board.note(str(plain))
@@ -229,7 +286,11 @@ class Sender:
 
 
 def _is_file(spec: str) -> bool:
-    return spec not in ("none", "vcam") and not spec.startswith("vcam:")
+    return spec != "none" and not _is_camera(spec)
+
+
+def _is_camera(spec: str) -> bool:
+    return spec == "vcam" or spec.startswith("vcam:")
 
 
 def _next_name(spec: str) -> str:

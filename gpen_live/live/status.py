@@ -20,11 +20,15 @@ class Health(Enum):
 
 @dataclass(frozen=True)
 class PartStatus:
-    """A part's health, its name for people, and one plain sentence when there is something to say (with the remedy)."""
+    """A part's health, its name for people, and one plain sentence when there is something to say (with the remedy).
+
+    `again`: it works, but not as was asked for, and trying that again (`LivePipeline.retry`) may help.
+    """
 
     health: Health = Health.OFF
     label: str = ""
     text: str = ""
+    again: bool = False
 
 
 @dataclass(frozen=True)

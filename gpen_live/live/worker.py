@@ -9,17 +9,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpen_live.engine.convert import restore
+from gpen_live.engine.failures import Failure, failure_of, keep_for_ever
 from gpen_live.engine.processed import HostPicture
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Array, Frame, Image, PixelFormat, Size
 from gpen_live.live.board import Board, as_plain
-from gpen_live.live.clock import now
+from gpen_live.live.bypass import STUCK, Bypass
+from gpen_live.live.clock import Sleep, now
 from gpen_live.live.config import LiveConfig, Mode
 from gpen_live.live.loader import Loaded, Loader
 from gpen_live.live.meters import Meters
 from gpen_live.live.room import Room
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Health
+from gpen_live.live.stepdown import Wanted
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
@@ -88,15 +91,18 @@ class Worker:
         board: Board,
         stop: threading.Event,
         source_ended: threading.Event,
+        sleep: Sleep,
     ) -> None:
         self._config, self._inbox, self._outbox, self._preview = config, inbox, outbox, preview
         self._loader, self._meters, self._board = loader, meters, board
-        self._stop, self._source_ended = stop, source_ended
+        self._stop, self._source_ended, self._sleep = stop, source_ended, sleep
+        self.bypass = Bypass(inbox, self._raw, lambda: self._warn(STUCK), meters.dropped)
         self.idle = threading.Event()
         self.layout = PixelFormat.BGR
         self.overlay: Callable[[Image], Image] | None = None
         self.state = WorkerState()
         self._engine: Engine | None = None
+        self._wanted: Wanted | None = None  # what runs in it
         self._scene = -1
         self._failing = ""
         self._room = Room.until(stop, lambda: self._config().leave_room)
@@ -105,17 +111,23 @@ class Worker:
         while not self._stop.is_set():
             ended = self._source_ended.is_set()  # read before the slot: no frame comes after it
             frame = self._inbox.take(0 if ended else 0.05)
+            if frame is not None and frame.captured_at < self._sleep.ended_at() and self._config().realtime:
+                self._meters.dropped()  # it shows what was before the system slept
+                frame = None
+            self.bypass.begin(counts=frame is not None)
             self._adopt()
             if frame is not None:
                 self._pass_on_or_drop(frame)
-            elif ended:
+            self.bypass.end()
+            self._loader.go_on()
+            if frame is None and ended:
                 self.idle.set()
                 return
 
     def stage(self, image: Image) -> Image:
         """A captured frame, laid where the device reaches it soonest. For the capture thread: here it would cost frames."""
         engine = self._engine
-        return image if engine is None else engine.stage(image)
+        return image if engine is None or self.bypass.active else engine.stage(image)
 
     def _adopt(self) -> None:
         loaded = self._loader.loaded.take(0)
@@ -124,12 +136,14 @@ class Worker:
         try:
             self._engine = self._engine_with(loaded)
         except Exception as error:  # the engine that was there goes on, or the raw frame
-            self._failed(error)
+            self._failed(error, loaded.wanted)
             return
+        self._wanted = loaded.wanted
+        self.bypass.forget()
         self.state.model_name = loaded.enhancer.spec.name
         self.state.precision = loaded.enhancer.precision
         self.state.device = loaded.device_label
-        self._failing = ""
+        self._recovered()
 
     def _engine_with(self, loaded: Loaded) -> Engine:
         """The engine with the new network: the same one, with the faces that it follows, where the device is the same."""
@@ -178,6 +192,7 @@ class Worker:
         out = Outgoing(size, pixels, layout, image, frame.number, frame.captured_at, end, not reason, frame.times_ms)
         self._hand_over(out, config)
         self._show(picture, frame, faces)
+        self.bypass.end()
         self._room.leave(begun, busy_ms)
 
     def _finished(self, picture: Picture, layout: PixelFormat, *, overlay: bool) -> tuple[Picture, Array]:
@@ -187,7 +202,7 @@ class Worker:
 
     def _show(self, picture: Picture, frame: Frame, faces: Sequence[Face]) -> None:
         """For the window. What would have to come from the device does so only when somebody has looked at the last one."""
-        if not (picture.at_hand or self._preview.empty):
+        if self.bypass.overtaken(frame.number) or not (picture.at_hand or self._preview.empty):
             return
         try:
             boxes = tuple(_box(face.landmarks) for face in faces)
@@ -202,7 +217,19 @@ class Worker:
             self._board.note(str(as_plain(error, "The overlay for viewers")))
             return image
 
+    def _raw(self, frame: Frame) -> Outgoing:
+        """A frame as it came, finished; for the sender's thread, while this one is stuck."""
+        self.state.raw_reason = STUCK
+        picture, layout = HostPicture(frame.image), self.layout
+        shown, pixels = self._finished(picture, layout, overlay=self._config().overlay)
+        self._show(picture, frame, [])
+        size = Size.of(frame.image)
+        return Outgoing(size, pixels, layout, shown.image(), frame.number, frame.captured_at, now(), False, frame.times_ms)
+
     def _hand_over(self, outgoing: Outgoing, config: LiveConfig) -> None:
+        if self.bypass.overtaken(outgoing.number):
+            self._meters.dropped()
+            return
         if config.realtime:
             if self._outbox.put(outgoing) is not None:
                 self._meters.dropped()
@@ -215,40 +242,55 @@ class Worker:
         """The engine's frame, asked for in `layout`, or why there is none: the sentence that the overlay shows meanwhile."""
         if not config.enhance:
             return None, "Enhancement is off."
-        if self._engine is None:
+        engine = self._engine
+        if engine is None:
             return None, self._board.read("model").text or "The model is loading."
         if frame.scene != self._scene:
             self._scene = frame.scene
-            self._engine.new_scene()
+            engine.new_scene()
         try:
             if config.mode is Mode.FULL:
-                done = self._engine.enhance_frame(frame.image, frame.captured_at, config.strength, layout)
+                done = engine.enhance_frame(frame.image, frame.captured_at, config.strength, layout)
             else:
-                done = self._engine.enhance_faces(frame.image, frame.captured_at, config.strength, layout)
+                done = engine.enhance_faces(frame.image, frame.captured_at, config.strength, layout)
         except Exception as error:  # the raw frame goes out whatever happens in there
             return None, self._failed(error)
         finally:
-            self._tell_notes(self._engine)
+            self._tell_notes(engine)
         return done, done.raw_reason
 
     def _recovered(self) -> None:
         if self._failing:
             self._failing = ""
-            self._board.write("model", Health.OK, self.state.model_name)
+            self._loader.tell_well(self.state.model_name)
 
     def _tell_notes(self, engine: Engine) -> None:
         while engine.notes:
             self._board.note(engine.notes.pop(0))
 
-    def _failed(self, error: Exception) -> str:
-        """Says a failure once, not once a frame."""
+    def _failed(self, error: Exception, wanted: Wanted | None = None) -> str:
+        """Says a failure once, not once a frame; what the device can't carry any more (`wanted`, or what runs) is given up."""
+        wanted = wanted or self._wanted
+        if wanted is not None and (step := self._loader.step_down(error, wanted)):
+            _log.error("the device failed: %s", step, exc_info=error)
+            self._let_go(error)
+            return step
         known = isinstance(error, GpenLiveError)
         reason = str(error) if known else f"The engine failed ({type(error).__name__}: {str(error).partition(chr(10))[0]})."
         if reason != self._failing:
-            self._failing = reason
             _log.error("frame goes out raw: %s", reason, exc_info=error)
-            self._board.write("model", Health.WARNING, self.state.model_name, f"{reason} The raw picture goes out.")
+            self._warn(reason)
         return reason
+
+    def _warn(self, reason: str) -> None:
+        self._failing = reason
+        self._board.write("model", Health.WARNING, self.state.model_name, f"{reason} The raw picture goes out.")
+
+    def _let_go(self, error: Exception) -> None:
+        """Until something else is loaded the raw frame goes out."""
+        engine, self._engine, self._wanted, self._failing = self._engine, None, None, ""
+        if failure_of(error) is Failure.LOST:
+            keep_for_ever(engine)
 
 
 def _box(landmarks: Array) -> Box:

@@ -23,7 +23,10 @@ DEFAULT_FPS = 30.0
 
 _OPEN_TIMEOUT_S = 15.0  # MSMF and cameras that wake up take seconds
 _FIRST_FRAME_TIMEOUT_S = 5.0
-_FRAME_TIMEOUT_S = 2.0
+_FRAME_TIMEOUT_S = 0.8  # four periods of the slowest webcams (5 a second, in the dark)
+_SETTLING_TIMEOUT_S = 2.0  # for a camera whose rate isn't known yet
+_LONGEST_TIMEOUT_S = 5.0
+_MISSED_PERIODS = 4  # a camera that is slower still is given so many of its own
 _CLOSE_TIMEOUT_S = 1.0
 _RETRY_PAUSE_S = 0.01
 _DEVICES = Path("/dev")
@@ -34,7 +37,7 @@ OpenDevice = Callable[[int, Size, float], "cv2.VideoCapture | None"]
 
 # Read by OpenCV at the first capture.
 os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")  # else opening takes up to a minute
-os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")  # seconds; else a silent camera can't be released for 10 s
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")  # seconds; else a silent camera can't be released for 10 s
 os.environ.setdefault("OPENCV_AVFOUNDATION_SKIP_AUTH", "1")  # OpenCV asks on the main thread only; macOS itself asks on any
 cv2.setLogLevel(2)  # errors only: what its warnings say about cameras, SourceError says better
 
@@ -52,6 +55,8 @@ class CameraSource(Source):
             attributes are then the size of its first picture and the rate over 30 pictures (until then the one asked for).
         device: opens what stands in for the device, as `open_capture` does; the system is asked nothing about it.
 
+    `namesakes` are the numbers of all cameras that had its name when it was opened, its own among them; empty: it was not listed.
+
     Raises:
         SourceError: it does not exist, is in use, may not be used, or delivers nothing.
     """
@@ -59,16 +64,18 @@ class CameraSource(Source):
     def __init__(
         self, index: int, *, size: Size | None = None, fps: float | None = None, device: OpenDevice | None = None
     ) -> None:
-        self._index = index
+        self.index = index
         self._open_device = device or open_capture
         cameras = list_cameras() if device is None else []
         self.label = next((camera.name for camera in cameras if camera.index == index), f"Camera {index}")
+        self.namesakes = frozenset(camera.index for camera in cameras if camera.name == self.label)
         self.fps = fps or DEFAULT_FPS
         if device is None and (problem := _obstacle(index, cameras)):
             raise problem
         self._changed = threading.Condition()
         self._picture: Image | None = None
         self._opened: bool | None = None
+        self._patience_s = _SETTLING_TIMEOUT_S
         self._stop = threading.Event()
         wish = (size or DEFAULT_SIZE, self.fps)
         self._thread = threading.Thread(target=self._run, args=wish, name=f"camera-{index}", daemon=True)
@@ -80,9 +87,9 @@ class CameraSource(Source):
             raise
 
     def read(self) -> Image:
-        """The next picture, waiting for it for two seconds at most."""
+        """The next picture, waiting for it for less than a second, unless the camera is known to be a slow one."""
         with self._changed:
-            self._changed.wait_for(lambda: self._picture is not None, _FRAME_TIMEOUT_S)
+            self._changed.wait_for(lambda: self._picture is not None, self._patience_s)
             picture, self._picture = self._picture, None
         if picture is None:
             raise SourceError(
@@ -99,7 +106,7 @@ class CameraSource(Source):
         with self._changed:
             self._changed.wait_for(lambda: self._opened is not None, _OPEN_TIMEOUT_S)
             if not self._opened:
-                raise _unopened(self.label, self._index, cameras)
+                raise _unopened(self.label, self.index, cameras)
             self._changed.wait_for(lambda: self._picture is not None, _FIRST_FRAME_TIMEOUT_S)
             if self._picture is None:
                 what = f"{self.label} is open, but delivers no pictures."
@@ -107,17 +114,19 @@ class CameraSource(Source):
             return self._picture
 
     def _run(self, size: Size, fps: float) -> None:
-        capture = self._open_device(self._index, size, fps)
+        capture = self._open_device(self.index, size, fps)
         with self._changed:
             self._opened = capture is not None
             self._changed.notify_all()
         if capture is None:
             return
         times: deque[float] = deque(maxlen=_MEASURED_FRAMES + 1)
+        pauses: deque[float] = deque(maxlen=_SETTLING_FRAMES)
+        last = time.perf_counter()
         count = 0
         try:
             while not self._stop.is_set():
-                picture = _as_bgr(capture.read()[1])
+                picture = _picture_of(capture)
                 if picture is None:
                     self._stop.wait(_RETRY_PAUSE_S)
                     continue
@@ -125,8 +134,12 @@ class CameraSource(Source):
                     self._picture = picture
                     self._changed.notify_all()
                 count += 1
+                at = time.perf_counter()
+                pauses.append(at - last)
+                last = at
                 if count > _SETTLING_FRAMES:
-                    times.append(time.perf_counter())
+                    self._patience_s = min(max(_FRAME_TIMEOUT_S, _MISSED_PERIODS * max(pauses)), _LONGEST_TIMEOUT_S)
+                    times.append(at)
                 if len(times) == _MEASURED_FRAMES + 1:
                     self.fps = _MEASURED_FRAMES / (times[-1] - times[0])
                     times.clear()
@@ -175,9 +188,16 @@ def _fourcc(code: str) -> int:
     return int.from_bytes(code.encode("ascii"), "little")
 
 
+def _picture_of(capture: cv2.VideoCapture) -> Image | None:
+    try:
+        return _as_bgr(capture.read()[1])
+    except cv2.error:  # a picture that can't be decoded; the next one may
+        return None
+
+
 def _as_bgr(picture: Array | None) -> Image | None:
     """The picture as H x W x 3; None for whatever is no picture (a driver's empty or misshapen buffer)."""
-    if picture is None or picture.size == 0 or picture.dtype != np.uint8:
+    if not isinstance(picture, np.ndarray) or picture.size == 0 or picture.dtype != np.uint8:
         return None
     if picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 1):
         return cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR).astype(np.uint8, copy=False)

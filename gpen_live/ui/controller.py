@@ -228,7 +228,8 @@ class Controller(QObject):
             if self._told.get(part) != status.text:
                 self._told[part] = status.text
                 failed = status.health is Health.FAILED
-                self.noticed.emit(Notice(part, status.text, Level.ERROR if failed else Level.WARNING, retry=failed))
+                level = Level.ERROR if failed else Level.WARNING
+                self.noticed.emit(Notice(part, status.text, level, retry=failed or status.again))
         elif status.health is not Health.STARTING and part in self._told:
             del self._told[part]
             self.settled.emit(part)

@@ -322,6 +322,15 @@ def test_a_failed_part_is_said_once_and_can_be_tried_again(window: MainWindow, p
     assert window.messages.message(part) is not None
 
 
+def test_what_runs_in_place_of_what_was_asked_for_can_be_tried_again(window: MainWindow, pipeline: FakePipeline) -> None:
+    status = PartStatus(Health.WARNING, "lite-256", "Memory is too full for gpen-512. Close other programs.", again=True)
+    pipeline.state = replace(RUNNING, model=status)
+    window.controller.poll()
+    message = window.messages.message("model")
+    assert message is not None
+    assert message.retry_button.isVisible()
+
+
 def test_a_message_goes_when_its_trouble_is_over(window: MainWindow, pipeline: FakePipeline) -> None:
     pipeline.state = failed("source", "The camera was unplugged. Plug it in.", Health.WARNING)
     window.controller.poll()

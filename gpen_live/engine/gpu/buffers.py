@@ -48,7 +48,7 @@ class FrameBuffers:
 
     def read(self, fetched: Tensor, layout: PixelFormat) -> tuple[Array, bool]:
         """The pixels, which hold as long as somebody looks at them, and whether the network's picture was broken."""
-        data: Array = fetched.numpy()
+        data = self._lane.view(fetched)
         if layout is PixelFormat.BGR:
             return data[: self._picture].reshape(self.height, self.width, 3), bool(data[self._flag])
         return data[_ALIGNED:].reshape(self._planes), bool(data[0])

@@ -5,21 +5,26 @@ Imports torch at import time: import this module late.
 
 from __future__ import annotations
 
+import itertools
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from weakref import WeakSet
+from weakref import WeakSet, WeakValueDictionary
 
 import torch
 from torch import Tensor
 
+from gpen_live.engine.failures import keep_for_ever
 from gpen_live.engine.runtimes.replay import capture
 from gpen_live.engine.runtimes.streams import give_memory_back
+from gpen_live.frame import Array
 
 _CHUNKS = 4
 _COPYING_THREADS = 4  # more do not copy faster, and take cores from the streamer's game
 _WARM_UPS = 3
+_RECENT = 8  # pieces of page-locked memory that are not freed yet: sender and window have let go of them by then
 
 Work = Callable[[], None]
 
@@ -39,6 +44,11 @@ class Lane(ABC):
     @abstractmethod
     def host(self, *shape: int, dtype: torch.dtype) -> Tensor:
         """Memory of the host that the device reads and writes by itself."""
+
+    def view(self, memory: Tensor) -> Array:
+        """What `host` gave, for those outside, as long as they look at it."""
+        array: Array = memory.numpy()
+        return array
 
     @abstractmethod
     def upload(self, image: Tensor, staging: Tensor, frame: Tensor) -> None:
@@ -61,6 +71,10 @@ class Lane(ABC):
         """Waits until nothing uses the memory any more, whatever became of the work. Never raises RuntimeError."""
 
     @abstractmethod
+    def abandon(self) -> None:
+        """The device is lost: nothing that it may have to do with is freed any more, wherever it is still looked at."""
+
+    @abstractmethod
     def between(self, start: str, end: str) -> float:
         """Milliseconds between two marks that were waited for."""
 
@@ -78,6 +92,9 @@ class CudaLane(Lane):
         self._recorder = torch.cuda.Stream(device, priority=stream.priority)  # type: ignore[no-untyped-call]
         self._graphs: WeakSet[torch.cuda.CUDAGraph] = WeakSet()
         self._events: dict[str, torch.cuda.Event] = {}
+        self._lent: WeakValueDictionary[int, Tensor | Array] = WeakValueDictionary()
+        self._recent: deque[Tensor] = deque()
+        self._numbers = itertools.count()
         torch.set_num_threads(min(_COPYING_THREADS, torch.get_num_threads()))
 
     def working(self) -> AbstractContextManager[object]:
@@ -89,7 +106,15 @@ class CudaLane(Lane):
         PyTorch keeps it once nobody looks at it any more, and gives it out again: after some frames nothing is allocated, and
         no picture is written over that sender or window still hold.
         """
-        return torch.empty(shape, dtype=dtype, pin_memory=True)
+        memory = torch.empty(shape, dtype=dtype, pin_memory=True)
+        self._recent.append(memory)
+        self._lent[next(self._numbers)] = memory
+        return memory
+
+    def view(self, memory: Tensor) -> Array:
+        array = super().view(memory)
+        self._lent[next(self._numbers)] = array  # its memory outlives the tensor
+        return array
 
     def upload(self, image: Tensor, staging: Tensor, frame: Tensor) -> None:
         """In bands, each on its way while the next one is staged; a frame that lies in page-locked memory goes directly."""
@@ -123,11 +148,16 @@ class CudaLane(Lane):
 
     def wait(self, name: str) -> None:
         self._events[name].synchronize()
+        while len(self._recent) > _RECENT:  # the device is well: now they may go, see `keep_for_ever`
+            self._recent.popleft()
 
     def settle(self) -> None:
         with suppress(RuntimeError):  # what failed has been told
             self._stream.synchronize()
             give_memory_back()
+
+    def abandon(self) -> None:
+        keep_for_ever([self, *self._lent.values()])
 
     def between(self, start: str, end: str) -> float:
         return float(self._events[start].elapsed_time(self._events[end]))
@@ -161,6 +191,9 @@ class HostLane(Lane):
 
     def settle(self) -> None:
         """Nothing to wait for."""
+
+    def abandon(self) -> None:
+        """The processor is not lost."""
 
     def between(self, start: str, end: str) -> float:
         return (self._marks[end] - self._marks[start]) * 1e3

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from gpen_live.engine.convert import convert, restore
 from gpen_live.engine.enhancer import Enhancer, NetworkError
+from gpen_live.engine.failures import Failure, failure_of, keep_for_ever
 from gpen_live.engine.gpu import kernels
 from gpen_live.engine.gpu.buffers import FrameBuffers
 from gpen_live.engine.gpu.faces import KEPT, NUMBERS, RECALLED, WEIGHT, face_numbers
@@ -87,7 +88,7 @@ class GpuPath:
             last.forget()
 
     def stage(self, image: Image) -> Image:
-        there: Image = self._lane.host(*image.shape, dtype=torch.uint8).numpy()
+        there: Image = self._lane.view(self._lane.host(*image.shape, dtype=torch.uint8))
         np.copyto(there, image)  # PyTorch would take all cores for it
         return there
 
@@ -218,7 +219,11 @@ class GpuPath:
         except NetworkError:
             raise
         except RuntimeError as error:
-            self._drop()
+            if failure_of(error) is Failure.LOST:
+                keep_for_ever(self)
+                self._lane.abandon()
+            else:
+                self._drop()
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise NetworkError(f"The network {self._enhancer.spec.name} failed ({reason}).") from error
         except BaseException:
