@@ -13,17 +13,6 @@ from pathlib import Path
 
 from bootstrap import SetupError
 
-CAMERA = {"n_devs": "1", "node_types": "0x1", "vid_cap_nr": "0"}
-"""vivid's parameters: one camera, /dev/video0."""
-
-LOOPBACKS = {
-    "devices": "3",
-    "video_nr": "10,11,12",
-    "card_label": '"GPEN Live,Film camera,Open loopback"',
-    "exclusive_caps": "1,1,0",
-}
-"""v4l2loopback's: the app's virtual camera, one that serves as a camera, and one that can always be asked to be an output."""
-
 _ENVIRONMENT = {
     **os.environ,
     "DEBIAN_FRONTEND": "noninteractive",
@@ -64,7 +53,14 @@ def call(*command: str | Path, cwd: Path | None = None, log: Path | None = None)
         SetupError: it failed; with the end of what it said, which is in `log` in full.
     """
     done = subprocess.run(
-        command, cwd=cwd, env=_ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
+        command,
+        cwd=cwd,
+        env=_ENVIRONMENT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )
     if log is not None:
         log.write_text(done.stdout + done.stderr, encoding="utf-8")
@@ -96,14 +92,19 @@ def need(programs: dict[str, str]) -> None:
 
 def kernel_version() -> str:
     """Debian's newest stock kernel, such as "6.1.0-56-amd64"."""
-    depends = _depends("linux-image-amd64")
+    return candidate("linux-image-amd64").removeprefix("linux-image-")
+
+
+def candidate(package: str) -> str:
+    """The versioned package that Debian's `package` stands for now, such as linux-source-6.1 for linux-source."""
+    depends = _depends(package)
     if not depends and os.geteuid() == 0:
         call("apt-get", "update", "--quiet")
-        depends = _depends("linux-image-amd64")
-    versions = [match[1] for name in depends if (match := re.fullmatch(r"linux-image-(\d.*)", name))]
-    if not versions:
-        raise SetupError("apt knows no stock kernel (linux-image-amd64). Run: sudo apt-get update")
-    return versions[0]
+        depends = _depends(package)
+    names = [name for name in depends if re.match(r"linux-\w+-\d", name)]
+    if not names:
+        raise SetupError(f"apt knows no {package}. Run: sudo apt-get update")
+    return names[0]
 
 
 def unpack(names: Sequence[str], folder: Path) -> None:
@@ -133,8 +134,21 @@ def _depends(package: str) -> list[str]:
 def guest_script(job: Job, before: str) -> Path:
     """Writes the guest's first program: it runs `before`, then the tests, says how they ended, and turns the machine off."""
     ini = job.root / "tests" / "real_camera" / "guest" / "pytest.ini"
-    pytest = [job.python, "-m", "pytest", "-c", ini, f"--rootdir={job.root}", "-p", "pytest_timeout", "-p", "no:cacheprovider", "-p", "no:terminalprogress"]
-    pytest += ["-v", "--color=no", f"--junitxml={job.out / 'results.xml'}", *job.tests, *job.arguments]
+    pytest = [
+        job.python,
+        "-m",
+        "pytest",
+        "-c",
+        ini,
+        f"--rootdir={job.root}",
+        "-p",
+        "pytest_timeout",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:terminalprogress",
+    ]
+    pytest += ["-v", "--color=no", "--durations=8", f"--junitxml={job.out / 'results.xml'}", *job.tests, *job.arguments]
     script = job.scratch / "guest.sh"
     script.write_text(
         f"""#!/bin/sh
@@ -154,8 +168,3 @@ echo "GUEST-DOWN $(cut -d' ' -f1 /proc/uptime) s"
     )
     script.chmod(0o755)
     return script
-
-
-def parameters(values: dict[str, str], prefix: str = "") -> str:
-    """Module parameters as on a command line; `prefix` ("vivid.") for the kernel's own."""
-    return " ".join(f"{prefix}{name}={value}" for name, value in values.items())

@@ -7,7 +7,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests.real_camera.machine import CAMERA, LOOPBACKS, Job, call, guest_script, header_packages, kernel_version, need, parameters, say, unpack
+from tests.real_camera.machine import Job, call, guest_script, header_packages, kernel_version, need, say, unpack
+from tests.real_camera.parameters import CAMERA, LOOPBACKS, spelled
 
 FOLDERS = ("io",)
 """The folders of tests that this guest runs."""
@@ -72,7 +73,7 @@ def command(job: Job) -> list[str]:
     script = guest_script(
         job,
         f"mkdir -p /lib/modules && ln -sfn {modules} /lib/modules/\n"
-        f"modprobe vivid {parameters(CAMERA)} && modprobe v4l2loopback {parameters(LOOPBACKS)} || echo 'the drivers do not load'",
+        f"modprobe vivid {spelled(CAMERA)} && modprobe v4l2loopback {spelled(LOOPBACKS)} || echo 'the drivers do not load'",
     )
     initrd = _initrd(job, kernel, version, script)
     share = "security_model=none,multidevs=remap"

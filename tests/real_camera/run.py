@@ -18,7 +18,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "packaging")]
 
 from bootstrap import SetupError, main, prepare  # noqa: E402
-
 from tests.real_camera import qemu, uml  # noqa: E402
 from tests.real_camera.machine import Job, say  # noqa: E402
 from tests.real_camera.verdict import judge  # noqa: E402
@@ -33,7 +32,7 @@ def _run() -> int:
     parser.add_argument("--python", type=Path, help="interpreter that has what the tests need; by default .venv is set up")
     parser.add_argument("--limit", type=int, default=600, help="seconds that the tests may take in the guest")
     parser.add_argument("--keep", type=Path, help="an empty folder for what the guest leaves behind (log, results, pictures)")
-    parser.add_argument("pytest", nargs="*", help="arguments for pytest in the guest, after --")
+    parser.add_argument("--only", metavar="EXPRESSION", help="run only the tests that pytest's -k would choose")
     options = parser.parse_args()
     if not sys.platform.startswith("linux"):
         raise SetupError("These tests need a Linux machine to boot their guest on.")
@@ -46,12 +45,14 @@ def _run() -> int:
         out = options.keep or Path(scratch) / "out"
         out.mkdir(parents=True, exist_ok=True)
         tests = sorted(path for folder in machine.FOLDERS for path in (GUEST / folder).glob("test_*.py"))
-        job = Job(cache, Path(scratch), out.absolute(), python, ROOT, tests, options.pytest, options.limit)
+        job = Job(
+            cache, Path(scratch), out.absolute(), python, ROOT, tests, ["-k", options.only] if options.only else [], options.limit
+        )
         command = machine.command(job)
         say(f"The guest boots after {time.monotonic() - begun:.0f} s of preparations.")
         log = _boot(command, options.limit + _BOOT_S)
         (out / "guest.log").write_text(log, encoding="utf-8")
-        problems, summary = judge(log, out / "results.xml", [] if options.pytest else [path.stem for path in tests])
+        problems, summary = judge(log, out / "results.xml", [] if options.only else [path.stem for path in tests])
     for problem in problems:
         say(problem)
     print(f"===== real camera ({options.machine}): {summary} in {time.monotonic() - begun:.2f}s =====")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gpen_live.sinks import loopback
 from tests.real_camera.guest.programs import wait_until
+from tests.real_camera.parameters import LOOPBACKS
 
 CAMERA, VIRTUAL, FILM, OPEN = "/dev/video0", "/dev/video10", "/dev/video11", "/dev/video12"
 _VIVID = Path("/sys/bus/platform/drivers/vivid")
@@ -57,6 +58,13 @@ def by_root(command: str) -> tuple[str, ...]:
 def loopbacks_loaded() -> bool:
     """Whether the virtual camera's driver is there."""
     return loopback.module_loaded() and bool(loopback.virtual_devices())
+
+
+def reload_loopbacks() -> None:
+    """The loopbacks as the guest's start left them."""
+    call("modprobe", "-r", "v4l2loopback")
+    call("modprobe", "v4l2loopback", *(f"{name}={value.strip(chr(34))}" for name, value in LOOPBACKS.items()))
+    wait_until(lambda: all(Path(node).exists() for node in (VIRTUAL, FILM, OPEN)))
 
 
 def _text(path: Path) -> str:

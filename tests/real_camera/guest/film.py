@@ -1,6 +1,9 @@
-"""Another program: shows numbered pictures on a loopback, which thereby is a camera. `film DEVICE WIDTHxHEIGHT FOURCC FPS [FIRST]`.
+"""Another program: shows numbered pictures on a loopback, which thereby is a camera.
 
-Talks to the driver itself, since no library sends MJPG. Ends when it is terminated.
+`film DEVICE WIDTHxHEIGHT FOURCC FPS FIRST [forgotten]`.
+
+Talks to the driver itself, since no library sends MJPG. Ends when it is terminated; "forgotten": without telling the driver, as
+programs end that only ever call write().
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import cv2
 from gpen_live.frame import Array, Image, Size
 from tests.real_camera.guest.numbered import BITS, picture
 
-_VIDIOC_S_FMT = 0xC0D05605
+_VIDIOC_S_FMT, _VIDIOC_STREAMON = 0xC0D05605, 0x40045612
 _OUTPUT, _NO_FIELD, _SRGB = 2, 1, 8
 
 
@@ -61,11 +64,13 @@ def open_output(device: str, size: Size, fourcc: str) -> int:
 
 
 def main() -> None:
-    device, sides, fourcc, fps, *first = sys.argv[1:]
+    device, sides, fourcc, fps, first, *how = sys.argv[1:]
     width, height = map(int, sides.split("x"))
     size, layout, period = Size(width, height), LAYOUTS[fourcc], 1 / float(fps)
     descriptor = open_output(device, size, fourcc)
-    number = int(first[0]) if first else 0
+    if "forgotten" not in how:
+        fcntl.ioctl(descriptor, _VIDIOC_STREAMON, struct.pack("=I", _OUTPUT))
+    number = int(first)
     due = time.monotonic()
     while True:
         os.write(descriptor, layout(picture(number % 2**BITS, size)).tobytes())

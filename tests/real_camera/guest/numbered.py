@@ -1,4 +1,4 @@
-"""Pictures that carry their number where every camera format keeps it: in blocks of black and white, at the top and at the bottom."""
+"""Pictures that carry their number where every format keeps it: in blocks of black and white, at the top and at the bottom."""
 
 from __future__ import annotations
 
@@ -64,4 +64,4 @@ def _background(size: Size) -> Image:
     x = np.linspace(60, 190, size.width, dtype=np.float32)[None, :]
     y = np.linspace(50, 180, size.height, dtype=np.float32)[:, None]
     planes = (x + 0 * y, y + 0 * x, (x + y) / 2)
-    return np.stack(planes, axis=-1).astype(np.uint8)
+    return np.asarray(np.stack(planes, axis=-1), dtype=np.uint8)

@@ -49,6 +49,11 @@ class Program:
         self._process.wait()
         self._reader.join()
 
+    def kill(self) -> None:
+        """Ends it at once, without its knowledge."""
+        self._process.kill()
+        self._process.wait()
+
     def wait_for_lines(self, count: int) -> list[str]:
         """Its first `count` lines, once they are there."""
         wait_until(lambda: len(self.lines) >= count or self._process.poll() is not None)
@@ -67,9 +72,9 @@ class Program:
             self.lines.append(line)
 
 
-def film(device: str, size: Size, fourcc: str = "YU12", fps: float = 15, first: int = 0) -> Program:
+def film(device: str, size: Size, fourcc: str = "YU12", fps: float = 10, first: int = 0, *, streams: bool = True) -> Program:
     """Shows numbered pictures on a loopback, which is a camera from then on: see `film.py`."""
-    program = Program("film", device, size, fourcc, fps, first)
+    program = Program("film", device, size, fourcc, fps, first, *([] if streams else ["forgotten"]))
     program.wait_for_lines(1)
     return program
 

@@ -1,4 +1,4 @@
-"""The whole live path between real drivers: a camera with numbered pictures, the pipeline's threads, the virtual camera, a viewer."""
+"""The whole live path between real drivers: a camera with numbered pictures, the pipeline, the virtual camera, a viewer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def no_network(_: object) -> NoReturn:
 @contextmanager
 def live(source: str, sink: str = "vcam") -> Iterator[LivePipeline]:
     """The pipeline, running; on an emulated processor the networks are left out."""
-    config = LiveConfig(source=source, sink=sink, size=SIZE, fps=15, enhance=False)
+    config = LiveConfig(source=source, sink=sink, size=SIZE, fps=10, enhance=False)
     pipeline = LivePipeline(config, outside=Outside(load=no_network))
     pipeline.start()
     try:
@@ -144,5 +144,3 @@ def test_viewers_that_come_and_go_change_nothing() -> None:
             goes_on(pipeline)
         check(seen_now(5))
         assert pipeline.snapshot().sink.health is Health.OK
-
-
