@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
+from os import close as _close
 from pathlib import Path
 
 from gpen_live import v4l2
@@ -70,7 +70,7 @@ class Claim:
 
     def close(self) -> None:
         if self._descriptor is not None:
-            os.close(self._descriptor)
+            _close(self._descriptor)
             self._descriptor = None
 
 

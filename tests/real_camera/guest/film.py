@@ -1,9 +1,9 @@
 """Another program: shows numbered pictures on a loopback, which thereby is a camera.
 
-`film DEVICE WIDTHxHEIGHT FOURCC FPS FIRST [forgotten]`.
+`film DEVICE WIDTHxHEIGHT FOURCC FPS FIRST [forgotten] [face]`.
 
 Talks to the driver itself, since no library sends MJPG. Ends when it is terminated; "forgotten": without telling the driver, as
-programs end that only ever call write().
+programs end that only ever call write(); "face": the demo camera's person instead of soft colours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable
 import cv2
 
 from gpen_live.frame import Array, Image, Size
-from tests.real_camera.guest.numbered import BITS, picture
+from tests.real_camera.guest.numbered import BITS, picture, stamped
 
 _VIDIOC_S_FMT, _VIDIOC_STREAMON = 0xC0D05605, 0x40045612
 _OUTPUT, _NO_FIELD, _SRGB = 2, 1, 8
@@ -63,17 +63,26 @@ def open_output(device: str, size: Size, fourcc: str) -> int:
     return descriptor
 
 
+def face(size: Size) -> Callable[[int], Image]:
+    """Numbered pictures of somebody whose face moves."""
+    from gpen_live.sources.demo_scene import DemoScene  # reads a photo, which takes a while
+
+    scene = DemoScene(size, fps=10)
+    return lambda number: stamped(scene.frame(number), number)
+
+
 def main() -> None:
     device, sides, fourcc, fps, first, *how = sys.argv[1:]
     width, height = map(int, sides.split("x"))
     size, layout, period = Size(width, height), LAYOUTS[fourcc], 1 / float(fps)
+    scene = face(size) if "face" in how else lambda number: picture(number, size)
     descriptor = open_output(device, size, fourcc)
     if "forgotten" not in how:
         fcntl.ioctl(descriptor, _VIDIOC_STREAMON, struct.pack("=I", _OUTPUT))
     number = int(first)
     due = time.monotonic()
     while True:
-        os.write(descriptor, layout(picture(number % 2**BITS, size)).tobytes())
+        os.write(descriptor, layout(scene(number % 2**BITS)).tobytes())
         print(number, flush=True)
         number += 1
         due = max(due + period, time.monotonic())

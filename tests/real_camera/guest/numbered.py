@@ -11,7 +11,7 @@ import numpy as np
 from gpen_live.frame import Image, Size
 
 BITS = 12
-_BLOCK = 32
+BLOCK = 32
 _SQUARE = 96
 
 
@@ -36,26 +36,36 @@ def picture(number: int, size: Size) -> Image:
     left = number * 37 % (size.width - _SQUARE)
     top = size.height // 2 - _SQUARE // 2
     out[top : top + _SQUARE, left : left + _SQUARE] = (40, 200, 220)
+    return stamped(out, number)
+
+
+def stamped(image: Image, number: int) -> Image:
+    """`image` itself, with the number written into it."""
     for bit in range(BITS):
         white = 255 * (number >> bit & 1)
-        out[:_BLOCK, bit * _BLOCK : (bit + 1) * _BLOCK] = white
-        out[-_BLOCK:, bit * _BLOCK : (bit + 1) * _BLOCK] = 255 - white
-    return out
+        image[:BLOCK, bit * BLOCK : (bit + 1) * BLOCK] = white
+        image[-BLOCK:, bit * BLOCK : (bit + 1) * BLOCK] = 255 - white
+    return image
+
+
+def number_of(image: Image) -> int | None:
+    """The number in a picture; None where above and below are of different frames."""
+    top, bottom = _read(image[:BLOCK]), _read(image[-BLOCK:]) ^ (2**BITS - 1)
+    return top if top == bottom else None
 
 
 def look(image: Image) -> Seen:
     """Reads a picture's number, and compares it with the one that was sent under that number."""
-    top = _read(image[:_BLOCK])
-    bottom = _read(image[-_BLOCK:]) ^ (2**BITS - 1)
-    if top != bottom:
-        return Seen(top, False, -1.0)
-    return Seen(top, True, float(cv2.absdiff(image, picture(top, Size.of(image))).mean()))
+    number = number_of(image)
+    if number is None:
+        return Seen(_read(image[:BLOCK]), False, -1.0)
+    return Seen(number, True, float(cv2.absdiff(image, picture(number, Size.of(image))).mean()))
 
 
 def _read(strip: Image) -> int:
-    quarter = _BLOCK // 4
+    quarter = BLOCK // 4
     inner = strip[quarter:-quarter]
-    means = (inner[:, bit * _BLOCK + quarter : (bit + 1) * _BLOCK - quarter].mean() for bit in range(BITS))
+    means = (inner[:, bit * BLOCK + quarter : (bit + 1) * BLOCK - quarter].mean() for bit in range(BITS))
     return sum(1 << bit for bit, mean in enumerate(means) if mean > 127)
 
 

@@ -72,9 +72,12 @@ class Program:
             self.lines.append(line)
 
 
-def film(device: str, size: Size, fourcc: str = "YU12", fps: float = 10, first: int = 0, *, streams: bool = True) -> Program:
+def film(
+    device: str, size: Size, fourcc: str = "YU12", fps: float = 10, first: int = 0, *, streams: bool = True, face: bool = False
+) -> Program:
     """Shows numbered pictures on a loopback, which is a camera from then on: see `film.py`."""
-    program = Program("film", device, size, fourcc, fps, first, *([] if streams else ["forgotten"]))
+    how = [*([] if streams else ["forgotten"]), *(["face"] if face else [])]
+    program = Program("film", device, size, fourcc, fps, first, *how)
     program.wait_for_lines(1)
     return program
 

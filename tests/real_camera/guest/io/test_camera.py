@@ -116,9 +116,8 @@ def test_torn_off_by_the_drivers_own_disconnect() -> None:
         read(source)
         drivers.control("disconnect", 1)
         assert "stopped delivering" in error_of(source).what
-        with pytest.raises(SourceError) as caught:
+        with pytest.raises(SourceError):
             CameraSource(0)
-        assert caught.value.what == "There is no camera 0."
     with closing(CameraSource(0, size=SMALL)) as again:  # vivid is back once nobody holds it any more
         assert read(again).any()
 
