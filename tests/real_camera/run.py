@@ -30,7 +30,7 @@ def _run() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("machine", choices=("qemu", "uml"))
     parser.add_argument("--python", type=Path, help="interpreter that has what the tests need; by default .venv is set up")
-    parser.add_argument("--limit", type=int, default=600, help="seconds that the tests may take in the guest")
+    parser.add_argument("--limit", type=int, default=900, help="seconds that the tests may take in the guest")
     parser.add_argument("--keep", type=Path, help="an empty folder for what the guest leaves behind (log, results, pictures)")
     parser.add_argument("--only", metavar="EXPRESSION", help="run only the tests that pytest's -k would choose")
     options = parser.parse_args()
@@ -44,6 +44,7 @@ def _run() -> int:
     with tempfile.TemporaryDirectory(prefix="gpen-live-guest-") as scratch:
         out = options.keep or Path(scratch) / "out"
         out.mkdir(parents=True, exist_ok=True)
+        (out / "results.xml").unlink(missing_ok=True)  # an earlier run's
         tests = sorted(path for folder in machine.FOLDERS for path in (GUEST / folder).glob("test_*.py"))
         job = Job(
             cache, Path(scratch), out.absolute(), python, ROOT, tests, ["-k", options.only] if options.only else [], options.limit
