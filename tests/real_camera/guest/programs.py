@@ -14,7 +14,7 @@ from typing import Any
 
 from gpen_live.frame import Size
 
-_PATIENCE_S = 60.0  # to start takes seconds on an emulated processor
+_PATIENCE_S = 120.0  # to start takes seconds on an emulated processor
 
 
 @dataclass(frozen=True)

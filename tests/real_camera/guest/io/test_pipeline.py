@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,6 +87,21 @@ def test_the_camera_is_unplugged_and_comes_back() -> None:
         took = source_is(pipeline, Health.OK)
         goes_on(pipeline)
         print(f"back {took:.1f} s after its return as {drivers.camera_node()}")
+
+
+def test_the_camera_comes_back_under_another_number() -> None:
+    with live("camera:0") as pipeline:
+        holding = os.open(drivers.CAMERA, os.O_RDWR)  # as a program does that has not noticed yet
+        try:
+            drivers.unplug()
+            drivers.plug_in()
+            assert drivers.camera_node() not in (None, drivers.CAMERA)
+            source_is(pipeline, Health.WARNING)
+            source_is(pipeline, Health.OK)
+            captured = pipeline.meters.counts().captured
+            wait_until(lambda: pipeline.meters.counts().captured > captured + 5)
+        finally:
+            os.close(holding)
 
 
 def test_the_camera_falls_silent_without_an_error() -> None:
