@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from os import close as _close
 from pathlib import Path
+
+from gpen_live import v4l2
+from gpen_live.frame import Size
 
 LABEL = "GPEN Live"
 """The card label that SETUP_COMMAND gives to our device: what other programs show in their lists of cameras."""
 
 INSTALL_COMMAND = "sudo apt install v4l2loopback-dkms"
-SETUP_COMMAND = f'sudo modprobe v4l2loopback devices=1 video_nr=10 card_label="{LABEL}" exclusive_caps=1'
+# With the driver's own two buffers, a program that lags by a frame is shown pictures while they are written over.
+SETUP_COMMAND = f'sudo modprobe v4l2loopback devices=1 video_nr=10 card_label="{LABEL}" exclusive_caps=1 max_buffers=4'
 UNLOAD_COMMAND = "sudo modprobe -r v4l2loopback"
 
 _DEVICES = Path("/sys/devices/virtual/video4linux")
@@ -38,3 +43,42 @@ def virtual_devices() -> dict[str, str]:
 def own_device() -> str | None:
     """The path of the device that carries our label; None when there is none."""
     return next((path for path, label in virtual_devices().items() if label == LABEL), None)
+
+
+def shown_size(device: str) -> Size | None:
+    """The size that programs which show the device have it in; None where the driver does not say, or where there is none yet."""
+    try:
+        text = (_DEVICES / Path(device).name / "format").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    match = re.match(r"....:(\d+)x(\d+)@", text)  # "YU12:640x480@30"
+    return Size(int(match[1]), int(match[2])) if match else None
+
+
+class Claim:
+    """Has the driver offer a device to senders again once this is closed, be it by the kernel after the process was killed.
+
+    v4l2loopback (up to 0.12) forgets senders that only ever call write(), as pyvirtualcam and FFmpeg do: with exclusive_caps=1
+    the device is no output any more after their end, until the driver is loaded anew. It keeps count of those that stream.
+    """
+
+    def __init__(self, device: str) -> None:
+        try:
+            self._descriptor: int | None = v4l2.open_as_output(device)
+        except OSError:  # sending has its own way to fail
+            self._descriptor = None
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            _close(self._descriptor)
+            self._descriptor = None
+
+
+def revive(device: str) -> None:
+    """Frees a device that a forgotten sender (see `Claim`) has left neither camera nor output: nobody uses it then."""
+    try:
+        forgotten = device in virtual_devices() and not v4l2.capabilities(device) & (v4l2.CAPTURE | v4l2.OUTPUT)
+    except OSError:
+        return  # opening it says why
+    if forgotten:
+        Claim(device).close()

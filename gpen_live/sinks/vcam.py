@@ -36,6 +36,9 @@ class VirtualCameraSink(Sink):
         self.wants = native_layout(system)
         chosen = device or (loopback.own_device() if system == "Linux" else None)
         frame = even(size)
+        self._claim: loopback.Claim | None = None
+        if system == "Linux" and chosen is not None:
+            loopback.revive(chosen)
         try:
             import pyvirtualcam
 
@@ -45,7 +48,15 @@ class VirtualCameraSink(Sink):
             )
         except (RuntimeError, ValueError, OSError, ImportError) as error:
             raise explain(system, str(error), chosen) from error
+        self._device = self._camera.device if system == "Linux" else ""
         self.label = _label(self._camera.device)
+        shown = loopback.shown_size(self._device) if self._device else None
+        if shown not in (None, frame):
+            self.close()
+            raise SinkError(
+                f"Another program still shows {self.label} in {shown}.",
+                f"Close that program (OBS, a browser, a video call), or send {shown}.",
+            )
 
     def send(self, pixels: Array) -> None:
         """Sends one frame in the layout `wants`, H*3/2 x W."""
@@ -55,12 +66,17 @@ class VirtualCameraSink(Sink):
             self._camera.send(np.ascontiguousarray(pixels))
         except (RuntimeError, ValueError, TypeError, OSError) as error:
             raise SinkError(f"{self.label} took no frame ({_joined(str(error))}).", "Start the virtual camera again.") from error
+        if self._device and self._claim is None:
+            self._claim = loopback.Claim(self._device)  # not before the first frame: later drivers would give the output to it
 
     def close(self) -> None:
         """Releases the device: programs that show it get no more frames."""
         if self._camera is not None:
             self._camera.close()
             self._camera = None
+        if self._claim is not None:
+            self._claim.close()
+            self._claim = None
 
 
 def native_layout(system: str) -> PixelFormat:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import logging
-import os
 import platform
 import re
-import struct
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 
+from gpen_live import v4l2
 from gpen_live.sinks.loopback import LABEL as OWN_OUTPUT
 from gpen_live.sinks.vcam import OBS_DEVICE
 
 _SYSFS = Path("/sys/class/video4linux")
-_VIDIOC_QUERYCAP = 0x80685600
-_CAPTURE, _CAPTURE_MPLANE, _DEVICE_CAPS = 0x00000001, 0x00001000, 0x80000000
+_NO_CAMERA = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTTY, errno.EINVAL)
 _PROFILER_TIMEOUT_S = 10
 _PROBED = 4
 _log = logging.getLogger(__name__)
@@ -70,24 +69,11 @@ def _linux() -> list[CameraInfo]:
 
 def captures(device: str) -> bool:
     """Whether a V4L2 node delivers pictures (others carry metadata or are outputs); True when that can't be asked."""
-    import fcntl  # not on Windows
-
     try:
-        handle = os.open(device, os.O_RDWR | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True  # no permission, or in use: opening it as a source tells why
-    try:
-        reply = fcntl.ioctl(handle, _VIDIOC_QUERYCAP, bytes(104))
-    except OSError:
-        return False
-    finally:
-        os.close(handle)
-    # struct v4l2_capability: driver[16], card[32], bus_info[32], version, capabilities, device_caps, reserved[3]
-    capabilities, device_caps = struct.unpack_from("=II", reply, 84)
-    mask = device_caps if capabilities & _DEVICE_CAPS else capabilities
-    return bool(mask & (_CAPTURE | _CAPTURE_MPLANE))
+        return bool(v4l2.capabilities(device) & (v4l2.CAPTURE | v4l2.CAPTURE_MPLANE))
+    except OSError as error:
+        # No permission, or in use: opening it as a source tells why.
+        return error.errno not in _NO_CAMERA
 
 
 def _windows_names() -> list[str] | None:

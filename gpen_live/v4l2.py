@@ -1,0 +1,45 @@
+"""What is asked of Linux's video devices directly, by the kernel's own interface (Video4Linux2, linux/videodev2.h)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+
+CAPTURE, OUTPUT, CAPTURE_MPLANE = 0x00000001, 0x00000002, 0x00001000
+
+_VIDIOC_QUERYCAP, _VIDIOC_STREAMON = 0x80685600, 0x40045612
+_DEVICE_CAPS = 0x80000000
+_BUF_TYPE_VIDEO_OUTPUT = 2
+
+
+def capabilities(device: str) -> int:
+    """What a device node can do now: CAPTURE, OUTPUT and so on, or-ed.
+
+    Raises:
+        OSError: it can't be opened, or is no video device (ENOTTY).
+    """
+    import fcntl  # not on Windows
+
+    descriptor = os.open(device, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        reply = fcntl.ioctl(descriptor, _VIDIOC_QUERYCAP, bytes(104))
+    finally:
+        os.close(descriptor)
+    # struct v4l2_capability: driver[16], card[32], bus_info[32], version, capabilities, device_caps, reserved[3]
+    all_nodes, this_node = struct.unpack_from("=II", reply, 84)
+    return int(this_node if all_nodes & _DEVICE_CAPS else all_nodes)
+
+
+def open_as_output(device: str) -> int:
+    """A descriptor that is known to the driver as one that sends; whoever opens it closes it.
+
+    Raises:
+        OSError: it can't be opened.
+    """
+    import fcntl
+
+    descriptor = os.open(device, os.O_RDWR | os.O_NONBLOCK)
+    with contextlib.suppress(OSError):  # v4l2loopback has taken note before it says that there is no format yet
+        fcntl.ioctl(descriptor, _VIDIOC_STREAMON, struct.pack("=i", _BUF_TYPE_VIDEO_OUTPUT))
+    return descriptor

@@ -1,0 +1,122 @@
+"""The whole app, with a network and its window, between a real camera and a real virtual camera."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from gpen_live.frame import Image, Size
+from tests.real_camera.guest import drivers
+from tests.real_camera.guest.film import face
+from tests.real_camera.guest.numbered import BLOCK, number_of
+from tests.real_camera.guest.programs import film, wait_until
+
+SIZE = Size(640, 480)
+OUT = Path(os.environ["GPEN_LIVE_OUT"])
+SECONDS = 40
+PICTURES = 12
+
+
+@contextmanager
+def display(folder: Path) -> Iterator[str]:
+    """A screen without a screen; its picture is a file in `folder`."""
+    command = ["Xvfb", "-displayfd", "1", "-screen", "0", "1280x900x24", "-fbdir", str(folder), "-nolisten", "tcp"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert server.stdout is not None
+        yield f":{server.stdout.readline().strip()}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def screenshot(folder: Path) -> Image:
+    """What is on the screen: Xvfb keeps it as an XWD file (big-endian header, then 32 bits a pixel)."""
+    data = (folder / "Xvfb_screen0").read_bytes()
+    header = struct.unpack_from(">25I", data)
+    head, width, height, row, colours = header[0], header[4], header[5], header[12], header[19]
+    pixels = np.frombuffer(data, np.uint8, row * height, head + 12 * colours).reshape(height, row // 4, 4)
+    return np.ascontiguousarray(pixels[:, :width, :3])
+
+
+def watched(count: int) -> list[Image]:
+    """Pictures that a viewer of the virtual camera gets."""
+    capture = cv2.VideoCapture(drivers.VIRTUAL, cv2.CAP_V4L2)
+    assert capture.isOpened()
+    pictures: list[Image] = []
+    while len(pictures) < count:
+        there, image = capture.read()
+        if there:
+            pictures.append(np.asarray(image, np.uint8))
+    capture.release()
+    return pictures
+
+
+def is_camera() -> bool:
+    """Whether somebody sends to the virtual camera."""
+    capture = cv2.VideoCapture(drivers.VIRTUAL, cv2.CAP_V4L2)
+    opened = capture.isOpened()
+    capture.release()
+    return opened
+
+
+@pytest.mark.timeout(400)
+def test_a_face_is_enhanced_from_camera_to_viewer_while_the_window_shows_it(tmp_path: Path) -> None:
+    report = OUT / "report.json"
+    arguments = ["run", "--source", "camera:11", "--sink", "vcam", "--size", str(SIZE), "--model", "lite-256", "--device", "cpu"]
+    arguments += ["--seconds", str(SECONDS), "--report", str(report)]
+    with film(drivers.FILM, SIZE, "YUYV", fps=10, face=True), display(tmp_path) as name:
+        environment = {**os.environ, "DISPLAY": name, "QT_QPA_PLATFORM": "xcb", "XDG_CONFIG_HOME": str(tmp_path)}
+        app = subprocess.Popen([sys.executable, "-m", "gpen_live", *arguments], env=environment)
+        try:
+            wait_until(lambda: is_camera() or app.poll() is not None, 120)
+            wait_until(lambda: _changes(watched(1)[0]) or app.poll() is not None, 120)  # the network is there
+            seen = watched(PICTURES)
+            before = screenshot(tmp_path)
+            wait_until(lambda: not np.array_equal(before, screenshot(tmp_path)), 20)
+            cv2.imwrite(str(OUT / "window.png"), screenshot(tmp_path))
+            cv2.imwrite(str(OUT / "seen.png"), seen[-1])
+            assert app.wait(200) == 0
+        finally:
+            app.kill()
+    numbers = [number_of(image) for image in seen]
+    assert None not in numbers, numbers
+    assert numbers == sorted(numbers, key=lambda number: number or 0), "out of order"
+    assert len(set(numbers)) > PICTURES // 2, "a frozen picture"
+    around = [_difference(image)[0] for image in seen]
+    inside = [_difference(image)[1] for image in seen]
+    print(f"differences around the face up to {max(around):.2f}, in the face from {min(inside):.2f}")
+    assert max(around) < 2.5, "what is no face has changed"
+    figures = json.loads(report.read_text())
+    print(json.dumps(figures)[:3000])
+    assert sum(_changes(image) for image in seen) > PICTURES // 2, "the face is as it was"
+    assert before.std() > 20, "an empty window"
+
+
+SCENE = face(SIZE)
+
+
+def _difference(image: Image) -> tuple[float, float]:
+    """How far a picture is from the camera's of the same number, around the face and in it: mean differences, of 255."""
+    number = number_of(image)
+    if number is None:
+        return 0.0, 0.0
+    difference = cv2.absdiff(image, SCENE(number)).mean(axis=2)
+    border = np.concatenate((difference[BLOCK:-BLOCK, :100], difference[BLOCK:-BLOCK, -100:]), axis=1)
+    middle = difference[120:300, 250:390]
+    return float(border.mean()), float(middle.mean())
+
+
+def _changes(image: Image) -> bool:
+    around, inside = _difference(image)
+    return inside > 2 * around + 0.5
