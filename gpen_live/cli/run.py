@@ -14,6 +14,7 @@ from gpen_live.cli.options import FiniteRange, SizeType, check_weights, check_wr
 from gpen_live.display import display_available
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
+from gpen_live.live.budget import DEFAULT_MS
 from gpen_live.live.config import LiveConfig, Mode
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ _NO_DISPLAY = "There is no display here, so this runs without the window and pri
     metavar="PERCENT",
     help="Share of the device's time that is left to other programs, such as a game.",
 )
+@click.option(
+    "--budget",
+    type=FiniteRange(0, 5000),
+    default=DEFAULT_MS,
+    show_default=True,
+    metavar="MS",
+    help="Milliseconds that a frame may take from camera to output; under load, quality is given up for them. 0: never.",
+)
 @click.option("--frames", type=click.IntRange(1), help="End after so many captured frames.")
 @click.option("--seconds", type=FiniteRange(0.1, 1e9), help="End so many seconds after the first frame.")
 @click.option("--as-fast-as-possible", is_flag=True, help="A FILE is not played in real time; every frame is enhanced.")
@@ -58,6 +67,7 @@ def command(
     strength: float,
     device: str,
     leave_room: float,
+    budget: float,
     frames: int | None,
     seconds: float | None,
     as_fast_as_possible: bool,
@@ -86,6 +96,7 @@ def command(
         strength=strength,
         device=device,
         leave_room=leave_room / 100,
+        budget_ms=budget,
         overlay=overlay,
         realtime=not as_fast_as_possible,
         loop=not endless and not as_fast_as_possible,
@@ -177,7 +188,8 @@ def _print_meters(pipeline: LivePipeline) -> None:
         f"p95 {total.p95:.0f} ms ({stages}), faces {faces}, {busy_name(snapshot.device)} {snapshot.busy:.0%}, "
         f"dropped {snapshot.counts.dropped}"
     )
-    click.echo(f"{line}. {snapshot.raw_reason}" if snapshot.raw_reason else line)
+    said = [text for text in (snapshot.raw_reason, snapshot.thrift.given_up) if text]
+    click.echo(". ".join([line, *said]))
 
 
 def _print_summary(pipeline: LivePipeline) -> None:

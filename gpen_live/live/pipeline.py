@@ -22,6 +22,7 @@ from gpen_live.live.report import build_report
 from gpen_live.live.sender import Sender
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Snapshot
+from gpen_live.live.thrift import Keeper
 from gpen_live.live.worker import Outgoing, Preview, Worker
 from gpen_live.sinks.base import Sink
 from gpen_live.sources.base import Source
@@ -62,14 +63,16 @@ class LivePipeline:
         self.meters = Meters()
         self.started_at = now()
         self.preview: Slot[Preview] = Slot()
-        captured: Slot[Frame] = Slot()
-        finished: Slot[Outgoing] = Slot()
+        # The second place is for threads that the system holds up now and then; the worker decides who may wait there.
+        captured: Slot[Frame] = Slot(2)
+        finished: Slot[Outgoing] = Slot(2)
         self._slots: tuple[Slot[Any], ...] = (captured, finished)
         self._model_ready = threading.Event()
         self._loader = Loader(self.board, self._stop, self._model_ready, outside.load)
         self._capture = Capture(
             self._wishes, captured, self.meters, self.board, self._stop, self._ready, max_frames, outside.open_source
         )
+        self._keeper = Keeper(self._wishes, self.meters, self.board, lambda: self._capture.output_fps)
         self._worker = Worker(
             self._wishes,
             captured,
@@ -80,6 +83,7 @@ class LivePipeline:
             self.board,
             self._stop,
             self._capture.ended,
+            self._keeper,
         )
         self._sender = Sender(
             self._wishes,
@@ -168,6 +172,7 @@ class LivePipeline:
             counts=self.meters.counts(),
             faces=state.faces,
             busy=self.meters.busy_share(since),
+            thrift=self._keeper.state,
             raw_reason=state.raw_reason,
         )
 

@@ -20,9 +20,11 @@ from gpen_live.live.meters import Meters
 from gpen_live.live.room import Room
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Health
+from gpen_live.live.thrift import Keeper
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
+    from gpen_live.engine.enhancer import Enhancer
     from gpen_live.engine.processed import Picture, Processed
     from gpen_live.faces.track import Face
 
@@ -88,10 +90,11 @@ class Worker:
         board: Board,
         stop: threading.Event,
         source_ended: threading.Event,
+        keeper: Keeper,
     ) -> None:
         self._config, self._inbox, self._outbox, self._preview = config, inbox, outbox, preview
         self._loader, self._meters, self._board = loader, meters, board
-        self._stop, self._source_ended = stop, source_ended
+        self._stop, self._source_ended, self._keeper = stop, source_ended, keeper
         self.idle = threading.Event()
         self.layout = PixelFormat.BGR
         self.overlay: Callable[[Image], Image] | None = None
@@ -107,10 +110,17 @@ class Worker:
             frame = self._inbox.take(0 if ended else 0.05)
             self._adopt()
             if frame is not None:
-                self._pass_on_or_drop(frame)
+                self._pass_on_or_drop(self._newest_if_late(frame))
             elif ended:
                 self.idle.set()
                 return
+
+    def _newest_if_late(self, frame: Frame) -> Frame:
+        """The frame, or the one that waits behind it where that would get late by waiting any longer."""
+        while self._config().realtime and self._keeper.hurries(frame.captured_at) and (newer := self._inbox.take(0)) is not None:
+            self._meters.dropped()
+            frame = newer
+        return frame
 
     def stage(self, image: Image) -> Image:
         """A captured frame, laid where the device reaches it soonest. For the capture thread: here it would cost frames."""
@@ -126,19 +136,23 @@ class Worker:
         except Exception as error:  # the engine that was there goes on, or the raw frame
             self._failed(error)
             return
-        self.state.model_name = loaded.enhancer.spec.name
-        self.state.precision = loaded.enhancer.precision
+        self._keeper.take(self._engine)
+        self._name(loaded.enhancer)
         self.state.device = loaded.device_label
         self._failing = ""
 
     def _engine_with(self, loaded: Loaded) -> Engine:
         """The engine with the new network: the same one, with the faces that it follows, where the device is the same."""
         if self._engine is not None and self._engine.device == loaded.device:
-            self._engine.use(loaded.enhancer)
+            self._engine.use(loaded.enhancer, loaded.lighter)
             return self._engine
         from gpen_live.engine.engine import Engine
 
-        return Engine(loaded.device, loaded.detector, loaded.enhancer)
+        return Engine(loaded.device, loaded.detector, loaded.enhancer, lighter=loaded.lighter)
+
+    def _name(self, enhancer: Enhancer) -> None:
+        """The network in use, for the snapshot."""
+        self.state.model_name, self.state.precision = enhancer.spec.name, enhancer.precision
 
     def _pass_on_or_drop(self, frame: Frame) -> None:
         try:
@@ -179,6 +193,8 @@ class Worker:
         self._hand_over(out, config)
         self._show(picture, frame, faces)
         self._room.leave(begun, busy_ms)
+        if done is not None and self._engine is not None and self._keeper.worked(frame, begun, len(faces)):
+            self._name(self._engine.enhancer)
 
     def _finished(self, picture: Picture, layout: PixelFormat, *, overlay: bool) -> tuple[Picture, Array]:
         """The picture with all that viewers are to see, and its pixels as the sink takes them."""
@@ -204,6 +220,8 @@ class Worker:
 
     def _hand_over(self, outgoing: Outgoing, config: LiveConfig) -> None:
         if config.realtime:
+            if self._keeper.must_be_next(outgoing.captured_at) and self._outbox.take(0) is not None:
+                self._meters.dropped()
             if self._outbox.put(outgoing) is not None:
                 self._meters.dropped()
             return

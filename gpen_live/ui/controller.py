@@ -40,6 +40,7 @@ _WISHES: dict[str, tuple[str, ...]] = {
     "enhance": ("enhance",),
     "strength": ("strength",),
     "leave_room": ("leave_room",),
+    "budget_ms": ("budget_ms",),
     "vcam": ("sink",),
     "vcam_device": ("sink",),
     "overlay_to_viewers": ("overlay",),

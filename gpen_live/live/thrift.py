@@ -1,0 +1,121 @@
+"""The engine's thread within its budget: measures each frame, asks `Budget`, sets the engine's effort, says what is given up."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from gpen_live.engine.effort import Effort
+from gpen_live.live.board import Board
+from gpen_live.live.budget import Budget, Rung, Window, Worked, describe, ladder
+from gpen_live.live.clock import now
+from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.meters import Meters
+from gpen_live.live.status import Thrift
+
+if TYPE_CHECKING:
+    from gpen_live.engine.engine import Engine
+    from gpen_live.frame import Frame
+
+_LOOK_EVERY_S: Final = 0.25
+_LATEST: Final = 0.2  # share that the latest frame has in how long one is expected to take
+_SETTLING_S: Final = 1.0  # after a model has been taken up: its first frames cost more than the rest
+
+
+class Keeper:
+    """Keeps the engine within the user's budget. All methods belong to the engine's thread; `state` is for any.
+
+    Args:
+        target_fps: the rate of the output.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        config: Callable[[], LiveConfig],
+        meters: Meters,
+        board: Board,
+        target_fps: Callable[[], float],
+        clock: Callable[[], float] = now,
+    ) -> None:
+        self._config, self._meters, self._board, self._target_fps, self._clock = config, meters, board, target_fps, clock
+        self.state = Thrift()
+        self._engine: Engine | None = None
+        self._budget, self._window = Budget(), Window()
+        self._down = self._up = 0
+        self._looked_at = self._passed_at = clock()
+        self._full_s = self._all_s = self._work_s = 0.0
+        self._mode = config().mode
+
+    def take(self, engine: Engine) -> None:
+        """From now on it is this engine, or another network: what was learnt of the one before holds no more."""
+        self._engine = engine
+        self._begin()
+
+    def hurries(self, captured_at: float) -> bool:
+        """Whether the frame that waits behind one captured then would get late by waiting for it in the engine."""
+        return self._clock() + 2 * self._work_s - captured_at > self._config().budget_ms * 1e-3
+
+    def must_be_next(self, captured_at: float) -> bool:
+        """Whether a finished frame captured then would get late by waiting for another one to be sent first."""
+        return self._clock() + 2 / self._target_fps() - captured_at > self._config().budget_ms * 1e-3
+
+    def worked(self, frame: Frame, begun_at: float, faces: int) -> bool:
+        """The engine is done with a frame, and free for the next one. Whether the effort for that is another one."""
+        engine, config, at, level = self._engine, self._config(), self._clock(), self._budget.level
+        if engine is None:
+            return False
+        self._work_s += _LATEST * (at - begun_at - self._work_s)
+        if config.mode is not self._mode:
+            self._mode = config.mode
+            self._begin()
+        self._count(at)
+        if not (config.budget_ms > 0 and config.realtime):
+            if level:
+                self._begin()
+            return level > 0
+        self._window.add(Worked(frame.number, frame.captured_at, begun_at, at, faces))
+        since = self._window.since
+        if since is None or at - self._looked_at < _LOOK_EVERY_S:
+            return False
+        self._looked_at = at
+        seen = self._window.seen(self._latency_ms(since))
+        rungs = self._rungs(engine)
+        if self._budget.look(at, seen, rungs, config.budget_ms, self._target_fps()) == level:
+            return False
+        self._window.clear()
+        self._tell(engine, rungs[self._budget.level].effort, config)
+        return True
+
+    def _begin(self) -> None:
+        """At full effort again, with nothing known."""
+        assert self._engine is not None
+        self._down, self._up = self._down + self._budget.steps_down, self._up + self._budget.steps_up
+        self._budget = Budget()
+        self._window.clear()
+        self._looked_at = self._clock() + _SETTLING_S
+        self._tell(self._engine, Effort(), self._config())
+
+    def _rungs(self, engine: Engine) -> tuple[Rung, ...]:
+        return ladder(faces=self._mode is Mode.ROI, in_between=engine.in_between, lighter=len(engine.lighter))
+
+    def _latency_ms(self, since: float) -> float:
+        """Capture to sink, p95, of the frames captured `since`; what a slow sink takes is not the engine's to mend."""
+        total = self._meters.recent("end_to_end", since)
+        return max(0.0, total.p95 - self._meters.recent("send", since).p50)
+
+    def _tell(self, engine: Engine, effort: Effort, config: LiveConfig) -> None:
+        engine.effort = effort
+        budget, before = self._budget, self.state
+        words = describe(effort, config.model, [one.spec.name for one in engine.lighter])
+        steps = self._down + budget.steps_down, self._up + budget.steps_up
+        self.state = Thrift(budget.level, words, *steps, before.full_share)
+        if budget.level > before.level:
+            self._board.note(f"To stay within {config.budget_ms:g} ms: {words}.")
+
+    def _count(self, at: float) -> None:
+        took, self._passed_at = at - self._passed_at, at
+        self._all_s += took
+        self._full_s += took if self._budget.level == 0 else 0.0
+        self.state = dataclasses.replace(self.state, full_share=self._full_s / max(self._all_s, 1e-9))
