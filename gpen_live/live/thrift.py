@@ -12,6 +12,7 @@ from gpen_live.live.budget import Budget, Rung, Window, Worked, describe, ladder
 from gpen_live.live.clock import now
 from gpen_live.live.config import LiveConfig, Mode
 from gpen_live.live.meters import Meters
+from gpen_live.live.patience import Patience
 from gpen_live.live.status import Thrift
 
 if TYPE_CHECKING:
@@ -19,12 +20,11 @@ if TYPE_CHECKING:
     from gpen_live.frame import Frame
 
 _LOOK_EVERY_S: Final = 0.25
-_LATEST: Final = 0.2  # share that the latest frame has in how long one is expected to take
 _SETTLING_S: Final = 1.0  # after a model has been taken up: its first frames cost more than the rest
 
 
 class Keeper:
-    """Keeps the engine within the user's budget. All methods belong to the engine's thread; `state` is for any.
+    """Keeps the engine within the budget. All belongs to the engine's thread, but `state` to any; `patience` says who may wait.
 
     Args:
         target_fps: the rate of the output.
@@ -40,12 +40,13 @@ class Keeper:
         clock: Callable[[], float] = now,
     ) -> None:
         self._config, self._meters, self._board, self._target_fps, self._clock = config, meters, board, target_fps, clock
+        self.patience = Patience(lambda: config().budget_ms, target_fps, clock)
         self.state = Thrift()
         self._engine: Engine | None = None
         self._budget, self._window = Budget(), Window()
         self._down = self._up = 0
         self._looked_at = self._passed_at = clock()
-        self._full_s = self._all_s = self._work_s = 0.0
+        self._full_s = self._all_s = 0.0
         self._mode = config().mode
 
     def take(self, engine: Engine) -> None:
@@ -53,20 +54,12 @@ class Keeper:
         self._engine = engine
         self._begin()
 
-    def hurries(self, captured_at: float) -> bool:
-        """Whether the frame that waits behind one captured then would get late by waiting for it in the engine."""
-        return self._clock() + 2 * self._work_s - captured_at > self._config().budget_ms * 1e-3
-
-    def must_be_next(self, captured_at: float) -> bool:
-        """Whether a finished frame captured then would get late by waiting for another one to be sent first."""
-        return self._clock() + 2 / self._target_fps() - captured_at > self._config().budget_ms * 1e-3
-
     def worked(self, frame: Frame, begun_at: float, faces: int) -> bool:
         """The engine is done with a frame, and free for the next one. Whether the effort for that is another one."""
         engine, config, at, level = self._engine, self._config(), self._clock(), self._budget.level
         if engine is None:
             return False
-        self._work_s += _LATEST * (at - begun_at - self._work_s)
+        self.patience.worked(at - begun_at)
         if config.mode is not self._mode:
             self._mode = config.mode
             self._begin()

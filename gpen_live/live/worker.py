@@ -117,7 +117,8 @@ class Worker:
 
     def _newest_if_late(self, frame: Frame) -> Frame:
         """The frame, or the one that waits behind it where that would get late by waiting any longer."""
-        while self._config().realtime and self._keeper.hurries(frame.captured_at) and (newer := self._inbox.take(0)) is not None:
+        patience = self._keeper.patience
+        while self._config().realtime and patience.skips(frame.captured_at) and (newer := self._inbox.take(0)) is not None:
             self._meters.dropped()
             frame = newer
         return frame
@@ -220,7 +221,8 @@ class Worker:
 
     def _hand_over(self, outgoing: Outgoing, config: LiveConfig) -> None:
         if config.realtime:
-            if self._keeper.must_be_next(outgoing.captured_at) and self._outbox.take(0) is not None:
+            replaces = self._keeper.patience.replaces(outgoing.captured_at, waiting=not self._outbox.empty)
+            if replaces and self._outbox.take(0) is not None:
                 self._meters.dropped()
             if self._outbox.put(outgoing) is not None:
                 self._meters.dropped()

@@ -98,16 +98,3 @@ def test_another_mode_begins_at_full_effort() -> None:
     desk.frames(300)
     assert desk.engine.effort == Effort(lighter=1), "a whole frame has but its network to change"
     assert desk.keeper.state.steps_down == steps + 1, "what was counted stays counted"
-
-
-def test_who_may_wait_depends_on_the_budget() -> None:
-    desk = Desk(0.02)
-    desk.frames(60)
-    keeper, at = desk.keeper, desk.at
-    assert not keeper.hurries(at - 0.05)  # 20 ms each for this frame and the next one: 90 ms
-    assert keeper.hurries(at - 0.07)
-    assert not keeper.must_be_next(at - 0.03)  # two ticks of 33 ms: 97 ms
-    assert keeper.must_be_next(at - 0.04)
-    desk.config = replace(desk.config, budget_ms=0.0)
-    assert keeper.hurries(at)
-    assert keeper.must_be_next(at)
