@@ -16,7 +16,7 @@ import msgspec
 
 from gpen_live.frame import Size
 from gpen_live.live.budget import DEFAULT_MS
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.config import LiveConfig, Mode, Resting
 from gpen_live.paths import config_dir
 
 VERSION = 2
@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     strength: float = 1.0
     leave_room: float = 0.0
     budget_ms: float = DEFAULT_MS
+    rest: Resting = Resting.KNOWN
     vcam: bool = False
     vcam_device: str = ""
     overlay: bool = True
@@ -88,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             device=self.device,
             leave_room=self.leave_room,
             budget_ms=self.budget_ms,
+            rest=self.rest,
             overlay=self.overlay_to_viewers,
         )
 

@@ -15,7 +15,7 @@ from gpen_live.display import display_available
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
 from gpen_live.live.budget import DEFAULT_MS
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.config import LiveConfig, Mode, Resting
 
 if TYPE_CHECKING:
     from gpen_live.live.pipeline import LivePipeline
@@ -49,6 +49,13 @@ _NO_DISPLAY = "There is no display here, so this runs without the window and pri
     metavar="MS",
     help="Milliseconds that a frame may take from camera to output; under load, quality is given up for them. 0: never.",
 )
+@click.option(
+    "--rest",
+    type=click.Choice([resting.value for resting in Resting]),
+    default="known",
+    show_default=True,
+    help="When the network rests: while it is known that nobody sees the picture; whenever the window is hidden; never.",
+)
 @click.option("--frames", type=click.IntRange(1), help="End after so many captured frames.")
 @click.option("--seconds", type=FiniteRange(0.1, 1e9), help="End so many seconds after the first frame.")
 @click.option("--as-fast-as-possible", is_flag=True, help="A FILE is not played in real time; every frame is enhanced.")
@@ -68,6 +75,7 @@ def command(
     device: str,
     leave_room: float,
     budget: float,
+    rest: str,
     frames: int | None,
     seconds: float | None,
     as_fast_as_possible: bool,
@@ -97,6 +105,7 @@ def command(
         device=device,
         leave_room=leave_room / 100,
         budget_ms=budget,
+        rest=Resting(rest),
         overlay=overlay,
         realtime=not as_fast_as_possible,
         loop=not endless and not as_fast_as_possible,

@@ -17,6 +17,18 @@ class Mode(str, Enum):
     FULL = "full"
 
 
+class Resting(str, Enum):
+    """When neither faces are searched for nor the network runs, and raw frames go out.
+
+    KNOWN: while the window is hidden and it is known that no program reads the virtual camera (v4l2loopback tells). HIDDEN: also
+    where that is not known. NEVER: never.
+    """
+
+    KNOWN = "known"
+    HIDDEN = "hidden"
+    NEVER = "never"
+
+
 @dataclass(frozen=True)
 class LiveConfig:
     """Everything about one run.
@@ -33,6 +45,7 @@ class LiveConfig:
             where the rest is too little.
         budget_ms: milliseconds that a frame may take from capture to sink; under load the engine gives up, one after the other,
             what `gpen_live.live.budget.ladder` says. 0: nothing is given up.
+        rest: when to rest.
         overlay: draw latency and frame rate into the output for viewers to see.
         realtime: False runs a file as fast as the machine can, without dropping frames.
         loop: start a video file anew at its end.
@@ -50,6 +63,7 @@ class LiveConfig:
     device: str = "auto"
     leave_room: float = 0.0
     budget_ms: float = DEFAULT_MS
+    rest: Resting = Resting.KNOWN
     overlay: bool = False
     realtime: bool = True
     loop: bool = True

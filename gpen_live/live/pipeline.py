@@ -19,6 +19,7 @@ from gpen_live.live.loader import Loaded, Loader, Wanted
 from gpen_live.live.meters import WINDOW_S, Meters
 from gpen_live.live.overlay import Overlay
 from gpen_live.live.report import build_report
+from gpen_live.live.rest import Rest
 from gpen_live.live.sender import Sender
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Snapshot
@@ -73,6 +74,7 @@ class LivePipeline:
             self._wishes, captured, self.meters, self.board, self._stop, self._ready, max_frames, outside.open_source
         )
         self._keeper = Keeper(self._wishes, self.meters, self.board, lambda: self._capture.output_fps)
+        self._rest = Rest(self._wishes, lambda: self.board.read("sink").label, self._stop)
         self._worker = Worker(
             self._wishes,
             captured,
@@ -84,6 +86,7 @@ class LivePipeline:
             self._stop,
             self._capture.ended,
             self._keeper,
+            lambda: self._rest.resting,
         )
         self._sender = Sender(
             self._wishes,
@@ -118,6 +121,7 @@ class LivePipeline:
             ("engine", self._worker.run),
             ("sender", self._sender.run),
             ("loader", self._loader.run),
+            ("rest", self._rest.run),
         ):
             self._threads.append(self._thread(name, run))
         if wait_for_model:
@@ -145,6 +149,12 @@ class LivePipeline:
             self._ask_for_model()
         else:
             raise ValueError(part)
+
+    def set_seen(self, seen: bool) -> None:
+        """Tells whether the window can be seen; never told, there is none."""
+        self._rest.window = seen
+        if seen:
+            self._rest.resting = False
 
     @property
     def finished(self) -> bool:

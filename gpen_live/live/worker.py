@@ -17,6 +17,7 @@ from gpen_live.live.clock import now
 from gpen_live.live.config import LiveConfig, Mode
 from gpen_live.live.loader import Loaded, Loader
 from gpen_live.live.meters import Meters
+from gpen_live.live.rest import REASON
 from gpen_live.live.room import Room
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Health
@@ -91,10 +92,11 @@ class Worker:
         stop: threading.Event,
         source_ended: threading.Event,
         keeper: Keeper,
+        resting: Callable[[], bool],
     ) -> None:
         self._config, self._inbox, self._outbox, self._preview = config, inbox, outbox, preview
         self._loader, self._meters, self._board = loader, meters, board
-        self._stop, self._source_ended, self._keeper = stop, source_ended, keeper
+        self._stop, self._source_ended, self._keeper, self._resting = stop, source_ended, keeper, resting
         self.idle = threading.Event()
         self.layout = PixelFormat.BGR
         self.overlay: Callable[[Image], Image] | None = None
@@ -235,6 +237,8 @@ class Worker:
         """The engine's frame, asked for in `layout`, or why there is none: the sentence that the overlay shows meanwhile."""
         if not config.enhance:
             return None, "Enhancement is off."
+        if self._resting():
+            return None, REASON
         if self._engine is None:
             return None, self._board.read("model").text or "The model is loading."
         if frame.scene != self._scene:

@@ -7,13 +7,25 @@ import sys
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
+from gpen_live.live.config import Resting
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.theme import UNIT
 from gpen_live.ui.widgets import ComboBox, Switch, WrappedLabel, button, label
 
 ROOM = (("None", 0.0), ("A quarter", 0.25), ("Half", 0.5), ("Three quarters", 0.75))
 BUDGETS = (("50 ms", 50.0), ("100 ms", 100.0), ("200 ms", 200.0), ("300 ms", 300.0), ("None", 0.0))
+RESTS = (
+    ("When nobody watches", Resting.KNOWN),
+    ("When the window is hidden", Resting.HIDDEN),
+    ("Never", Resting.NEVER),
+)
 THEMES = (("Like the system", "system"), ("Dark", "dark"), ("Light", "light"))
+
+
+_ABOUT_REST = (
+    "Then the raw picture goes out, and the network has nothing to do. Only on Linux it is known whether a program reads the "
+    "virtual camera; elsewhere it rests while this window is hidden, or never."
+)
 
 
 def devices(platform: str, current: str) -> list[tuple[str, str]]:
@@ -55,6 +67,8 @@ class SettingsDialog(QDialog):
         self.room.picked.connect(lambda share: controller.update(leave_room=share))
         self.budget = ComboBox("Latency budget")
         self.budget.picked.connect(lambda budget: controller.update(budget_ms=budget))
+        self.rest = ComboBox("Rest")
+        self.rest.picked.connect(lambda rest: controller.update(rest=rest))
         self.vcam_device = QLineEdit()
         self.vcam_device.setAccessibleName("Virtual camera")
         self.vcam_device.setPlaceholderText("The first one")
@@ -84,6 +98,7 @@ class SettingsDialog(QDialog):
             "The longest way from camera to output. Under load, fine work is given up to hold it, as the window then says.",
             self.budget,
         )
+        self._row("Rest", _ABOUT_REST, self.rest)
         self._row("Virtual camera", where, self.vcam_device)
         self._row("Show the overlay to viewers", "Draws latency and frame rate into the picture that goes out.", self.to_viewers)
         self._row("Latency overlay in this window", "Seen by you alone (O).", self.overlay)
@@ -105,6 +120,7 @@ class SettingsDialog(QDialog):
         self.device.fill(devices(sys.platform, config.device), config.device)
         self.room.fill(rooms(config.leave_room), config.leave_room)
         self.budget.fill(budgets(config.budget_ms), config.budget_ms)
+        self.rest.fill(RESTS, config.rest)
         self.theme.fill(THEMES, settings.theme)
         self.to_viewers.setChecked(config.overlay)
         self.overlay.setChecked(settings.overlay)

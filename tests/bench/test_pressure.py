@@ -12,7 +12,7 @@ from gpen_live.bench.pressure import PHASES, Run, Second, Summary, _half_the_mac
 
 
 def run(budget_ms: float) -> Run:
-    seconds = [Second(float(i + 1), 30.0 - i % 3, 40.0, 60.0 + i, i // 5) for i in range(30)]
+    seconds = [Second(float(i + 1), 30.0 - i % 3 - budget_ms / 10, 40.0, 60.0 + i + budget_ms, i // 5) for i in range(30)]
     phases = [Summary(phase, 29.5, 29.0, 40.0, 61.5, i, "less is done" if i else "") for i, phase in enumerate(PHASES)]
     return Run(budget_ms, seconds, phases)
 

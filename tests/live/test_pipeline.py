@@ -598,3 +598,17 @@ def test_as_fast_as_possible_gives_nothing_up(world: World, running: list[LivePi
     wait_for(lambda: pipeline.finished)
     assert world.engine.effort == Effort()
     assert len(world.sink.sent) == 60
+
+
+def test_while_nobody_looks_raw_frames_go_out_and_the_network_rests(world: World, running: list[LivePipeline]) -> None:
+    pipeline = start(running, wait_for_model=True)
+    pipeline.set_seen(True)
+    wait_for(lambda: world.sink.sent and world.sink.sent[-1][5, 5, 0] == 150)
+    pipeline.set_seen(False)
+    wait_for(lambda: world.sink.sent[-1][5, 5, 0] == 50)
+    assert "Resting" in pipeline.snapshot().raw_reason
+    pipeline.set_seen(True)
+    wait_for(lambda: world.sink.sent[-1][5, 5, 0] == 150)
+    assert pipeline.snapshot().raw_reason == ""
+    numbers = [number_of(frame) for frame in world.sink.sent]
+    assert numbers == sorted(numbers)

@@ -18,7 +18,7 @@ from pytestqt.qtbot import QtBot
 
 from gpen_live.errors import DeviceError
 from gpen_live.frame import Size
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.config import LiveConfig, Mode, Resting
 from gpen_live.live.status import Health, PartStatus, Quantiles, Rates, Snapshot, Thrift
 from gpen_live.settings import Settings, SettingsStore, WindowGeometry
 from gpen_live.ui.controller import Controller
@@ -477,14 +477,16 @@ def test_the_settings_dialog_changes_things_at_once(controller: Controller, pipe
     QTest.mouseClick(dialog.mirror, LEFT)
     dialog.room.picked.emit(0.5)
     dialog.budget.picked.emit(200.0)
-    assert pipeline.changes == [{"device": "cpu"}, {"overlay": True}, {"leave_room": 0.5}, {"budget_ms": 200.0}]
+    dialog.rest.picked.emit(Resting.NEVER)
+    assert pipeline.changes[:2] == [{"device": "cpu"}, {"overlay": True}]
+    assert pipeline.changes[2:] == [{"leave_room": 0.5}, {"budget_ms": 200.0}, {"rest": Resting.NEVER}]
     assert controller.settings.budget_ms == 200.0
     assert controller.settings.leave_room == 0.5
     assert controller.settings.mirror
     controller.update(vcam=True)
     dialog.vcam_device.setText(" /dev/video9 ")
     dialog.vcam_device.editingFinished.emit()
-    assert pipeline.changes[4:] == [{"sink": "vcam"}, {"sink": "vcam:/dev/video9"}]
+    assert pipeline.changes[5:] == [{"sink": "vcam"}, {"sink": "vcam:/dev/video9"}]
 
 
 def test_devices_fit_the_system() -> None:
@@ -598,3 +600,17 @@ print([name for name in {heavy.split(", ")!r} if name in sys.modules])
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_a_window_that_is_hidden_or_minimised_is_not_seen(window: MainWindow, pipeline: FakePipeline) -> None:
+    assert pipeline.seen[-1] is True
+    window.hide()
+    assert pipeline.seen[-1] is False
+    window.show()
+    assert pipeline.seen[-1] is True
+    window.setWindowState(window.windowState() | Qt.WindowState.WindowMinimized)
+    QApplication.processEvents()
+    assert pipeline.seen[-1] is False
+    window.setWindowState(window.windowState() & ~Qt.WindowState.WindowMinimized)
+    QApplication.processEvents()
+    assert pipeline.seen[-1] is True
