@@ -69,14 +69,17 @@ def ladder(*, faces: bool, in_between: bool, lighter: int) -> tuple[Rung, ...]:
     return tuple(rungs)
 
 
-def describe(effort: Effort, wished: str, lighter: Sequence[str]) -> str:
-    """What is given up, in words; "" for nothing. `wished` and `lighter` name the networks: the user's, and its stand-ins."""
+def describe(effort: Effort, wished: str, lighter: Sequence[str], faces: int) -> str:
+    """What is given up, in words; "" for nothing.
+
+    `wished` and `lighter` name the networks: the user's, and its stand-ins. `faces` are in view.
+    """
     parts = []
     if effort.detect_every > 1:
         parts.append(f"faces are searched for in every {_nth(effort.detect_every)} frame and followed in between")
     if effort.lighter and lighter:
         parts.append(f"{lighter[min(effort.lighter, len(lighter)) - 1]} stands in for {wished}")
-    if effort.faces is not None:
+    if effort.faces is not None and effort.faces < faces:
         parts.append(
             "the largest face alone is enhanced" if effort.faces == 1 else f"the {effort.faces} largest faces are enhanced"
         )

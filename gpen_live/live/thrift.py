@@ -75,11 +75,11 @@ class Keeper:
         self._looked_at = at
         seen = self._window.seen(self._latency_ms(since))
         rungs = self._rungs(engine)
-        if self._budget.look(at, seen, rungs, config.budget_ms, self._target_fps()) == level:
-            return False
-        self._window.clear()
-        self._tell(engine, rungs[self._budget.level].effort, config)
-        return True
+        now_level = self._budget.look(at, seen, rungs, config.budget_ms, self._target_fps())
+        self._tell(engine, rungs[now_level].effort, config, seen.faces)
+        if now_level != level:
+            self._window.clear()
+        return now_level != level
 
     def _begin(self) -> None:
         """At full effort again, with nothing known."""
@@ -98,13 +98,13 @@ class Keeper:
         total = self._meters.recent("end_to_end", since)
         return max(0.0, total.p95 - self._meters.recent("send", since).p50)
 
-    def _tell(self, engine: Engine, effort: Effort, config: LiveConfig) -> None:
+    def _tell(self, engine: Engine, effort: Effort, config: LiveConfig, faces: int = 0) -> None:
         engine.effort = effort
         budget, before = self._budget, self.state
-        words = describe(effort, config.model, [one.spec.name for one in engine.lighter])
+        words = describe(effort, config.model, [one.spec.name for one in engine.lighter], faces)
         steps = self._down + budget.steps_down, self._up + budget.steps_up
         self.state = Thrift(budget.level, words, *steps, before.full_share)
-        if budget.level > before.level:
+        if words and budget.level > before.level:
             self._board.note(f"To stay within {config.budget_ms:g} ms: {words}.")
 
     def _count(self, at: float) -> None:

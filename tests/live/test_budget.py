@@ -154,6 +154,10 @@ def test_a_camera_that_slows_down_in_the_dark_is_no_load() -> None:
     assert machine.run(budget, 60) == 0
 
 
+def test_a_slow_camera_leaves_the_engine_its_time() -> None:
+    assert Machine(load=2.2, capture_fps=12.0).run(Budget(), 20) == 0
+
+
 def test_where_nobody_is_in_view_nothing_is_concluded() -> None:
     machine, budget = Machine(load=4.0), Budget()
     level = machine.run(budget, 5)
@@ -221,7 +225,9 @@ def test_one_frame_that_stalls_is_no_load() -> None:
 
 
 def test_what_is_given_up_is_said_in_words() -> None:
-    assert describe(Effort(), "gpen-512", ["gpen-256", "lite-256"]) == ""
-    said = describe(Effort(4, 2, 1, 3), "gpen-512", ["gpen-256", "lite-256"])
+    names = ["gpen-256", "lite-256"]
+    assert describe(Effort(), "gpen-512", names, 3) == ""
+    said = describe(Effort(4, 2, 1, 3), "gpen-512", names, 2)
     for words in ("every 4th frame", "lite-256 stands in for gpen-512", "largest face alone", "every 3rd frame"):
         assert words in said
+    assert "largest" not in describe(Effort(4, 2, 1, 3), "gpen-512", names, 1), "there is but one"
