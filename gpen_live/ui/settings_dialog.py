@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from gpen_live.live.config import Resting
@@ -22,10 +23,7 @@ RESTS = (
 THEMES = (("Like the system", "system"), ("Dark", "dark"), ("Light", "light"))
 
 
-_ABOUT_REST = (
-    "Then the raw picture goes out, and the network has nothing to do. Only on Linux it is known whether a program reads the "
-    "virtual camera; elsewhere it rests while this window is hidden, or never."
-)
+_ABOUT_REST = "When the network rests and raw frames go out. Whether a program reads the virtual camera is known on Linux alone."
 
 
 def devices(platform: str, current: str) -> list[tuple[str, str]]:
@@ -59,7 +57,7 @@ class SettingsDialog(QDialog):
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Settings")
-        self.setMinimumWidth(520)
+        self.setMinimumWidth(560)
         self._controller = controller
         self.device = ComboBox("Compute device")
         self.device.picked.connect(lambda name: controller.update(device=name))
@@ -113,6 +111,11 @@ class SettingsDialog(QDialog):
         self._column.addLayout(foot)
         controller.changed.connect(self.show_settings)
         self.show_settings()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """As high as its texts need: Qt alone takes two thirds of the screen at most, and cuts them off."""
+        self.resize(self.width(), max(self.height(), self._column.heightForWidth(self.width())))
+        super().showEvent(event)
 
     def show_settings(self) -> None:
         """Shows what holds now."""

@@ -25,6 +25,7 @@ from gpen_live.ui.controller import Controller
 from gpen_live.ui.help import ObsSheet, ShortcutsSheet, obs_command, obs_note, obs_steps
 from gpen_live.ui.settings_dialog import SettingsDialog, budgets, devices, rooms
 from gpen_live.ui.theme import DARK, LIGHT, ThemeKeeper, tokens
+from gpen_live.ui.widgets import WrappedLabel
 from gpen_live.ui.window import MainWindow, state_line
 from tests.ui.fakes import FINISHED, RAW, RUNNING, FakePipeline
 
@@ -487,6 +488,16 @@ def test_the_settings_dialog_changes_things_at_once(controller: Controller, pipe
     dialog.vcam_device.setText(" /dev/video9 ")
     dialog.vcam_device.editingFinished.emit()
     assert pipeline.changes[5:] == [{"sink": "vcam"}, {"sink": "vcam:/dev/video9"}]
+
+
+def test_the_settings_dialog_cuts_no_text_off(controller: Controller, qtbot: QtBot) -> None:
+    dialog = SettingsDialog(controller)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    QApplication.processEvents()
+    texts = [text for text in dialog.findChildren(WrappedLabel) if text.isVisible()]
+    assert len(texts) > 5
+    assert [text.text() for text in texts if text.height() < text.heightForWidth(text.width())] == []
 
 
 def test_devices_fit_the_system() -> None:
