@@ -99,7 +99,9 @@ def command(*, model: str, size: Size, fps: float, budget: float, seconds: int, 
             runs.append(measure(config, seconds))
             click.echo("\n" + table(runs[-1]))
     if chart is not None:
-        write_whole(chart, draw(runs, f"{model}, {size}, {cpu_name()}, {os.cpu_count()} threads", seconds, fps), "chart")
+        write_whole(
+            chart, draw(runs, f"{model}, {size} at {fps:g} fps, {cpu_name()}, {os.cpu_count()} threads", seconds, fps), "chart"
+        )
 
 
 def measure(config: LiveConfig, seconds: int) -> Run:

@@ -33,7 +33,7 @@ _FEW, _ENOUGH = 4, 10  # frames from which something is told after the whole win
 _AGREEING: Final = 2  # looks in a row
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 2.0, 60.0
 _TRIAL_S: Final = 4.0  # a step up has failed when it must be taken back within so many seconds
-_FORGET_S: Final = 30.0  # after so long, what a rung cost counts half
+_FORGET_S: Final = 15.0  # after so long, what a rung cost counts half
 _PACE_FADES: Final = 0.995  # a look: a camera that has become slower is believed after a while
 
 
