@@ -16,7 +16,8 @@ import msgspec
 
 from gpen_live.atomic import replace_file, sweep
 from gpen_live.frame import Size
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.budget import DEFAULT_MS
+from gpen_live.live.config import LiveConfig, Mode, Resting
 from gpen_live.paths import config_dir
 
 VERSION = 2
@@ -39,9 +40,9 @@ class WindowGeometry(msgspec.Struct, frozen=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The user's choices. A change makes a new object: `msgspec.structs.replace(settings, strength=0.5)`.
 
-    `width`, `height` and `fps` of 0 mean "as the camera delivers"; `strength` and `leave_room` are 0 to 1; `vcam_device` of ""
-    takes the first virtual camera; `weights` maps names of models to files that the user picked; `accepted_licences` holds names
-    of models.
+    `width`, `height` and `fps` of 0 mean "as the camera delivers"; `strength` and `leave_room` are 0 to 1; `budget_ms` is the
+    latency that is held, 0 for none; `vcam_device` of "" takes the first virtual camera; `weights` maps names of models to files
+    that the user picked; `accepted_licences` holds names of models.
     """
 
     version: int = VERSION
@@ -55,6 +56,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     enhance: bool = True
     strength: float = 1.0
     leave_room: float = 0.0
+    budget_ms: float = DEFAULT_MS
+    rest: Resting = Resting.KNOWN
     vcam: bool = False
     vcam_device: str = ""
     overlay: bool = True
@@ -86,6 +89,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             enhance=self.enhance,
             device=self.device,
             leave_room=self.leave_room,
+            budget_ms=self.budget_ms,
+            rest=self.rest,
             overlay=self.overlay_to_viewers,
         )
 
@@ -222,6 +227,7 @@ def _within_range(settings: Settings) -> Loaded:
     limits: dict[str, tuple[float, float]] = {
         "strength": (0, 1),
         "leave_room": (0, 0.9),
+        "budget_ms": (0, 5000),
         "width": (0, 7680),
         "height": (0, 4320),
         "fps": (0, 240),

@@ -13,7 +13,8 @@ from gpen_live.cli.options import FiniteRange, SizeType, check_weights, check_wr
 from gpen_live.display import display_available
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.budget import DEFAULT_MS
+from gpen_live.live.config import LiveConfig, Mode, Resting
 
 if TYPE_CHECKING:
     from gpen_live.live.pipeline import LivePipeline
@@ -39,6 +40,21 @@ _NO_DISPLAY = "There is no display here, so this runs without the window and pri
     metavar="PERCENT",
     help="Share of the device's time that is left to other programs, such as a game.",
 )
+@click.option(
+    "--budget",
+    type=FiniteRange(0, 5000),
+    default=DEFAULT_MS,
+    show_default=True,
+    metavar="MS",
+    help="Milliseconds that a frame may take from camera to output; under load, quality is given up for them. 0: never.",
+)
+@click.option(
+    "--rest",
+    type=click.Choice([resting.value for resting in Resting]),
+    default="known",
+    show_default=True,
+    help="When the network rests: while it is known that nobody sees the picture; whenever the window is hidden; never.",
+)
 @click.option("--frames", type=click.IntRange(1), help="End after so many captured frames.")
 @click.option("--seconds", type=FiniteRange(0.1, 1e9), help="End so many seconds after the first frame.")
 @click.option("--as-fast-as-possible", is_flag=True, help="A FILE is not played in real time; every frame is enhanced.")
@@ -57,6 +73,8 @@ def command(
     strength: float,
     device: str,
     leave_room: float,
+    budget: float,
+    rest: str,
     frames: int | None,
     seconds: float | None,
     as_fast_as_possible: bool,
@@ -85,6 +103,8 @@ def command(
         strength=strength,
         device=device,
         leave_room=leave_room / 100,
+        budget_ms=budget,
+        rest=Resting(rest),
         overlay=overlay,
         realtime=not as_fast_as_possible,
         loop=not endless and not as_fast_as_possible,
@@ -176,7 +196,8 @@ def _print_meters(pipeline: LivePipeline) -> None:
         f"p95 {total.p95:.0f} ms ({stages}), faces {faces}, {busy_name(snapshot.device)} {snapshot.busy:.0%}, "
         f"dropped {snapshot.counts.dropped}"
     )
-    _say(f"{line}. {snapshot.raw_reason}" if snapshot.raw_reason else line)
+    said = [text for text in (snapshot.raw_reason, snapshot.thrift.given_up) if text]
+    _say(". ".join([line, *said]))
 
 
 def _say(text: str, *, err: bool = False) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gpen_live.engine.canvas import open_canvas, scale_of
+from gpen_live.engine.effort import Effort
 from gpen_live.engine.enhancer import Enhancer
 from gpen_live.engine.frame_path import CanvasPath, FramePath, open_path
 from gpen_live.engine.processed import HostPicture, Placed, Processed
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, Points, to_template
-from gpen_live.faces.detect import Detector
+from gpen_live.faces.detect import Detection, Detector
+from gpen_live.faces.favour import Favour
+from gpen_live.faces.follow import Follower
 from gpen_live.faces.track import Face, Tracker
 from gpen_live.frame import Image, PixelFormat
 from gpen_live.models.registry import get, locate
@@ -31,25 +36,57 @@ _LEAST_WEIGHT = 1e-3
 class Engine:
     """Owns detector, tracker and network. All methods but `stage` belong to the one thread that owns the device.
 
-    `notes` are sentences for the user about what could not be used; whoever tells them takes them out.
+    `notes` are sentences for the user about what could not be used; whoever tells them takes them out. `enhancer` is
+    the network in use, and `lighter` are those that may stand in for the one that is wished for, the strongest first, all warm.
 
     Args:
         path: what a frame goes through; None: the fastest way that runs on the device.
     """
 
-    def __init__(self, device: torch.device, detector: Detector, enhancer: Enhancer, path: FramePath | None = None) -> None:
+    def __init__(
+        self,
+        device: torch.device,
+        detector: Detector,
+        enhancer: Enhancer,
+        path: FramePath | None = None,
+        lighter: Sequence[Enhancer] = (),
+    ) -> None:
         self.device = device
         self.detector = detector
         self.enhancer = enhancer
+        self.lighter = tuple(lighter)
+        self._effort = Effort()
         self.notes: list[str] = []
+        self._wished = enhancer
         self._path = path or open_path(device, detector, enhancer)
-        self._tracker = Tracker()
+        self._tracker, self._follower, self._favour = Tracker(), Follower(), Favour()
+        self._since_search = self._since_network = 0
         self._proven = isinstance(self._path, CanvasPath)
         self._fell_back = False
 
-    def use(self, enhancer: Enhancer) -> None:
+    @property
+    def in_between(self) -> bool:
+        """Whether a frame can do without the search for faces, or without the network: where not, Effort asks for it in vain."""
+        return self._path.in_between
+
+    @property
+    def effort(self) -> Effort:
+        """How much is done for a frame."""
+        return self._effort
+
+    @effort.setter
+    def effort(self, effort: Effort) -> None:
+        self._effort = effort
+        rank = min(effort.lighter, len(self.lighter))
+        network = self.lighter[rank - 1] if rank else self._wished
+        if network is not self.enhancer:
+            self.enhancer = network
+            self._path.use(network, kept=(self._wished, *self.lighter))
+
+    def use(self, enhancer: Enhancer, lighter: Sequence[Enhancer] = ()) -> None:
         """Another network on the same device; the faces that are followed stay. The fast path gets another chance."""
-        self.enhancer = enhancer
+        self.enhancer = self._wished = enhancer
+        self.lighter, self._effort = tuple(lighter), replace(self._effort, lighter=0)
         if self._fell_back:
             self._path, self._fell_back = open_path(self.device, self.detector, enhancer), False
             self._proven = isinstance(self._path, CanvasPath)
@@ -59,6 +96,7 @@ class Engine:
     def new_scene(self) -> None:
         """Another source: faces of the old one are forgotten."""
         self._tracker.reset()
+        self._follower.forget()
         self._path.forget()
 
     def stage(self, image: Image) -> Image:
@@ -75,7 +113,7 @@ class Engine:
         """
         done = Processed(HostPicture(image))
         with self._at_work():
-            done.faces = self._tracker.update(self._path.detect(done, image), at)
+            done.faces = self._favour(self._tracker.update(self._found(done, image), at), self.effort.faces, at)
             placed = [
                 Placed(face.identity, matrix, strength * face.weight)
                 for face in done.faces
@@ -84,7 +122,9 @@ class Engine:
                 if matrix is not None
             ]
             if placed:
-                self._path.enhance_faces(done, image, placed, at, layout)
+                if not self._repeated(done, image, placed, at):
+                    self._path.enhance_faces(done, image, placed, at, layout)
+                    self._since_network = 0
                 self._proven = True
             else:
                 done.raw_reason = COMING if done.faces else NO_FACE
@@ -100,6 +140,37 @@ class Engine:
             self._path.enhance_frame(done, image, at, strength, layout)
             self._proven = True
         return done
+
+    def _found(self, done: Processed, image: Image) -> list[Detection]:
+        """The faces of a frame: searched for, or followed from the frame before where that is enough, and none was lost."""
+        every = self.effort.detect_every if self._path.in_between else 1
+        self._since_search += 1
+        start = time.perf_counter()
+        if self._since_search < every:
+            followed = self._follower.follow(image)
+            self._took(done, start)
+            if followed is not None:
+                return followed
+        found = self._path.detect(done, image)
+        self._since_search = 0
+        if every > 1:
+            start = time.perf_counter()
+            self._follower.anchor(image, found)
+            self._took(done, start)
+        else:
+            self._follower.forget()
+        return found
+
+    @staticmethod
+    def _took(done: Processed, start: float) -> None:
+        ms = (time.perf_counter() - start) * 1e3
+        done.times_ms["detect"] = done.times_ms.get("detect", 0.0) + ms
+        done.busy_ms += ms
+
+    def _repeated(self, done: Processed, image: Image, placed: Sequence[Placed], at: float) -> bool:
+        """Whether the network's last change was enough for this frame, as it may be for some of them."""
+        self._since_network += 1
+        return self._since_network < self.effort.enhance_every and self._path.repeat_faces(done, image, placed, at)
 
     @contextmanager
     def _at_work(self, *, whole_frame: bool = False) -> Iterator[None]:

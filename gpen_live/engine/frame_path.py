@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gpen_live.engine.canvas import open_canvas
 from gpen_live.engine.device import synchronize
-from gpen_live.engine.memory import WHOLE_FRAME, Memory
+from gpen_live.engine.memory import LONGEST_S, WHOLE_FRAME, Memory
 from gpen_live.engine.processed import HostPicture, Placed, Processed
 from gpen_live.engine.whole import enhance_whole
 from gpen_live.frame import Image, PixelFormat
@@ -20,6 +20,7 @@ from gpen_live.frame import Image, PixelFormat
 if TYPE_CHECKING:
     import torch
 
+    from gpen_live.engine.canvas import Canvas
     from gpen_live.engine.enhancer import Enhancer
     from gpen_live.faces.detect import Detection, Detector
 
@@ -29,12 +30,17 @@ _log = logging.getLogger(__name__)
 class FramePath(Protocol):
     """One frame at a time, all calls by one thread. Each call adds its stages' times to `done`.
 
+    `in_between`: whether a frame may be given to `enhance_faces` without `detect`, and whether `repeat_faces` does anything.
+
     Raises:
         NetworkError: the network or the device failed; the next frame starts afresh.
     """
 
-    def use(self, enhancer: Enhancer) -> None:
-        """Another network on the same device."""
+    @property
+    def in_between(self) -> bool: ...
+
+    def use(self, enhancer: Enhancer, kept: Sequence[Enhancer] = ()) -> None:
+        """Another network on the same device. What was made for those in `kept` stays, for when they are used again."""
 
     def forget(self) -> None:
         """What the network's last pictures showed is no help any more."""
@@ -48,6 +54,12 @@ class FramePath(Protocol):
     def enhance_faces(self, done: Processed, image: Image, faces: Sequence[Placed], at: float, layout: PixelFormat) -> None:
         """Gives `done` the frame that `detect` was given last, with 1 to 4 faces enhanced, largest first; `at`: capture time."""
 
+    def repeat_faces(self, done: Processed, image: Image, faces: Sequence[Placed], at: float) -> bool:
+        """As `enhance_faces`, with what the network changed last, moved along with each face.
+
+        False, and nothing done, if there is no such change for one of them, or only an old one.
+        """
+
     def enhance_frame(self, done: Processed, image: Image, at: float, strength: float, layout: PixelFormat) -> None:
         """Gives `done` the frame with all of it enhanced by `strength` (0..1)."""
 
@@ -55,16 +67,21 @@ class FramePath(Protocol):
 class CanvasPath:
     """On a canvas: OpenCV on the CPU, PyTorch's own operations on any other device."""
 
+    in_between = True
+
     def __init__(self, device: torch.device, detector: Detector, enhancer: Enhancer) -> None:
         self._device, self._detector, self._enhancer = device, detector, enhancer
         self._memory = Memory()
+        self._changes: dict[int, torch.Tensor] = {}
+        self._changed_at = 0.0
 
-    def use(self, enhancer: Enhancer) -> None:
+    def use(self, enhancer: Enhancer, kept: Sequence[Enhancer] = ()) -> None:
         self._enhancer = enhancer
         self.forget()
 
     def forget(self) -> None:
         self._memory.forget()
+        self._changes = {}
 
     def stage(self, image: Image) -> Image:
         return image
@@ -83,10 +100,24 @@ class CanvasPath:
             pictures = self._remembering([face.identity for face in faces], crops, at)
         with self._timed(done, "blend"):
             change = pictures - crops
-            # Smallest first: where faces overlap, the larger one, nearer to the camera, has the last word.
-            for i in reversed(range(len(faces))):
-                canvas.blend(faces[i].matrix, change[i : i + 1] * faces[i].weight)
-            done.picture = HostPicture(canvas.picture())
+            self._changes = {face.identity: change[i : i + 1] for i, face in enumerate(faces)}
+            self._changed_at = at
+            self._blend(done, canvas, faces)
+
+    def repeat_faces(self, done: Processed, image: Image, faces: Sequence[Placed], at: float) -> bool:
+        fresh = 0 <= at - self._changed_at <= LONGEST_S
+        if not fresh or any(face.identity not in self._changes for face in faces):
+            return False
+        with self._timed(done, "blend"):
+            self._blend(done, open_canvas(image, self._device), faces)
+        return True
+
+    def _blend(self, done: Processed, canvas: Canvas, faces: Sequence[Placed]) -> None:
+        """What the network changed lies in the crop, which is aligned alike in every frame: the face takes it along."""
+        # Smallest first: where faces overlap, the larger one, nearer to the camera, has the last word.
+        for face in reversed(faces):
+            canvas.blend(face.matrix, self._changes[face.identity] * face.weight)
+        done.picture = HostPicture(canvas.picture())
 
     def enhance_frame(self, done: Processed, image: Image, at: float, strength: float, layout: PixelFormat) -> None:
         with self._timed(done, "warp"):
@@ -113,8 +144,9 @@ class CanvasPath:
         start = time.perf_counter()
         yield
         synchronize(self._device)
-        done.times_ms[stage] = (time.perf_counter() - start) * 1e3
-        done.busy_ms += done.times_ms[stage]
+        ms = (time.perf_counter() - start) * 1e3
+        done.times_ms[stage] = done.times_ms.get(stage, 0.0) + ms
+        done.busy_ms += ms
 
 
 def open_path(device: torch.device, detector: Detector, enhancer: Enhancer) -> FramePath:

@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from gpen_live.frame import Size
+from gpen_live.live.budget import DEFAULT_MS
 
 
 class Mode(str, Enum):
@@ -14,6 +15,18 @@ class Mode(str, Enum):
 
     ROI = "roi"
     FULL = "full"
+
+
+class Resting(str, Enum):
+    """When neither faces are searched for nor the network runs, and raw frames go out.
+
+    KNOWN: while the window is hidden and it is known that no program reads the virtual camera (v4l2loopback tells). HIDDEN: also
+    where that is not known. NEVER: never.
+    """
+
+    KNOWN = "known"
+    HIDDEN = "hidden"
+    NEVER = "never"
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,9 @@ class LiveConfig:
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         leave_room: the share of the device's time, 0 to 1, that is left to other programs, such as a game; the frame rate falls
             where the rest is too little.
+        budget_ms: milliseconds that a frame may take from capture to sink; under load the engine gives up, one after the other,
+            what `gpen_live.live.budget.ladder` says. 0: nothing is given up.
+        rest: when to rest.
         overlay: draw latency and frame rate into the output for viewers to see.
         realtime: False runs a file as fast as the machine can, without dropping frames.
         loop: start a video file anew at its end.
@@ -46,6 +62,8 @@ class LiveConfig:
     enhance: bool = True
     device: str = "auto"
     leave_room: float = 0.0
+    budget_ms: float = DEFAULT_MS
+    rest: Resting = Resting.KNOWN
     overlay: bool = False
     realtime: bool = True
     loop: bool = True

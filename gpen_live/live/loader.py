@@ -31,13 +31,14 @@ _TIDY_S = 2.0  # from a model's loading to its first frames being through
 
 @dataclass(frozen=True)
 class Loaded:
-    """A warm network with a detector on the same device."""
+    """A warm network with a detector on the same device, and those that may stand in for it, the strongest first."""
 
     wanted: Wanted
     device: torch.device
     device_label: str
     detector: Detector
     enhancer: Enhancer
+    lighter: tuple[Enhancer, ...] = ()
 
 
 class _OvertakenError(Exception):
@@ -193,7 +194,21 @@ class Loader:
             if self._detector is None or self._detector[0] != device:
                 self._detector = (device, load_detector(device))
             has_fast_path(device)  # compiles its kernels, here and not while a frame waits
-        return Loaded(wanted, device, describe_device(device), self._detector[1], enhancer)
+            lighter = self._load_lighter(wanted, device)
+        return Loaded(wanted, device, describe_device(device), self._detector[1], enhancer, lighter)
+
+    def _load_lighter(self, wanted: Wanted, device: torch.device) -> tuple[Enhancer, ...]:
+        """Those that may stand in for the network under load: loaded beside it and warm, so that the change costs no frame."""
+        from gpen_live.engine.enhancer import load_enhancer
+        from gpen_live.models.registry import get, lighter_than
+
+        found = []
+        for spec in lighter_than(get(wanted.model)):
+            try:
+                found.append(load_enhancer(spec.name, None, device))
+            except Exception as error:  # it is for the case of need only
+                self._board.note(f"{spec.name} can't stand in for {wanted.model} under load. {error}")
+        return tuple(found)
 
     def _fitting(self, wanted: Wanted, share: float) -> None:
         """Tells how far the fitting to a card has come, which happens once and takes up to a minute."""

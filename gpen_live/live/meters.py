@@ -68,7 +68,7 @@ class Meters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stages = {stage: Series() for stage in STAGES}
-        self._captured, self._enhanced, self._sent = Series(), Series(), Series()
+        self._captured, self._enhanced, self._sent, self._fresh = Series(), Series(), Series(), Series()
         self._busy = Series()
         self._counts = dict.fromkeys(("captured", "enhanced", "sent", "dropped", "repeated", "raw", "out_of_order"), 0)
         self._faces = 0
@@ -112,6 +112,7 @@ class Meters:
             self._counts["out_of_order"] += number <= self._last_number
             self._last_number = number
             self._sent.add(at)
+            self._fresh.add(at)
             if enhanced:
                 self._enhanced.add(at)
             self._time(at, times_ms)
@@ -147,8 +148,19 @@ class Meters:
 
     def rates(self, since: float = -np.inf) -> Rates:
         with self._lock:
-            series = (self._captured, self._enhanced, self._sent)
+            series = (self._captured, self._enhanced, self._sent, self._fresh)
             return Rates(*(rate(one.times(since)) for one in series))
+
+    def recent(self, stage: str, since: float) -> Quantiles:
+        """Quantiles of one stage, over the samples after `since`."""
+        with self._lock:
+            return quantiles(self._stages[stage].values(since))
+
+    def within(self, budget_ms: float) -> float:
+        """The share of the frames, 0 to 1, that were at the sink within so many milliseconds of their capture."""
+        with self._lock:
+            values = self._stages["end_to_end"].values()
+        return float((values <= budget_ms).mean()) if len(values) else 1.0
 
     def stages(self, since: float = -np.inf) -> dict[str, Quantiles]:
         """Quantiles of each stage; a stage that did not run is left at zeros."""

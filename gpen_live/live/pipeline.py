@@ -19,9 +19,11 @@ from gpen_live.live.loader import Loaded, Loader, Wanted
 from gpen_live.live.meters import WINDOW_S, Meters
 from gpen_live.live.overlay import Overlay
 from gpen_live.live.report import build_report
+from gpen_live.live.rest import Rest
 from gpen_live.live.sender import Sender
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Snapshot
+from gpen_live.live.thrift import Keeper
 from gpen_live.live.worker import Outgoing, Preview, Worker
 from gpen_live.sinks.base import Sink
 from gpen_live.sources.base import Source
@@ -64,8 +66,9 @@ class LivePipeline:
         self.meters = Meters()
         self.started_at = now()
         self.preview: Slot[Preview] = Slot()
-        captured: Slot[Frame] = Slot()
-        finished: Slot[Outgoing] = Slot()
+        # The second place is for threads that the system holds up now and then; the worker decides who may wait there.
+        captured: Slot[Frame] = Slot(2)
+        finished: Slot[Outgoing] = Slot(2)
         self._slots: tuple[Slot[Any], ...] = (captured, finished)
         self._model_ready = threading.Event()
         sleep = Sleep()
@@ -73,6 +76,8 @@ class LivePipeline:
         self._capture = Capture(
             self._wishes, captured, self.meters, self.board, self._stop, self._ready, max_frames, sleep, outside.open_source
         )
+        self._keeper = Keeper(self._wishes, self.meters, self.board, lambda: self._capture.output_fps)
+        self._rest = Rest(self._wishes, lambda: self.board.read("sink").label, self._stop)
         self._worker = Worker(
             self._wishes,
             captured,
@@ -84,6 +89,8 @@ class LivePipeline:
             self._stop,
             self._capture.ended,
             sleep,
+            self._keeper,
+            lambda: self._rest.resting,
         )
         self._sender = Sender(
             self._wishes,
@@ -120,6 +127,7 @@ class LivePipeline:
             ("engine", self._worker.run),
             ("sender", self._sender.run),
             ("loader", self._loader.run),
+            ("rest", self._rest.run),
         ):
             self._threads.append(self._thread(name, run))
         if wait_for_model:
@@ -148,6 +156,12 @@ class LivePipeline:
         else:
             raise ValueError(part)
 
+    def set_seen(self, seen: bool) -> None:
+        """Tells whether the window can be seen; never told, there is none."""
+        self._rest.window = seen
+        if seen:
+            self._rest.resting = False
+
     @property
     def finished(self) -> bool:
         """The source has ended and all of its frames are out."""
@@ -174,6 +188,7 @@ class LivePipeline:
             counts=self.meters.counts(),
             faces=state.faces,
             busy=self.meters.busy_share(since),
+            thrift=self._keeper.state,
             raw_reason=state.raw_reason,
         )
 

@@ -66,6 +66,23 @@ class Rates:
     capture: float = 0.0
     enhance: float = 0.0
     output: float = 0.0
+    fresh: float = 0.0
+    """Of the output: frames that were not sent before."""
+
+
+@dataclass(frozen=True)
+class Thrift:
+    """What is given up to hold the latency budget.
+
+    `level` is the place on the ladder (0: nothing is given up), `given_up` says it in words; `steps_down` and `steps_up` count
+    changes, `full_share` is the share of the time, 0 to 1, for which nothing was given up.
+    """
+
+    level: int = 0
+    given_up: str = ""
+    steps_down: int = 0
+    steps_up: int = 0
+    full_share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -86,6 +103,7 @@ class Snapshot:
     """Faces in the last frame; None in full-frame mode, where they are not searched for."""
     busy: float = 0.0
     """The share of the time, 0 to 1, for which the device works for us, over the last two seconds."""
+    thrift: Thrift = Thrift()
     raw_reason: str = ""
     """Why the raw frame goes out ("No face in view.", "The model is loading."); empty while frames are enhanced."""
 

@@ -19,13 +19,16 @@ from gpen_live.live.clock import Sleep, now
 from gpen_live.live.config import LiveConfig, Mode
 from gpen_live.live.loader import Loaded, Loader
 from gpen_live.live.meters import Meters
+from gpen_live.live.rest import REASON
 from gpen_live.live.room import Room
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Health
 from gpen_live.live.stepdown import Wanted
+from gpen_live.live.thrift import Keeper
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
+    from gpen_live.engine.enhancer import Enhancer
     from gpen_live.engine.processed import Picture, Processed
     from gpen_live.faces.track import Face
 
@@ -92,10 +95,13 @@ class Worker:
         stop: threading.Event,
         source_ended: threading.Event,
         sleep: Sleep,
+        keeper: Keeper,
+        resting: Callable[[], bool],
     ) -> None:
         self._config, self._inbox, self._outbox, self._preview = config, inbox, outbox, preview
         self._loader, self._meters, self._board = loader, meters, board
         self._stop, self._source_ended, self._sleep = stop, source_ended, sleep
+        self._keeper, self._resting = keeper, resting
         self.bypass = Bypass(inbox, self._raw, lambda: self._warn(STUCK), meters.dropped)
         self.idle = threading.Event()
         self.layout = PixelFormat.BGR
@@ -117,12 +123,20 @@ class Worker:
             self.bypass.begin(counts=frame is not None)
             self._adopt()
             if frame is not None:
-                self._pass_on_or_drop(frame)
+                self._pass_on_or_drop(self._newest_if_late(frame))
             self.bypass.end()
             self._loader.go_on()
             if frame is None and ended:
                 self.idle.set()
                 return
+
+    def _newest_if_late(self, frame: Frame) -> Frame:
+        """The frame, or the one that waits behind it where that would get late by waiting any longer."""
+        patience = self._keeper.patience
+        while self._config().realtime and patience.skips(frame.captured_at) and (newer := self._inbox.take(0)) is not None:
+            self._meters.dropped()
+            frame = newer
+        return frame
 
     def stage(self, image: Image) -> Image:
         """A captured frame, laid where the device reaches it soonest. For the capture thread: here it would cost frames."""
@@ -140,19 +154,23 @@ class Worker:
             return
         self._wanted = loaded.wanted
         self.bypass.forget()
-        self.state.model_name = loaded.enhancer.spec.name
-        self.state.precision = loaded.enhancer.precision
+        self._keeper.take(self._engine)
+        self._name(loaded.enhancer)
         self.state.device = loaded.device_label
         self._recovered()
 
     def _engine_with(self, loaded: Loaded) -> Engine:
         """The engine with the new network: the same one, with the faces that it follows, where the device is the same."""
         if self._engine is not None and self._engine.device == loaded.device:
-            self._engine.use(loaded.enhancer)
+            self._engine.use(loaded.enhancer, loaded.lighter)
             return self._engine
         from gpen_live.engine.engine import Engine
 
-        return Engine(loaded.device, loaded.detector, loaded.enhancer)
+        return Engine(loaded.device, loaded.detector, loaded.enhancer, lighter=loaded.lighter)
+
+    def _name(self, enhancer: Enhancer) -> None:
+        """The network in use, for the snapshot."""
+        self.state.model_name, self.state.precision = enhancer.spec.name, enhancer.precision
 
     def _pass_on_or_drop(self, frame: Frame) -> None:
         try:
@@ -194,6 +212,8 @@ class Worker:
         self._show(picture, frame, faces)
         self.bypass.end()
         self._room.leave(begun, busy_ms)
+        if done is not None and self._engine is not None and self._keeper.worked(frame, begun, len(faces)):
+            self._name(self._engine.enhancer)
 
     def _finished(self, picture: Picture, layout: PixelFormat, *, overlay: bool) -> tuple[Picture, Array]:
         """The picture with all that viewers are to see, and its pixels as the sink takes them."""
@@ -231,6 +251,9 @@ class Worker:
             self._meters.dropped()
             return
         if config.realtime:
+            replaces = self._keeper.patience.replaces(outgoing.captured_at, waiting=not self._outbox.empty)
+            if replaces and self._outbox.take(0) is not None:
+                self._meters.dropped()
             if self._outbox.put(outgoing) is not None:
                 self._meters.dropped()
             return
@@ -242,6 +265,8 @@ class Worker:
         """The engine's frame, asked for in `layout`, or why there is none: the sentence that the overlay shows meanwhile."""
         if not config.enhance:
             return None, "Enhancement is off."
+        if self._resting():
+            return None, REASON
         engine = self._engine
         if engine is None:
             return None, self._board.read("model").text or "The model is loading."
@@ -289,6 +314,7 @@ class Worker:
     def _let_go(self, error: Exception) -> None:
         """Until something else is loaded the raw frame goes out."""
         engine, self._engine, self._wanted, self._failing = self._engine, None, None, ""
+        self._keeper.let_go()
         if failure_of(error) is Failure.LOST:
             keep_for_ever(engine)
 

@@ -189,6 +189,13 @@ def eight_bit_version(spec: ModelSpec) -> ModelSpec | None:
     return next((other for other in MODELS.values() if other.float_model == spec.name), None)
 
 
+def lighter_than(spec: ModelSpec) -> list[ModelSpec]:
+    """The models that may stand in for a face model where time is short, the strongest first; only those whose files are here."""
+    names = {"gpen": ("gpen-256", "lite-256"), "lite": ("lite-256",)}.get(spec.kind, ())
+    here = [MODELS[name] for name in names if expected_path(MODELS[name]).is_file()]
+    return [other for other in here if other.size < spec.size or (other.kind != spec.kind and other.size <= spec.size)]
+
+
 def models_folder() -> Path:
     """Where downloaded weights lie."""
     return data_dir() / "models"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -179,6 +180,12 @@ def _unclear() -> tuple[str, str]:
 def _label(device: str) -> str:
     card = loopback.virtual_devices().get(device)
     return f"{card} ({device})" if card else device
+
+
+def device_in(label: str) -> str | None:
+    """The device that a virtual camera's label names; None for one without a path, as on Windows and macOS."""
+    found = re.search(r"/dev/video\d+(?=\)?$)", label)
+    return found[0] if found else None
 
 
 def _joined(text: str) -> str:

@@ -41,6 +41,8 @@ _WISHES: dict[str, tuple[str, ...]] = {
     "enhance": ("enhance",),
     "strength": ("strength",),
     "leave_room": ("leave_room",),
+    "budget_ms": ("budget_ms",),
+    "rest": ("rest",),
     "vcam": ("sink",),
     "vcam_device": ("sink",),
     "overlay_to_viewers": ("overlay",),
@@ -68,6 +70,8 @@ class Pipeline(Protocol):
     def change(self, **fields: Any) -> None: ...
 
     def retry(self, part: str) -> None: ...
+
+    def set_seen(self, seen: bool) -> None: ...
 
     def snapshot(self) -> Snapshot: ...
 
@@ -105,6 +109,7 @@ class Controller(QObject):
         self.pipeline: Pipeline | None = None
         self.snapshot = Snapshot()
         self._first_notice = loaded.notice
+        self._seen = True
         self._told: dict[str, str] = {}
         self._poll = QTimer(self)
         self._poll.setInterval(SNAPSHOT_MS)
@@ -190,6 +195,7 @@ class Controller(QObject):
             self._first_notice = ""
         try:
             self.pipeline = self._make_pipeline(self.config)
+            self.pipeline.set_seen(self._seen)
             self.pipeline.start()
         except GpenLiveError as error:
             self.pipeline = None
@@ -202,6 +208,12 @@ class Controller(QObject):
         else:
             self._poll.start()
             self.poll()
+
+    def set_seen(self, seen: bool) -> None:
+        """Whether the window can be seen: where nobody looks, the network may rest."""
+        self._seen = seen
+        if self.pipeline is not None:
+            self.pipeline.set_seen(seen)
 
     def retry(self, key: str) -> None:
         """Tries again what the notice `key` was about."""

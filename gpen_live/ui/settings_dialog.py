@@ -5,14 +5,25 @@ from __future__ import annotations
 import sys
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
+from gpen_live.live.config import Resting
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.theme import UNIT
 from gpen_live.ui.widgets import ComboBox, Switch, WrappedLabel, button, label
 
 ROOM = (("None", 0.0), ("A quarter", 0.25), ("Half", 0.5), ("Three quarters", 0.75))
+BUDGETS = (("50 ms", 50.0), ("100 ms", 100.0), ("200 ms", 200.0), ("300 ms", 300.0), ("None", 0.0))
+RESTS = (
+    ("When nobody watches", Resting.KNOWN),
+    ("When the window is hidden", Resting.HIDDEN),
+    ("Never", Resting.NEVER),
+)
 THEMES = (("Like the system", "system"), ("Dark", "dark"), ("Light", "light"))
+
+
+_ABOUT_REST = "When the network rests and raw frames go out. Whether a program reads the virtual camera is known on Linux alone."
 
 
 def devices(platform: str, current: str) -> list[tuple[str, str]]:
@@ -32,18 +43,30 @@ def rooms(current: float) -> list[tuple[str, float]]:
     return found
 
 
+def budgets(current: float) -> list[tuple[str, float]]:
+    """The latency budgets to choose from, in milliseconds, with `current` among them."""
+    found = list(BUDGETS)
+    if current not in [budget for _, budget in found]:
+        found.append((f"{current:g} ms", current))
+    return found
+
+
 class SettingsDialog(QDialog):
     """Every change takes effect at once; there is nothing to confirm."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Settings")
-        self.setMinimumWidth(520)
+        self.setMinimumWidth(560)
         self._controller = controller
         self.device = ComboBox("Compute device")
         self.device.picked.connect(lambda name: controller.update(device=name))
         self.room = ComboBox("Room for a game")
         self.room.picked.connect(lambda share: controller.update(leave_room=share))
+        self.budget = ComboBox("Latency budget")
+        self.budget.picked.connect(lambda budget: controller.update(budget_ms=budget))
+        self.rest = ComboBox("Rest")
+        self.rest.picked.connect(lambda rest: controller.update(rest=rest))
         self.vcam_device = QLineEdit()
         self.vcam_device.setAccessibleName("Virtual camera")
         self.vcam_device.setPlaceholderText("The first one")
@@ -68,6 +91,12 @@ class SettingsDialog(QDialog):
             "How much of the device's time is left to other programs. More room costs frames, never their order.",
             self.room,
         )
+        self._row(
+            "Latency budget",
+            "The longest way from camera to output. Under load, fine work is given up to hold it, as the window then says.",
+            self.budget,
+        )
+        self._row("Rest", _ABOUT_REST, self.rest)
         self._row("Virtual camera", where, self.vcam_device)
         self._row("Show the overlay to viewers", "Draws latency and frame rate into the picture that goes out.", self.to_viewers)
         self._row("Latency overlay in this window", "Seen by you alone (O).", self.overlay)
@@ -83,11 +112,18 @@ class SettingsDialog(QDialog):
         controller.changed.connect(self.show_settings)
         self.show_settings()
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """As high as its texts need: Qt alone takes two thirds of the screen at most, and cuts them off."""
+        self.resize(self.width(), max(self.height(), self._column.heightForWidth(self.width())))
+        super().showEvent(event)
+
     def show_settings(self) -> None:
         """Shows what holds now."""
         settings, config = self._controller.settings, self._controller.config
         self.device.fill(devices(sys.platform, config.device), config.device)
         self.room.fill(rooms(config.leave_room), config.leave_room)
+        self.budget.fill(budgets(config.budget_ms), config.budget_ms)
+        self.rest.fill(RESTS, config.rest)
         self.theme.fill(THEMES, settings.theme)
         self.to_viewers.setChecked(config.overlay)
         self.overlay.setChecked(settings.overlay)

@@ -6,7 +6,17 @@ import itertools
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeyEvent, QKeySequence, QPaintEvent, QResizeEvent, QShortcut
+from PySide6.QtGui import (
+    QCloseEvent,
+    QGuiApplication,
+    QHideEvent,
+    QKeyEvent,
+    QKeySequence,
+    QPaintEvent,
+    QResizeEvent,
+    QShortcut,
+    QShowEvent,
+)
 from PySide6.QtSvgWidgets import QSvgWidget
 from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
@@ -295,7 +305,17 @@ class MainWindow(QMainWindow):
         else:
             super().keyReleaseEvent(event)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.controller.set_seen(not self.isMinimized())
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.controller.set_seen(False)
+
     def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.WindowStateChange:
+            self.controller.set_seen(self.isVisible() and not self.isMinimized())
         if event.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():
             self._end_comparing()
         super().changeEvent(event)
@@ -359,4 +379,6 @@ def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:
     if snapshot.raw_reason:
         return "warn", " · ".join([*words, snapshot.raw_reason.rstrip(".")])
     words += [f"{snapshot.model_name} on {device_name(snapshot.device)}", describe_faces(snapshot.faces)]
+    if snapshot.thrift.given_up:
+        return "warn", " · ".join([*words, f"to stay within {config.budget_ms:g} ms, {snapshot.thrift.given_up}"])
     return "good", " · ".join(words)

@@ -26,6 +26,7 @@ from gpen_live.bench.plan import run
 from gpen_live.bench.results import Footprint
 from gpen_live.bench.timing import Budget
 from gpen_live.bench.weights import weights_for
+from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import Engine
 from gpen_live.engine.enhancer import NetworkError, load_enhancer
 from gpen_live.engine.processed import HostPicture, Processed
@@ -57,6 +58,8 @@ class FakeEngine:
         self.begun, self.busy = 0, False
         self.fail: Exception | None = None
         self.notes: list[str] = []
+        self.effort, self.in_between = Effort(), True
+        self.lighter: tuple[object, ...] = ()
 
     def new_scene(self) -> None:
         self.count = 0

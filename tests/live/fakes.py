@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from gpen_live.engine.convert import convert
+from gpen_live.engine.effort import Effort
 from gpen_live.engine.processed import HostPicture, Processed
 from gpen_live.errors import SinkError, SourceError
 from gpen_live.frame import Array, Image, PixelFormat, Size
@@ -110,6 +111,9 @@ class FakeEngine:
         self.stage_error: Exception | None = None
         self.busy_ms = 1.0
         self.notes: list[str] = []
+        self.effort = Effort()
+        self.lighter: tuple[Any, ...] = ()
+        self.in_between = True
         self.enhancer = SimpleNamespace(spec=SimpleNamespace(name=model), precision="fp32")
 
     def stage(self, image: Image) -> Image:
@@ -189,6 +193,7 @@ class World:
             device_label="fake device",
             detector=None,
             enhancer=SimpleNamespace(spec=SimpleNamespace(name=wanted.model), precision="fp32"),
+            lighter=(),
         )
 
 

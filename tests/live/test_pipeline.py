@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
+from gpen_live.engine.effort import Effort
 from gpen_live.errors import GpenLiveError, SinkError, SourceError, WeightsError
 from gpen_live.frame import STAGES, Image, PixelFormat, Size
 from gpen_live.live import loader, worker
@@ -509,7 +511,7 @@ def test_the_report_has_every_promised_key(world: World, running: list[LivePipel
     assert isinstance(latency, dict)
     assert isinstance(memory, dict)
     assert set(frames) == {"captured", "enhanced", "sent", "dropped", "repeated", "raw", "out_of_order"}
-    assert set(fps) == {"capture", "enhance", "output"}
+    assert set(fps) == {"capture", "enhance", "output", "fresh"}
     assert set(latency) == set(STAGES)
     assert all(set(quantiles) == {"p50", "p95", "p99", "max"} for quantiles in latency.values())
     assert set(memory) == {"ram_peak", "gpu_peak"}
@@ -598,3 +600,43 @@ def test_a_finished_picture_that_can_not_be_had_any_more_leaves_the_raw_one(
     lost[0] = False
     wait_for(lambda: pipeline.snapshot().counts.enhanced > 3)
     assert pipeline.snapshot().model.health is Health.OK
+
+
+def test_under_load_less_is_done_which_is_said_and_taken_back_without_a_budget(world: World, running: list[LivePipeline]) -> None:
+    world.engine.slow = 0.06
+    pipeline = start(running, LiveConfig(fps=50.0), wait_for_model=True)
+    wait_for(lambda: pipeline.snapshot().thrift.level > 0)
+    thrift = pipeline.snapshot().thrift
+    assert "faces are searched for in every" in thrift.given_up
+    assert world.engine.effort.detect_every > 1
+    assert thrift.steps_down > 0
+    wait_for(lambda: pipeline.snapshot().thrift.full_share < 1)
+    report = pipeline.report()
+    assert any(str(note).startswith("To stay within 100 ms") for note in cast(list[str], report["notes"]))
+    assert cast(dict[str, object], report["budget"])["given_up"] == pipeline.snapshot().thrift.given_up
+    pipeline.change(budget_ms=0.0)
+    wait_for(lambda: world.engine.effort == Effort())
+    wait_for(lambda: pipeline.snapshot().thrift.given_up == "")
+
+
+def test_as_fast_as_possible_gives_nothing_up(world: World, running: list[LivePipeline]) -> None:
+    world.sources["demo"] = FakeSource(fps=2000, script={60: None})
+    world.engine.slow = 0.05
+    pipeline = start(running, LiveConfig(realtime=False, budget_ms=10.0), wait_for_model=True)
+    wait_for(lambda: pipeline.finished)
+    assert world.engine.effort == Effort()
+    assert len(world.sink.sent) == 60
+
+
+def test_while_nobody_looks_raw_frames_go_out_and_the_network_rests(world: World, running: list[LivePipeline]) -> None:
+    pipeline = start(running, wait_for_model=True)
+    pipeline.set_seen(True)
+    wait_for(lambda: world.sink.sent and world.sink.sent[-1][5, 5, 0] == 150)
+    pipeline.set_seen(False)
+    wait_for(lambda: world.sink.sent[-1][5, 5, 0] == 50)
+    assert "Resting" in pipeline.snapshot().raw_reason
+    pipeline.set_seen(True)
+    wait_for(lambda: world.sink.sent[-1][5, 5, 0] == 150)
+    assert pipeline.snapshot().raw_reason == ""
+    numbers = [number_of(frame) for frame in world.sink.sent]
+    assert numbers == sorted(numbers)

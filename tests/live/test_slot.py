@@ -9,30 +9,29 @@ from hypothesis import strategies as st
 from gpen_live.live.slot import Slot
 
 
-@given(st.lists(st.sampled_from(["put", "take"]), max_size=60))
-def test_newest_wins_and_nothing_is_counted_twice(steps: list[str]) -> None:
-    """Against a model of one variable: what is taken is the newest, what was replaced is given back to be counted."""
-    slot: Slot[int] = Slot()
-    held: int | None = None
+@given(st.integers(1, 3), st.lists(st.sampled_from(["put", "take"]), max_size=60))
+def test_newest_wins_and_nothing_is_counted_twice(places: int, steps: list[str]) -> None:
+    """Against a model of a list: what is taken is the oldest that is there, what had to go is given back to be counted."""
+    slot: Slot[int] = Slot(places)
+    held: list[int] = []
     given_, replaced, taken = 0, 0, 0
     last = -1
     for step in steps:
-        assert slot.empty == (held is None)
+        assert slot.empty == (not held)
         if step == "put":
             back = slot.put(given_)
-            assert back == held
+            assert back == (held.pop(0) if len(held) == places else None)
             replaced += back is not None
-            held = given_
+            held.append(given_)
             given_ += 1
         else:
             item = slot.take(0)
-            assert item == held
+            assert item == (held.pop(0) if held else None)
             if item is not None:
                 taken += 1
                 assert item > last
                 last = item
-            held = None
-    assert given_ == replaced + taken + (held is not None)
+    assert given_ == replaced + taken + len(held)
 
 
 def test_a_taker_is_woken() -> None:

@@ -18,13 +18,14 @@ from pytestqt.qtbot import QtBot
 
 from gpen_live.errors import DeviceError
 from gpen_live.frame import Size
-from gpen_live.live.config import LiveConfig, Mode
-from gpen_live.live.status import Health, PartStatus, Quantiles, Rates, Snapshot
+from gpen_live.live.config import LiveConfig, Mode, Resting
+from gpen_live.live.status import Health, PartStatus, Quantiles, Rates, Snapshot, Thrift
 from gpen_live.settings import Settings, SettingsStore, WindowGeometry
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.help import ObsSheet, ShortcutsSheet, obs_command, obs_note, obs_steps
-from gpen_live.ui.settings_dialog import SettingsDialog, devices, rooms
+from gpen_live.ui.settings_dialog import SettingsDialog, budgets, devices, rooms
 from gpen_live.ui.theme import DARK, LIGHT, ThemeKeeper, tokens
+from gpen_live.ui.widgets import WrappedLabel
 from gpen_live.ui.window import MainWindow, state_line
 from tests.ui.fakes import FINISHED, RAW, RUNNING, FakePipeline
 
@@ -485,13 +486,27 @@ def test_the_settings_dialog_changes_things_at_once(controller: Controller, pipe
     QTest.mouseClick(dialog.to_viewers, LEFT)
     QTest.mouseClick(dialog.mirror, LEFT)
     dialog.room.picked.emit(0.5)
-    assert pipeline.changes == [{"device": "cpu"}, {"overlay": True}, {"leave_room": 0.5}]
+    dialog.budget.picked.emit(200.0)
+    dialog.rest.picked.emit(Resting.NEVER)
+    assert pipeline.changes[:2] == [{"device": "cpu"}, {"overlay": True}]
+    assert pipeline.changes[2:] == [{"leave_room": 0.5}, {"budget_ms": 200.0}, {"rest": Resting.NEVER}]
+    assert controller.settings.budget_ms == 200.0
     assert controller.settings.leave_room == 0.5
     assert controller.settings.mirror
     controller.update(vcam=True)
     dialog.vcam_device.setText(" /dev/video9 ")
     dialog.vcam_device.editingFinished.emit()
-    assert pipeline.changes[3:] == [{"sink": "vcam"}, {"sink": "vcam:/dev/video9"}]
+    assert pipeline.changes[5:] == [{"sink": "vcam"}, {"sink": "vcam:/dev/video9"}]
+
+
+def test_the_settings_dialog_cuts_no_text_off(controller: Controller, qtbot: QtBot) -> None:
+    dialog = SettingsDialog(controller)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    QApplication.processEvents()
+    texts = [text for text in dialog.findChildren(WrappedLabel) if text.isVisible()]
+    assert len(texts) > 5
+    assert [text.text() for text in texts if text.height() < text.heightForWidth(text.width())] == []
 
 
 def test_devices_fit_the_system() -> None:
@@ -502,6 +517,11 @@ def test_devices_fit_the_system() -> None:
 def test_the_room_asked_for_on_the_command_line_can_be_seen() -> None:
     assert [share for _, share in rooms(0.5)] == [0.0, 0.25, 0.5, 0.75]
     assert rooms(0.3)[-1] == ("30%", 0.3)
+
+
+def test_budgets_offer_the_present_one_too() -> None:
+    assert [budget for _, budget in budgets(100.0)] == [50.0, 100.0, 200.0, 300.0, 0.0]
+    assert budgets(75.0)[-1] == ("75 ms", 75.0)
 
 
 def test_the_steps_for_obs_fit_the_system(qtbot: QtBot) -> None:
@@ -567,6 +587,8 @@ def test_the_state_in_one_line() -> None:
     config = LiveConfig()
     assert state_line(RUNNING, config) == ("good", "Demo camera · 640 × 360 · lite-256 on CPU · 1 face")
     assert state_line(replace(RUNNING, raw_reason="No face in view."), config)[0] == "warn"
+    colour, line = state_line(replace(RUNNING, thrift=Thrift(1, "less is done")), replace(config, budget_ms=80))
+    assert (colour, line.endswith("1 face · to stay within 80 ms, less is done")) == ("warn", True)
     assert state_line(RUNNING, replace(config, enhance=False))[1].endswith("enhancement is off")
     assert state_line(Snapshot(), config) == ("warn", "Opening Demo camera…")
     assert state_line(failed("source", "Gone."), config)[0] == "bad"
@@ -580,6 +602,7 @@ def test_the_overlay_draws_every_state(window: MainWindow, pipeline: FakePipelin
         stages={"end_to_end": Quantiles(latency, latency)},
         rates=Rates(),
         busy=latency / 1000,
+        thrift=Thrift(3, "faces are searched for in every 4th frame; " * 3),
         raw_reason="No face in view. " * 8,
     )
     window.take_frame()
@@ -597,3 +620,17 @@ print([name for name in {heavy.split(", ")!r} if name in sys.modules])
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_a_window_that_is_hidden_or_minimised_is_not_seen(window: MainWindow, pipeline: FakePipeline) -> None:
+    assert pipeline.seen[-1] is True
+    window.hide()
+    assert pipeline.seen[-1] is False
+    window.show()
+    assert pipeline.seen[-1] is True
+    window.setWindowState(window.windowState() | Qt.WindowState.WindowMinimized)
+    QApplication.processEvents()
+    assert pipeline.seen[-1] is False
+    window.setWindowState(window.windowState() & ~Qt.WindowState.WindowMinimized)
+    QApplication.processEvents()
+    assert pipeline.seen[-1] is True

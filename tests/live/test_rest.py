@@ -1,0 +1,111 @@
+"""When the network rests: with readers, a window and a clock of the tests' own."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpen_live.live.config import LiveConfig, Resting
+from gpen_live.live.rest import Rest, nobody_sees
+
+WISHES = st.sampled_from(Resting)
+WINDOWS = st.sampled_from([True, False, None])
+READERS = st.one_of(st.none(), st.integers(0, 3))
+SINKS = st.sampled_from(["none", "vcam", "vcam:/dev/video10", "stream.mp4"])
+
+
+@given(WISHES, SINKS, WINDOWS, READERS)
+def test_what_somebody_sees_never_rests(wish: Resting, sink: str, window: bool | None, read_by: int | None) -> None:
+    rests = nobody_sees(wish, sink, window, read_by)
+    seen = window or sink == "stream.mp4" or (sink.startswith("vcam") and read_by)
+    assert not (seen and rests)
+    assert not (wish is Resting.NEVER and rests)
+
+
+@pytest.mark.parametrize(
+    ("wish", "window", "read_by", "rests"),
+    [
+        (Resting.KNOWN, False, 0, True),
+        (Resting.KNOWN, None, 0, True),  # headless
+        (Resting.KNOWN, False, None, False),  # not known: it might be seen
+        (Resting.HIDDEN, False, None, True),
+        (Resting.HIDDEN, None, None, False),
+        (Resting.HIDDEN, False, 1, False),  # known to be seen
+    ],
+)
+def test_the_virtual_camera(wish: Resting, window: bool | None, read_by: int | None, rests: bool) -> None:
+    assert nobody_sees(wish, "vcam", window, read_by) is rests
+
+
+def test_without_an_output_a_hidden_window_rests_and_a_measurement_does_not() -> None:
+    assert nobody_sees(Resting.KNOWN, "none", False, None)
+    assert not nobody_sees(Resting.KNOWN, "none", None, None)
+
+
+class Desk:
+    def __init__(self) -> None:
+        self.at, self.count, self.asked = 0.0, 0, 0
+        self.config = LiveConfig(sink="vcam")
+        self.label = "GPEN Live (/dev/video10)"
+        self.stop = threading.Event()
+        self.rest = Rest(lambda: self.config, lambda: self.label, self.stop, self.readers, lambda: self.at)
+        self.rest.window = False
+
+    def readers(self, device: str) -> int | None:
+        assert device == "/dev/video10"
+        self.asked += 1
+        return self.count
+
+    def after(self, seconds: float) -> bool:
+        self.at += seconds
+        self.rest.look()
+        return self.rest.resting
+
+
+def test_it_rests_after_a_while_and_wakes_at_once() -> None:
+    desk = Desk()
+    assert not desk.after(0.0)
+    assert not desk.after(1.9)
+    assert desk.after(0.2)
+    desk.count = 1
+    assert not desk.after(0.03)
+    desk.count = 0
+    assert not desk.after(0.03)
+    assert not desk.after(1.0), "a program that opens the camera anew finds it awake"
+    assert desk.after(1.1)
+
+
+def test_while_the_window_is_seen_nobody_is_asked() -> None:
+    desk = Desk()
+    desk.rest.window = True
+    assert not desk.after(10.0)
+    assert desk.asked == 0
+
+
+def test_a_virtual_camera_that_is_not_open_yet_is_not_asked_about() -> None:
+    desk = Desk()
+    desk.label = ""
+    for _ in range(10):
+        assert not desk.after(1.0)
+    assert desk.asked == 0
+
+
+def test_as_fast_as_possible_never_rests() -> None:
+    desk = Desk()
+    desk.config = replace(desk.config, realtime=False)
+    assert not any(desk.after(1.0) for _ in range(10))
+
+
+def test_the_thread_looks_and_ends() -> None:
+    desk = Desk()
+    thread = threading.Thread(target=desk.rest.run)
+    thread.start()
+    while not desk.asked:
+        assert thread.is_alive()
+    desk.stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
