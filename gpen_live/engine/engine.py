@@ -84,7 +84,13 @@ class Engine:
             self._path.use(network, kept=(self._wished, *self.lighter))
 
     def use(self, enhancer: Enhancer, lighter: Sequence[Enhancer] = ()) -> None:
-        """Another network on the same device; the faces that are followed stay. The fast path gets another chance."""
+        """Another network on the same device; the faces that are followed stay. The fast path gets another chance.
+
+        The one that is wished for already only gets those that may stand in for it.
+        """
+        if enhancer is self._wished and self.enhancer is enhancer and not self._fell_back:
+            self.lighter = tuple(lighter)
+            return
         self.enhancer = self._wished = enhancer
         self.lighter, self._effort = tuple(lighter), replace(self._effort, lighter=0)
         if self._fell_back:

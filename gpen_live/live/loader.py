@@ -63,7 +63,7 @@ class Loader:
         handed_over: Callable[[Loaded], Loaded] | None = None,
     ) -> None:
         self._board, self._stop, self._ready = board, stop, ready
-        self._call = load or self._load
+        self._call, self._from_weights = load or self._load, load is None
         self._handed_over = handed_over or (lambda loaded: loaded)
         self._requests: Slot[Wanted] = Slot()
         self._lock = threading.Lock()
@@ -154,13 +154,20 @@ class Loader:
             if self._failed(wanted, error):
                 return
         else:
-            with self._lock:
-                if wanted == self._current:
-                    self._running = True
-                    self.tell_well(wanted.model)  # before anyone can use it, and fail
-                    self.loaded.put(loaded)
+            self._hand_over(wanted, loaded)
+        self._ready.set()
+
+    def _hand_over(self, wanted: Wanted, loaded: Loaded) -> None:
+        with self._lock:
+            if wanted != self._current:
+                return
+            self._running = True
+            self.tell_well(wanted.model)  # before anyone can use it, and fail
+            self.loaded.put(loaded)
         self._ready.set()
         load_matching()
+        if self._from_weights:
+            self._stand_by(wanted, loaded)
 
     def _failed(self, wanted: Wanted, error: Exception) -> bool:
         """Whether something takes the place of a model that could not be loaded.
@@ -194,26 +201,34 @@ class Loader:
             if self._detector is None or self._detector[0] != device:
                 self._detector = (device, load_detector(device))
             has_fast_path(device)  # compiles its kernels, here and not while a frame waits
-            lighter = self._load_lighter(wanted, device)
-        return Loaded(wanted, device, describe_device(device), self._detector[1], enhancer, lighter)
+        return Loaded(wanted, device, describe_device(device), self._detector[1], enhancer)
 
-    def _load_lighter(self, wanted: Wanted, device: torch.device) -> tuple[Enhancer, ...]:
-        """Those that may stand in for the network under load: loaded beside it and warm, so that the change costs no frame."""
+    def _stand_by(self, wanted: Wanted, loaded: Loaded) -> None:
+        """Loads those that may stand in for the network under load, while it works already: so the change will cost no frame."""
+        from gpen_live.engine.device import background_stream
         from gpen_live.engine.enhancer import load_enhancer
         from gpen_live.models.registry import get, lighter_than
 
         found = []
         for spec in lighter_than(get(wanted.model)):
             try:
-                found.append(load_enhancer(spec.name, None, device))
+                with background_stream(loaded.device):
+                    found.append(load_enhancer(spec.name, None, loaded.device, fit=lambda share: self._check_time(wanted)))
+            except _OvertakenError:
+                return
             except Exception as error:  # it is for the case of need only
                 self._board.note(f"{spec.name} can't stand in for {wanted.model} under load. {error}")
-        return tuple(found)
+        with self._lock:
+            if found and wanted == self._current and self._running:
+                self.loaded.put(dataclasses.replace(loaded, lighter=tuple(found)))
+
+    def _check_time(self, wanted: Wanted) -> None:
+        if wanted != self._current or self._stop.is_set():
+            raise _OvertakenError
 
     def _fitting(self, wanted: Wanted, share: float) -> None:
         """Tells how far the fitting to a card has come, which happens once and takes up to a minute."""
-        if wanted != self._current or self._stop.is_set():
-            raise _OvertakenError
+        self._check_time(wanted)
         text = f"Fitting {wanted.model} to this graphics card, this once: {share:.0%}. The raw picture goes out meanwhile."
         self._board.write("model", Health.STARTING, wanted.model, text)
 

@@ -144,6 +144,11 @@ def test_a_lighter_network_stands_in_and_the_wish_stays() -> None:
     other = Enhancer(Counting(), get("lite-256"), CPU)
     engine.use(other)
     assert engine.enhancer is other
+    late = Enhancer(light, get("lite-256"), CPU)
+    engine.use(other, [late])
+    assert (engine.enhancer, engine.lighter) == (other, (late,))
+    engine.effort = Effort(lighter=1)
+    assert engine.enhancer is late
 
 
 def test_another_scene_is_searched() -> None:
