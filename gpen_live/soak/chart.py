@@ -222,7 +222,9 @@ def _shade(axes: Axes, soak: Soak) -> None:
 
 def _time_axis(axes: Axes, soak: Soak) -> None:
     _, name = _unit(soak)
-    axes.set_xlabel(f"{name} since the start (grey: warm-up, until each fault has happened once; stripes: faults)", color=_FAINT)
+    axes.set_xlabel(
+        f"{name} since the start (grey: warm-up, until each fault has happened some times; stripes: faults)", color=_FAINT
+    )
 
 
 def _unit(soak: Soak) -> tuple[float, str]:

@@ -77,7 +77,7 @@ class Event:
 class Soak:
     """One run. `fps` is the output's rate, `usual_fps` that of a run that isn't sped up.
 
-    `warm_s`: when each fault had happened once, which is when growth begins to count; None: it never came to that. `trouble`: the
+    `warm_s`: when the warm-up ended and growth began to count; None: it never came to that. `trouble`: the
     sentence with which the pipeline ended before its time.
     """
 

@@ -43,6 +43,7 @@ class Options:
     Args:
         seconds: of real time. speed: source and output run so many times faster than usual.
         faults_per_hour: of real time, after each has happened once; 0: none at all.
+        warm_ups: so often each fault comes before growth counts: until the third change of models heaps still fill up.
         haste: faults and the quiet before them are so many times shorter.
     """
 
@@ -57,6 +58,7 @@ class Options:
     faults_per_hour: float = 60.0
     seed: int = 0
     haste: float = 1.0
+    warm_ups: int = 3
 
 
 @dataclass
@@ -90,7 +92,9 @@ class Soaking:
             self._config, outside=outside(self._faults, self._watch, source=options.source, sink=options.sink)
         )
         self._machine = Machine()
-        self._schedule = Schedule(options.seed, options.faults_per_hour, options.haste) if options.faults_per_hour else None
+        self._schedule = (
+            Schedule(options.seed, options.faults_per_hour, options.haste, options.warm_ups) if options.faults_per_hour else None
+        )
         self._running: _Running | None = None
         self._next: tuple[float, Fault] | None = None
         self._disturbed = False
@@ -313,7 +317,7 @@ class Soaking:
         self._counts, self._sampled_at = counts, at
         self.soak.backwards = self._watch.backwards + counts.out_of_order
         self.soak.unreadable, self.soak.black = self._watch.unreadable, self._watch.black
-        if self.soak.warm_s is None and quiet and len(self.soak.events) >= len(FAULTS):
+        if self.soak.warm_s is None and quiet and len(self.soak.events) >= self._options.warm_ups * len(FAULTS):
             self.soak.warm_s = round(at - self._start, 2)
 
     def _minute(self, at: float) -> None:

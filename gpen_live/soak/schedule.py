@@ -13,21 +13,23 @@ _FIRST_GAP_S = 4.0
 class Schedule:
     """Deals faults like cards: each once, shuffled, then all again.
 
-    The first deal comes quickly: it is the warm-up, after which nothing happens for the first time. Then `per_hour` faults.
+    The first `warm_ups` deals come quickly, then `per_hour` faults. `haste`: everything comes so many times sooner.
     """
 
-    def __init__(self, seed: int, per_hour: float, haste: float = 1.0, faults: Sequence[Fault] = FAULTS) -> None:
-        """`haste`: everything comes so many times sooner."""
+    def __init__(
+        self, seed: int, per_hour: float, haste: float = 1.0, warm_ups: int = 1, faults: Sequence[Fault] = FAULTS
+    ) -> None:
         self._random = random.Random(seed)
         self._gap_s = 3600 / per_hour / haste
         self._first_gap_s = min(_FIRST_GAP_S / haste, self._gap_s)
         self._faults = list(faults)
+        self._warm_up = warm_ups * len(self._faults)
         self._deck: list[Fault] = []
         self._dealt = 0
 
     def next(self) -> tuple[float, Fault]:
         """Seconds of quiet, and the fault after them."""
-        gap_s = self._first_gap_s if self._dealt < len(self._faults) else self._random.uniform(0.5, 1.5) * self._gap_s
+        gap_s = self._first_gap_s if self._dealt < self._warm_up else self._random.uniform(0.5, 1.5) * self._gap_s
         if not self._deck:
             self._deck = self._shuffled()
         self._dealt += 1
