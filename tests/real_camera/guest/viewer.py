@@ -18,8 +18,7 @@ import numpy as np
 
 from tests.real_camera.guest.numbered import look
 
-
-_IN_TIME_S = 0.2  # one period of the senders here
+_PERIOD_S = 0.2  # one period of the senders here
 
 
 def main() -> int:
@@ -33,7 +32,7 @@ def main() -> int:
             continue
         grabbed = time.monotonic()
         image = capture.retrieve()[1]
-        if time.monotonic() - grabbed > _IN_TIME_S:
+        if time.monotonic() - grabbed > _PERIOD_S:
             continue
         height, width = image.shape[:2]
         print(json.dumps({**dataclasses.asdict(look(np.asarray(image, np.uint8))), "size": [width, height]}), flush=True)

@@ -113,17 +113,17 @@ def test_a_viewer_that_comes_and_goes() -> None:
 
 
 def test_a_slow_viewer_and_one_that_is_killed_hold_nobody_up() -> None:
-    with sending() as thread, viewer(drivers.VIRTUAL, 1000, pause=2.0) as slow:
+    with sending() as thread, viewer(drivers.VIRTUAL, 1000, pause=30.0) as slow:
         slow.wait_for_lines(1)
         before = thread.sent
         wait_until(lambda: thread.sent > before + 20)
-        assert len(slow.lines) < 10, "it was not slow"
+        assert len(slow.lines) == 1, "it was not slow"
         with viewer(drivers.VIRTUAL, 10) as quick:
             watch(quick, SMALL, 10, thread)
         slow.end()
         before = thread.sent
         wait_until(lambda: thread.sent > before + 5)
-        assert thread.longest_s < 2.0, "a viewer's pause was the sender's"
+        assert thread.longest_s < 15.0, "a viewer's pause was the sender's"
 
 
 def test_no_viewer_gets_in_before_the_first_frame() -> None:
