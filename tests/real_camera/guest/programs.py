@@ -73,7 +73,7 @@ class Program:
 
 
 def film(
-    device: str, size: Size, fourcc: str = "YU12", fps: float = 10, first: int = 0, *, streams: bool = True, face: bool = False
+    device: str, size: Size, fourcc: str = "YU12", fps: float = 5, first: int = 0, *, streams: bool = True, face: bool = False
 ) -> Program:
     """Shows numbered pictures on a loopback, which is a camera from then on: see `film.py`."""
     how = [*([] if streams else ["forgotten"]), *(["face"] if face else [])]

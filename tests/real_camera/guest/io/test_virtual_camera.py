@@ -51,7 +51,7 @@ class Sending:
 
 
 @contextmanager
-def sending(size: Size = SMALL, fps: float = 10, spec: str = "vcam") -> Iterator[Sending]:
+def sending(size: Size = SMALL, fps: float = 5, spec: str = "vcam") -> Iterator[Sending]:
     sink = open_sink(spec, size=size, fps=fps)
     thread = Sending(sink, size, fps)
     try:
@@ -83,8 +83,8 @@ def watch(program: Program, size: Size, count: int, thread: Sending) -> None:
 
 @pytest.mark.parametrize("size", [SMALL, Size(1280, 720), Size(1920, 1080)], ids=str)
 def test_what_is_sent_is_seen(size: Size) -> None:
-    with sending(size, fps=15) as thread, viewer(drivers.VIRTUAL, 12) as program:
-        watch(program, size, 12, thread)
+    with sending(size) as thread, viewer(drivers.VIRTUAL, 8) as program:
+        watch(program, size, 8, thread)
 
 
 def test_the_device_with_our_label_is_taken_and_named() -> None:
@@ -94,9 +94,9 @@ def test_the_device_with_our_label_is_taken_and_named() -> None:
 
 
 def test_two_viewers_at_once() -> None:
-    with sending() as thread, viewer(drivers.VIRTUAL, 12) as one, viewer(drivers.VIRTUAL, 12) as other:
-        watch(one, SMALL, 12, thread)
-        watch(other, SMALL, 12, thread)
+    with sending() as thread, viewer(drivers.VIRTUAL, 8) as one, viewer(drivers.VIRTUAL, 8) as other:
+        watch(one, SMALL, 8, thread)
+        watch(other, SMALL, 8, thread)
 
 
 def test_a_viewer_that_comes_and_goes() -> None:
@@ -113,17 +113,17 @@ def test_a_viewer_that_comes_and_goes() -> None:
 
 
 def test_a_slow_viewer_and_one_that_is_killed_hold_nobody_up() -> None:
-    with sending() as thread, viewer(drivers.VIRTUAL, 1000, pause=2.0) as slow:
+    with sending() as thread, viewer(drivers.VIRTUAL, 1000, pause=30.0) as slow:
         slow.wait_for_lines(1)
         before = thread.sent
-        wait_until(lambda: thread.sent > before + 60)
-        assert len(slow.lines) < 30, "it was not slow"
+        wait_until(lambda: thread.sent > before + 20)
+        assert len(slow.lines) == 1, "it was not slow"
         with viewer(drivers.VIRTUAL, 10) as quick:
             watch(quick, SMALL, 10, thread)
         slow.end()
         before = thread.sent
         wait_until(lambda: thread.sent > before + 5)
-        assert thread.longest_s < 2.0, "a viewer's pause was the sender's"
+        assert thread.longest_s < 15.0, "a viewer's pause was the sender's"
 
 
 def test_no_viewer_gets_in_before_the_first_frame() -> None:
