@@ -16,7 +16,7 @@ from gpen_live.engine.effort import Effort
 from gpen_live.engine.processed import HostPicture, Processed
 from gpen_live.errors import SinkError, SourceError
 from gpen_live.frame import Array, Image, PixelFormat, Size
-from gpen_live.live import capture, loader, sender, worker
+from gpen_live.live import bypass, capture, loader, sender, worker
 from gpen_live.sinks.base import Sink
 from gpen_live.sources.base import Source
 
@@ -157,6 +157,7 @@ class World:
         monkeypatch.setattr(loader.Loader, "_load", lambda _, wanted: self._load(wanted))
         monkeypatch.setattr(worker.Worker, "_engine_with", lambda _, loaded: self.engine)
         monkeypatch.setattr(capture, "RETRY_S", 0.05)
+        monkeypatch.setattr(bypass, "_GRACE_S", 60.0)  # a busy machine holds threads up; tests/faults shows what happens then
 
     @property
     def sink(self) -> FakeSink:
