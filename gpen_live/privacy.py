@@ -54,8 +54,7 @@ _hidden: set[str] = set()
 
 def hide(name: str | Path) -> None:
     """The user chose this file: neither its path nor its name is in any text from now on."""
-    path = PurePath(name)
-    _hidden.update(each for each in (str(name), path.name) if PurePath(each).suffix or "/" in each or "\\" in each)
+    _hidden.update((str(name), PurePath(name).name))
 
 
 def scrub(
@@ -67,15 +66,15 @@ def scrub(
         files: paths that are known to be in it, beside those given to `hide`. In others a blank may be taken for the end, unless
             they are quoted or have the ending of a film, a picture or weights.
     """
-    home = home or Path.home()
-    for name in sorted({*_hidden, *files}, key=len, reverse=True):
-        for form in _forms(name):
-            text = re.sub(rf"(?<![\w-]){re.escape(form)}(?![\w-])", _shown(name).replace("\\", "/"), text)
+    home = home or _home()
     own = sorted(_own_folders(home), key=lambda each: len(str(each[0])), reverse=True)
+    for name in sorted({*_hidden, *files}, key=len, reverse=True):
+        if _is_private(name, own):
+            for form in _forms(name):
+                text = _replace(text, form, _shown(name), rf"(?<![\w-]){re.escape(form)}(?![\w-])")
     for folder, label in own:
         text = _replace_folder(text, folder, label)
-    if home != Path(home.anchor):
-        text = _replace_folder(text, home, "~")
+    text = _replace_folder(text, home, "~")
     kept = tuple(label for _, label in own if label.startswith("~"))
     text = _PATH.sub(lambda found: _without_names(found, kept), text)
     text = _HOMES.sub(r"\g<folder>\g<slash>user", text)
@@ -96,6 +95,13 @@ def _without_names(found: re.Match[str], kept: tuple[str, ...]) -> str:
     return f"{quote_mark}{_shown(path)}"
 
 
+def _is_private(name: str, own: list[tuple[Path, str]]) -> bool:
+    """Whether it looks like a file, and is none of the system's or the program's: `a`, `demo` and /dev/video0 stay."""
+    if not PurePath(name).suffix and "/" not in name and "\\" not in name:
+        return False
+    return not _SYSTEM.match(name) and not any(name.startswith(f"{folder}{os.sep}") for folder, _ in own)
+
+
 def _shown(path: str) -> str:
     """What stands for a file of the user's."""
     ending = re.search(r"\.\w{1,11}$", path)
@@ -112,16 +118,23 @@ def _own_folders(home: Path) -> Iterator[tuple[Path, str]]:
         yield Path(sysconfig.get_path(name)), "site-packages"
     yield Path(sysconfig.get_path("stdlib")), f"python{sys.version_info[0]}.{sys.version_info[1]}"
     for folder in (Path(sys.prefix), config_dir(), data_dir(), cache_dir()):
-        if home != Path(home.anchor) and home in folder.parents:
+        if home in folder.parents and home != Path(home.anchor):
             yield folder, f"~/{folder.relative_to(home).as_posix()}"
 
 
 def _replace_folder(text: str, folder: Path, label: str) -> str:
     """Puts the label in the place of a folder's path, written in any way; not where the path of another one begins like it."""
     flags = re.IGNORECASE if os.name == "nt" or "\\" in str(folder) else 0
-    for form in {form for each in (folder, folder.resolve()) for form in _forms(str(each))}:
-        text = re.sub(rf"{re.escape(form)}(?![\w-])", label, text, flags=flags)
+    if folder == Path(folder.anchor):
+        return text
+    for form in sorted({*_forms(str(folder)), *_forms(str(folder.resolve()))}, key=len, reverse=True):
+        text = _replace(text, form, label, rf"{re.escape(form)}(?![\w-])", flags)
     return text
+
+
+def _replace(text: str, form: str, word: str, pattern: str, flags: int = 0) -> str:
+    """`re.sub` with a word that is taken as it is, where there is anything to do."""
+    return re.sub(pattern, lambda _: word, text, flags=flags) if flags or form in text else text
 
 
 def _forms(path: str) -> list[str]:
@@ -129,6 +142,13 @@ def _forms(path: str) -> list[str]:
     slashes = path.replace("\\", "/")
     forms = {path, slashes, repr(path)[1:-1], ascii(path)[1:-1], json.dumps(path)[1:-1], quote(slashes)}
     return sorted(forms, key=len, reverse=True)
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # a user whom the system does not know
+        return Path("/")
 
 
 def _user() -> str:

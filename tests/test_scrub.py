@@ -85,6 +85,21 @@ def test_a_file_that_the_user_chose_is_in_no_text(tmp_path: Path) -> None:
     assert text == "FILE.mp4 has no pictures. FILE neither."
 
 
+def test_what_an_error_is_about_stays_where_it_is_nobody_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = FileNotFoundError(2, "No such device: a or b", "/dev/video7", None, "a")
+    assert "No such device: a or b: '/dev/video7' -> 'a'" in told(error, "lost")
+    monkeypatch.setenv(HOME_VARIABLE, "/")
+    assert as_anna("5/7 in /dev/video0") == "5/7 in /dev/video0"
+
+
+def test_a_user_whom_the_system_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", unknown)
+    assert scrub("/mnt/x/film.mp4 is busy") == "FILE.mp4 is busy"
+
+
 NAME = st.text(st.sampled_from(string.ascii_letters + string.digits + "äßøЖ文 ._-'()+&"), min_size=3, max_size=14).filter(
     lambda name: name.strip(" .'") == name and name.lower() not in ("root", "user", "home", "file") and name[0].isalnum()
 )
