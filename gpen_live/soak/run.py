@@ -12,7 +12,7 @@ from gpen_live import __version__
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Size
 from gpen_live.live.clock import now
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.config import LiveConfig, Mode, Resting
 from gpen_live.live.pipeline import LivePipeline
 from gpen_live.soak.faults import FAULTS, HANG_S, Fault, Faults, Kind, disguised, outside
 from gpen_live.soak.machine import Machine
@@ -87,6 +87,7 @@ class Soaking:
             model=options.model,
             weights=options.weights,
             device=options.device,
+            rest=Resting.NEVER,  # that nobody reads the output is no reason here
         )
         self._pipeline = LivePipeline(
             self._config, outside=outside(self._faults, self._watch, source=options.source, sink=options.sink)
