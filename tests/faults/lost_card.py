@@ -61,7 +61,7 @@ def break_card() -> None:
 
 def main(fault: str) -> None:
     outside = Outside(open_source=open_source, open_sink=open_sink, load=load)
-    pipeline = LivePipeline(LiveConfig(model="lite-512", fps=60.0), outside=outside)
+    pipeline = LivePipeline(LiveConfig(model="lite-512", fps=60.0, budget_ms=0.0), outside=outside)
     pipeline.start(wait_for_model=True)
     wait_for(lambda: pipeline.snapshot().counts.enhanced > 60, 120)
     print(f"on {pipeline.snapshot().device}: {pipeline.snapshot().counts}")

@@ -139,7 +139,7 @@ def test_the_wall_clock_may_be_set(jump: float, start: Start, monkeypatch: pytes
     dropped = pipeline.snapshot().counts.dropped
     goes_on(world.sink, 60)
     counts = pipeline.snapshot().counts
-    assert world.is_enhanced()
+    wait_for(world.is_enhanced)
     assert counts.out_of_order == 0
     assert counts.dropped - dropped < 30
     assert 0 <= pipeline.snapshot().stages["end_to_end"].max < 2000

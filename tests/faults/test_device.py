@@ -123,7 +123,7 @@ def test_memory_that_runs_out_steps_down_and_up_again_only_when_asked(start: Sta
     failing_once(world.network, full())
     wait_for(lambda: pipeline.snapshot().model_name == "lite-256")
     wait_for(lambda: pipeline.snapshot().counts.enhanced > enhanced + 5)
-    assert world.is_enhanced()
+    wait_for(world.is_enhanced)
     assert (world.loads[-1].model, world.loads[-1].device) == ("lite-256", "cuda")
     status = pipeline.snapshot().model
     assert status.health is Health.WARNING
@@ -219,5 +219,5 @@ def test_a_model_that_does_not_fit_leaves_the_one_that_runs(start: Start) -> Non
     wait_for(lambda: pipeline.snapshot().model.health is Health.FAILED)
     assert "too full for lite-512. Close other programs" in pipeline.snapshot().model.text
     goes_on(world.sink)
-    assert world.is_enhanced()
+    wait_for(world.is_enhanced)
     assert len(world.loads) == 2
