@@ -92,6 +92,12 @@ def test_what_an_error_is_about_stays_where_it_is_nobody_s(monkeypatch: pytest.M
     assert as_anna("5/7 in /dev/video0") == "5/7 in /dev/video0"
 
 
+@pytest.mark.parametrize("name", ["/", ".", "a", "\ud800.mp4", "x" * 100_000 + ".mp4", "\0.mp4", "\\1.mp4", "//"])
+def test_names_that_no_file_has_do_no_harm(name: str) -> None:
+    hide(name)
+    assert as_anna("5/7 of a film. See https://host/x") == "5/7 of a film. See https://host/x"
+
+
 def test_a_user_whom_the_system_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown() -> Path:
         raise RuntimeError("Could not determine home directory.")
