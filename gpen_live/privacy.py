@@ -97,7 +97,8 @@ def _without_names(found: re.Match[str], kept: tuple[str, ...]) -> str:
 
 def _is_private(name: str, own: list[tuple[Path, str]]) -> bool:
     """Whether it looks like a file, and is none of the system's or the program's: `a`, `demo` and /dev/video0 stay."""
-    if not PurePath(name).suffix and "/" not in name and "\\" not in name:
+    path = PurePath(name)
+    if len(path.name) < 3 or (not path.suffix and "/" not in name and "\\" not in name):
         return False
     return not _SYSTEM.match(name) and not any(name.startswith(f"{folder}{os.sep}") for folder, _ in own)
 
@@ -140,7 +141,7 @@ def _replace(text: str, form: str, word: str, pattern: str, flags: int = 0) -> s
 def _forms(path: str) -> list[str]:
     """A path as it may stand in a text: as it is, with slashes, in Python's and JSON's escapes, in an address; longest first."""
     slashes = path.replace("\\", "/")
-    forms = {path, slashes, repr(path)[1:-1], ascii(path)[1:-1], json.dumps(path)[1:-1], quote(slashes)}
+    forms = {path, slashes, repr(path)[1:-1], ascii(path)[1:-1], json.dumps(path)[1:-1], quote(slashes, errors="replace")}
     return sorted(forms, key=len, reverse=True)
 
 

@@ -46,8 +46,8 @@ def as_anna(text: str) -> str:
         ("open('/media/anna/stick/film 1.mkv')", "open('FILE.mkv')"),
         ('File "/srv/my things/x.py", line 3', 'File "FILE.py", line 3'),
         ("file:///home/anna/a.mp4: Invalid data", "FILE.mp4: Invalid data"),
-        (r"C:\Users\carl\Desktop\a b.mp4 is busy", "FILE.mp4 is busy"),
-        (r"['C:\\Users\\carl\\clip.mp4']", "['FILE.mp4']"),
+        (r"C:\Users\Bob\Desktop\a b.mp4 is busy", "FILE.mp4 is busy"),
+        (r"['C:\\Users\\Bob\\clip.mp4']", "['FILE.mp4']"),
         (r"\\server\share\film.mp4", "FILE.mp4"),
         ("camera:1 Anna's iPhone", "camera:1 user's iPhone"),
         ("camera:0 Savanna webcam at 30 frames/s", "camera:0 Savanna webcam at 30 frames/s"),
@@ -90,6 +90,12 @@ def test_what_an_error_is_about_stays_where_it_is_nobody_s(monkeypatch: pytest.M
     assert "No such device: a or b: '/dev/video7' -> 'a'" in told(error, "lost")
     monkeypatch.setenv(HOME_VARIABLE, "/")
     assert as_anna("5/7 in /dev/video0") == "5/7 in /dev/video0"
+
+
+@pytest.mark.parametrize("name", ["/", ".", "a", "\ud800.mp4", "x" * 100_000 + ".mp4", "\0.mp4", "\\1.mp4", "//"])
+def test_names_that_no_file_has_do_no_harm(name: str) -> None:
+    hide(name)
+    assert as_anna("5/7 of a film. See https://host/x") == "5/7 of a film. See https://host/x"
 
 
 def test_a_user_whom_the_system_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
