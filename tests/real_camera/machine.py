@@ -95,20 +95,22 @@ def kernel_version() -> str:
     return candidate("linux-image-amd64").removeprefix("linux-image-")
 
 
+def refresh() -> None:
+    """Brings apt's lists up to date, where that is allowed: those of a fresh machine are empty, old ones name what is gone."""
+    if os.geteuid() == 0:
+        call("apt-get", "update", "--quiet")
+
+
 def candidate(package: str) -> str:
     """The versioned package that Debian's `package` stands for now, such as linux-source-6.1 for linux-source."""
-    depends = _depends(package)
-    if not depends and os.geteuid() == 0:
-        call("apt-get", "update", "--quiet")
-        depends = _depends(package)
-    names = [name for name in depends if re.match(r"linux-\w+-\d", name)]
+    names = [name for name in _depends(package) if re.match(r"linux-\w+-\d", name)]
     if not names:
         raise SetupError(f"apt knows no {package}. Run: sudo apt-get update")
     return names[0]
 
 
 def unpack(names: Sequence[str], folder: Path) -> None:
-    """Downloads Debian packages and unpacks them, with those of `names` that they are built with, without installing anything."""
+    """Downloads Debian packages and unpacks them; installs nothing."""
     debs = folder / "debs"
     debs.mkdir(parents=True, exist_ok=True)
     call("apt-get", "download", "--quiet", *names, cwd=debs)

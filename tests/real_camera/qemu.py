@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests.real_camera.machine import Job, call, guest_script, header_packages, kernel_version, need, say, unpack
+from tests.real_camera.machine import Job, call, guest_script, header_packages, kernel_version, need, refresh, say, unpack
 from tests.real_camera.parameters import CAMERA, LOOPBACKS, spelled
 
 FOLDERS = ("io",)
@@ -30,6 +30,8 @@ _MEMORY_MB = 2048
 def prepare(cache: Path) -> None:
     """Kernel and driver, unpacked and built once."""
     need(_PROGRAMS)
+    if not any(cache.glob("*/ready")):
+        refresh()
     version = kernel_version()
     kernel = cache / version
     if (kernel / "ready").exists():

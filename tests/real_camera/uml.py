@@ -10,7 +10,7 @@ import shlex
 import shutil
 from pathlib import Path
 
-from tests.real_camera.machine import Job, call, candidate, guest_script, need, say, unpack
+from tests.real_camera.machine import Job, call, candidate, guest_script, need, refresh, say, unpack
 from tests.real_camera.parameters import CAMERA, LOOPBACKS, spelled
 
 FOLDERS = ("io", "app")
@@ -40,6 +40,7 @@ def prepare(cache: Path) -> None:
     kernel = _kernel(cache)
     if kernel.exists():
         return
+    refresh()
     package = candidate("linux-source")
     work = cache / "uml-build"
     shutil.rmtree(work, ignore_errors=True)
