@@ -13,6 +13,7 @@ import numpy as np
 from gpen_live.engine.canvas import open_canvas, scale_of
 from gpen_live.engine.effort import Effort
 from gpen_live.engine.enhancer import Enhancer
+from gpen_live.engine.failures import failure_of
 from gpen_live.engine.frame_path import CanvasPath, FramePath, open_path
 from gpen_live.engine.processed import HostPicture, Placed, Processed
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, Points, to_template
@@ -188,7 +189,7 @@ class Engine:
             with torch.inference_mode():
                 yield
         except Exception as error:
-            if not self._proven:
+            if not self._proven and failure_of(error) is None:  # a full or lost device says nothing about the path
                 self._proven = self._fell_back = True
                 self._path = CanvasPath(self.device, self.detector, self.enhancer)
                 self.notes.append(f"The fast frame path does not run on {self.device} ({error}); a slower one takes its place.")

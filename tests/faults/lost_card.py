@@ -13,17 +13,18 @@ import torch
 
 from gpen_live.engine.device import describe_device
 from gpen_live.engine.enhancer import Enhancer
-from gpen_live.frame import Array, PixelFormat
+from gpen_live.frame import Array, PixelFormat, Size
 from gpen_live.live.config import LiveConfig, Mode
 from gpen_live.live.loader import Loaded, Wanted
 from gpen_live.live.pipeline import LivePipeline, Outside
 from gpen_live.models.registry import get
 from gpen_live.sinks.base import Sink
 from gpen_live.sources.base import Source
-from tests.faults.fakes import CPU, SIZE, Known, Network
+from tests.faults.fakes import CPU, Known, Network
 from tests.live.fakes import FakeSource, wait_for
 
 CARD = torch.device("cuda", 0)
+LARGE = Size(1920, 1080)  # a whole frame of it fits into no memory that was kept
 
 
 class Nowhere(Sink):
@@ -45,7 +46,7 @@ def load(wanted: Wanted) -> Loaded:
 
 
 def open_source(spec: str, **_: object) -> Source:
-    return FakeSource(fps=60.0, size=SIZE)
+    return FakeSource(fps=60.0, size=LARGE)
 
 
 def open_sink(spec: str, **_: object) -> Sink:
