@@ -38,7 +38,7 @@ class Engine:
     """Owns detector, tracker and network. All methods but `stage` belong to the one thread that owns the device.
 
     `notes` are sentences for the user about what could not be used; whoever tells them takes them out. `enhancer` is
-    the network in use, and `lighter` are those that may stand in for the one that is wished for, the strongest first, all warm.
+    the network in use, and `lighter` are those that may stand in for `wished`, the strongest first, all warm.
 
     Args:
         path: what a frame goes through; None: the fastest way that runs on the device.
@@ -58,7 +58,7 @@ class Engine:
         self.lighter = tuple(lighter)
         self._effort = Effort()
         self.notes: list[str] = []
-        self._wished = enhancer
+        self.wished = enhancer
         self._path = path or open_path(device, detector, enhancer)
         self._tracker, self._follower, self._favour = Tracker(), Follower(), Favour()
         self._since_search = self._since_network = 0
@@ -79,20 +79,14 @@ class Engine:
     def effort(self, effort: Effort) -> None:
         self._effort = effort
         rank = min(effort.lighter, len(self.lighter))
-        network = self.lighter[rank - 1] if rank else self._wished
+        network = self.lighter[rank - 1] if rank else self.wished
         if network is not self.enhancer:
             self.enhancer = network
-            self._path.use(network, kept=(self._wished, *self.lighter))
+            self._path.use(network, kept=(self.wished, *self.lighter))
 
     def use(self, enhancer: Enhancer, lighter: Sequence[Enhancer] = ()) -> None:
-        """Another network on the same device; the faces that are followed stay. The fast path gets another chance.
-
-        The one that is wished for already only gets those that may stand in for it.
-        """
-        if enhancer is self._wished and self.enhancer is enhancer and not self._fell_back:
-            self.lighter = tuple(lighter)
-            return
-        self.enhancer = self._wished = enhancer
+        """Another network on the same device; the faces that are followed stay. The fast path gets another chance."""
+        self.enhancer = self.wished = enhancer
         self.lighter, self._effort = tuple(lighter), replace(self._effort, lighter=0)
         if self._fell_back:
             self._path, self._fell_back = open_path(self.device, self.detector, enhancer), False

@@ -162,7 +162,10 @@ class Worker:
     def _engine_with(self, loaded: Loaded) -> Engine:
         """The engine with the new network: the same one, with the faces that it follows, where the device is the same."""
         if self._engine is not None and self._engine.device == loaded.device:
-            self._engine.use(loaded.enhancer, loaded.lighter)
+            if self._engine.wished is loaded.enhancer:  # it has worked while these were loaded
+                self._engine.lighter = loaded.lighter
+            else:
+                self._engine.use(loaded.enhancer, loaded.lighter)
             return self._engine
         from gpen_live.engine.engine import Engine
 

@@ -145,8 +145,7 @@ def test_a_lighter_network_stands_in_and_the_wish_stays() -> None:
     engine.use(other)
     assert engine.enhancer is other
     late = Enhancer(light, get("lite-256"), CPU)
-    engine.use(other, [late])
-    assert (engine.enhancer, engine.lighter) == (other, (late,))
+    engine.lighter = (late,)
     engine.effort = Effort(lighter=1)
     assert engine.enhancer is late
 
