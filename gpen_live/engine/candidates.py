@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _WARM_UPS = 2
 _LEAST_TIMED, _MOST_TIMED = 3, 9
 _MOST_THREADS = 8
-_CLEARLY = 0.9
+CLEARLY = 0.9
+"""A less exact way takes the place of another one only below this share of its time: less is noise."""
 _SLOW_S = 0.5
 """A call that takes longer is not repeated: it was measured well enough."""
 
@@ -219,7 +220,7 @@ class Contest:
         """The more exact and fewer threads come first, and stay unless clearly beaten."""
         if (new.precision == self._wanted) != (old.precision == self._wanted):
             return new.precision == self._wanted
-        return new.ms < _CLEARLY * old.ms
+        return new.ms < CLEARLY * old.ms
 
     def _time(self, network: Network) -> float:
         """Median milliseconds of one crop, after a warm-up."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpen_live.engine.candidates import STRICT, Candidate, sample_crop, torch_network
+from gpen_live.engine.candidates import CLEARLY, STRICT, Candidate, sample_crop, torch_network
 from gpen_live.engine.runtimes import store
 from gpen_live.engine.runtimes.gpen_plan import Plan
 from gpen_live.engine.runtimes.vino import RuntimeMissingError
@@ -63,7 +63,7 @@ class Card:
         Ways are tried from the fastest on; the first whose picture differs from float32's by less than `STRICT` is taken.
 
         Args:
-            thorough: try all of them, and take the fastest that is near enough.
+            thorough: try all of them, and take the fastest that is near enough; of about the same time the first one.
 
         Raises:
             RuntimeError: none runs.
@@ -90,7 +90,7 @@ class Card:
                     f"levels of 255 on average, {candidate.error_max:.1f} at most); it is not used."
                 )
             found.append(candidate)
-            if near and (best is None or candidate.ms < found[best[0]].ms):
+            if near and (best is None or candidate.ms < CLEARLY * found[best[0]].ms):
                 best = (len(found) - 1, network)
             del network  # the next one may need its room
             if best is not None and not thorough:

@@ -49,7 +49,7 @@ def broken() -> Network:
 
 @pytest.fixture
 def card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Ways, list[str]], Card]:
-    times = iter([3.0, 1.0, 2.0, 5.0])
+    times = iter([3.0, 1.0, 0.95, 5.0])
     monkeypatch.setenv("GPEN_LIVE_HOME", str(tmp_path))
     monkeypatch.setattr(replay, "graph_ms", lambda work, device: next(times))
     properties = SimpleNamespace(name="A card", major=9, minor=0, multi_processor_count=4)
@@ -81,11 +81,11 @@ def test_the_first_way_that_is_near_enough_is_taken(card: Callable[[Ways, list[s
     assert "2.00 levels of 255 on average" in notes[1]
 
 
-def test_a_thorough_choice_takes_the_fastest(card: Callable[[Ways, list[str]], Card]) -> None:
+def test_a_thorough_choice_takes_what_is_clearly_the_fastest(card: Callable[[Ways, list[str]], Card]) -> None:
     ways: Ways = [("Triton", "fp16", off_by(0.2)), ("Triton", "tf32", off_by(0.1)), ("PyTorch", "fp32", off_by(0))]
     found, _ = card(ways, []).choose(thorough=True)
-    assert [one.ms for one in found] == [3.0, 1.0, 2.0]
-    assert [one.chosen for one in found] == [False, True, False]
+    assert [one.ms for one in found] == [3.0, 1.0, 0.95]
+    assert [one.chosen for one in found] == [False, True, False], "a twentieth is noise"
 
 
 def test_a_picture_that_is_no_number_is_never_near(card: Callable[[Ways, list[str]], Card]) -> None:
