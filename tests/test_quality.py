@@ -246,7 +246,7 @@ def test_readme_tells_every_option_of_the_command_line() -> None:
     readme = read(ROOT / "README.md")
     told = set(re.findall(r"--[a-z][a-z-]+", readme))
     missing = []
-    for name in ("run", "enhance", "bench", "evaluate", "models", "doctor"):
+    for name in ("run", "enhance", "bench", "soak", "evaluate", "models", "doctor"):
         assert f"gpen-live {name}" in readme
         command = importlib.import_module(f"gpen_live.cli.{name}").command
         commands = [command, *getattr(command, "commands", {}).values()]

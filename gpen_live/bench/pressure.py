@@ -193,7 +193,7 @@ def draw(runs: Sequence[Run], title: str, seconds: int, fps: float) -> bytes:
             latency.axhline(run.budget_ms, color=_INK, lw=1, ls=(0, (6, 4)))
     rate.axhline(fps, color=_INK, lw=1, ls=(0, (6, 4)))
     rate.set_ylim(0, 1.15 * fps)
-    latency.set_ylim(bottom=0)
+    latency.set_ylim(0, 1.3 * latency.get_ylim()[1])  # room for the legend
     level.set_ylim(bottom=-0.3)
     _dress(rate, "Fresh frames a second at the output", seconds)
     _dress(latency, "Capture to output, ms", seconds)
