@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gpen_live.bench import article
 from gpen_live.bench.results import Bench
 from gpen_live.bench.tables import STAGES_SHOWN
+from gpen_live.charts import FAINT, INK, NORMAL, SMALL, as_png, bare, new_figure
 from gpen_live.errors import GpenLiveError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_DPI: Final = 100
 _WIDTH, _ROW_HEIGHT = 16.0, 0.62  # inches
-_INK, _FAINT, _GRID = "#1f2933", "#66727f", "#dde3e9"
 _OURS, _OTHER, _THEIRS = "#1769aa", "#8fb8de", "#b0413e"
 _STAGES: Final = {"detect": "#5b8c5a", "warp": "#cfd27e", "network": "#1769aa", "blend": "#e0a458", "convert": "#8d6a9f"}
 _BANDS: Final = {"fluent": "#e5f4e6", "acceptable": "#fbf6dc", "stuttering": "#fdebd8", "unusable": "#fbdfdd"}
-_SMALL, _NORMAL = 9.5, 11.0
 _ROOM = 2.6  # factor kept free beside the outermost mark of a logarithmic axis, for its number
 
 Row = tuple[str, float, float, str]
@@ -34,10 +31,7 @@ def draw(bench: Bench) -> bytes:
     Raises:
         GpenLiveError: nothing was measured that could be drawn, or the library that draws is missing.
     """
-    figure = make_figure(bench)
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=_DPI)
-    return out.getvalue()
+    return as_png(make_figure(bench))
 
 
 def make_figure(bench: Bench) -> Figure:
@@ -46,25 +40,17 @@ def make_figure(bench: Bench) -> Figure:
     Raises:
         GpenLiveError: as `draw`.
     """
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.layout_engine import ConstrainedLayoutEngine
-    except ImportError as error:
-        raise GpenLiveError(f"The chart can't be drawn ({error}).", "Install GPEN Live again, with all it requires.") from error
     panels = [(rows, panel) for rows, panel in _panels(bench) if rows]
     if not panels:
         raise GpenLiveError("There is nothing to draw: no network and no frame path was measured.", "Leave --only away.")
     heights = [1.9 + _ROW_HEIGHT * max(rows for rows, _ in panels[i : i + 2]) for i in range(0, len(panels), 2)]
     top = sum(heights) + 1.0
-    room = ConstrainedLayoutEngine(w_pad=0.25, h_pad=0.2, rect=(0, 0, 1, 1 - 0.75 / top))
-    figure = Figure(figsize=(_WIDTH, top), facecolor="white", layout=room)
-    figure.text(0.015, 1 - 0.32 / top, f"GPEN Live on {bench.device}", size=18, weight="bold", color=_INK, va="center")
-    figure.text(0.015, 1 - 0.62 / top, _subtitle(bench), size=_NORMAL, color=_FAINT, va="center")
+    figure = new_figure(_WIDTH, top, f"GPEN Live on {bench.device}", _subtitle(bench), head=0.75)
     grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
     for place, (_, panel) in enumerate(panels):
         whole_line = place == len(panels) - 1 and place % 2 == 0
         axes = figure.add_subplot(grid[place // 2, :] if whole_line else grid[place // 2, place % 2])
-        _bare(axes)
+        bare(axes, "x")
         panel(axes, bench)
     return figure
 
@@ -132,11 +118,11 @@ def _bands(axes: Axes) -> None:
             ha="center",
             va="top",
             size=8.5,
-            color=_FAINT,
+            color=FAINT,
             rotation=90 if slim else 0,
         )
     for limit in article.LIMITS_MS.values():
-        axes.axvline(limit, color=_FAINT, lw=0.8, ls=(0, (3, 3)), zorder=1)
+        axes.axvline(limit, color=FAINT, lw=0.8, ls=(0, (3, 3)), zorder=1)
 
 
 def _shares(axes: Axes, bench: Bench) -> None:
@@ -149,10 +135,10 @@ def _shares(axes: Axes, bench: Bench) -> None:
             share = 100 * ms / whole
             axes.barh(place, share, left=start, height=0.56, color=_STAGES[stage], edgecolor="white", lw=1)
             if share >= 9:
-                colour = _INK if stage in ("warp", "blend") else "white"
-                axes.text(start + share / 2, place, _number(ms), ha="center", va="center", size=_SMALL, color=colour)
+                colour = INK if stage in ("warp", "blend") else "white"
+                axes.text(start + share / 2, place, _number(ms), ha="center", va="center", size=SMALL, color=colour)
             start += share
-        axes.text(101.5, place, f"{_number(path.frame_ms.p50)} ms", va="center", size=_NORMAL, color=_INK, weight="bold")
+        axes.text(101.5, place, f"{_number(path.frame_ms.p50)} ms", va="center", size=NORMAL, color=INK, weight="bold")
     axes.set_xlim(0, 116)
     axes.set_xticks(range(0, 101, 25), [f"{share} %" for share in range(0, 101, 25)])
     _rows(axes, [path.model for path in paths])
@@ -207,13 +193,13 @@ def _dumbbells(axes: Axes, rows: Sequence[Row], difference: str) -> None:
             text,
             transform=axes.get_yaxis_transform(),
             va="center",
-            size=_NORMAL,
-            color=_INK,
+            size=NORMAL,
+            color=INK,
             weight="bold",
             clip_on=False,
         )
     _rows(axes, [row[0] for row in rows])
-    axes.text(1.015, 1.0, difference, transform=axes.transAxes, va="bottom", size=_SMALL, color=_FAINT)
+    axes.text(1.015, 1.0, difference, transform=axes.transAxes, va="bottom", size=SMALL, color=FAINT)
 
 
 def _mark(axes: Axes, value: float, place: float, colour: str, text: str, *, left: bool = False) -> None:
@@ -226,27 +212,18 @@ def _mark(axes: Axes, value: float, place: float, colour: str, text: str, *, lef
         textcoords="offset points",
         ha="right" if left else "left",
         va="center",
-        size=_SMALL,
-        color=_INK,
+        size=SMALL,
+        color=INK,
         zorder=5,
     )
 
 
-def _bare(axes: Axes) -> None:
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(_GRID)
-    axes.tick_params(length=0, colors=_FAINT, labelsize=_SMALL)
-    axes.grid(axis="x", color=_GRID, lw=0.8)
-    axes.set_axisbelow(True)
-
-
 def _title(axes: Axes, text: str) -> None:
-    axes.set_title(text, loc="left", size=12.5, weight="bold", color=_INK, pad=30)
+    axes.set_title(text, loc="left", size=12.5, weight="bold", color=INK, pad=30)
 
 
 def _rows(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), names, size=_NORMAL, color=_INK)
+    axes.set_yticks(range(len(names)), names, size=NORMAL, color=INK)
     axes.set_ylim(len(names) - 0.4, -0.75)
 
 
@@ -272,8 +249,8 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str, str]]) -> None:
         bbox_to_anchor=(0, 1.0),
         ncols=len(entries),
         frameon=False,
-        fontsize=_SMALL,
-        labelcolor=_INK,
+        fontsize=SMALL,
+        labelcolor=INK,
         borderaxespad=0.2,
         handletextpad=0.2,
         columnspacing=1.2,

@@ -23,6 +23,7 @@ import click
 import psutil
 
 from gpen_live.bench.weights import weights_for
+from gpen_live.charts import DARK, FAINT, INK, WRONG, as_png, bare, new_figure
 from gpen_live.cli.options import MODEL, SizeType, check_writable
 from gpen_live.engine.device import cpu_name
 from gpen_live.frame import Size
@@ -40,8 +41,8 @@ PHASES: Final = ("before", "half taken away", "after")
 _SETTLED_S: Final = 5.0  # of a phase that its summary leaves out: what it takes to adapt is seen in the chart
 _WARM_S: Final = 4.0
 _LATEST_START_S: Final = 180.0
-_COLOURS: Final = {True: "#1769aa", False: "#b0413e"}
-_INK, _FAINT, _GRID, _BAND = "#1f2933", "#66727f", "#dde3e9", "#fdebd8"
+_COLOURS: Final = {True: DARK, False: WRONG}
+_BAND: Final = "#fdebd8"
 
 
 @dataclass(frozen=True)
@@ -174,12 +175,7 @@ def _load() -> str:
 
 def draw(runs: Sequence[Run], title: str, seconds: int, fps: float) -> bytes:
     """The runs as a chart: rate, latency and level over time, the time under load shaded. A PNG."""
-    import io
-
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 8.2), facecolor="white", layout="constrained")
-    figure.suptitle(f"Half of the machine taken away: {title}", x=0.02, ha="left", size=13, weight="bold", color=_INK)
+    figure = new_figure(11, 8.8, "Half of the machine taken away", title, head=0.9)
     rate, latency, level = figure.subplots(3, 1, sharex=True, height_ratios=(3, 4, 2))
     for run in runs:
         budget = run.budget_ms > 0
@@ -190,31 +186,24 @@ def draw(runs: Sequence[Run], title: str, seconds: int, fps: float) -> bytes:
         latency.plot(at, [one.p50_ms for one in run.seconds], color=colour, lw=1.2, ls=(0, (2, 2)), label=f"p50, {name}")
         level.step(at, [one.level for one in run.seconds], color=colour, lw=2, where="pre")
         if budget:
-            latency.axhline(run.budget_ms, color=_INK, lw=1, ls=(0, (6, 4)))
-    rate.axhline(fps, color=_INK, lw=1, ls=(0, (6, 4)))
+            latency.axhline(run.budget_ms, color=INK, lw=1, ls=(0, (6, 4)))
+    rate.axhline(fps, color=INK, lw=1, ls=(0, (6, 4)))
     rate.set_ylim(0, 1.15 * fps)
     latency.set_ylim(0, 1.3 * latency.get_ylim()[1])  # room for the legend
     level.set_ylim(bottom=-0.3)
     _dress(rate, "Fresh frames a second at the output", seconds)
     _dress(latency, "Capture to output, ms", seconds)
     _dress(level, "Things given up", seconds)
-    rate.legend(loc="lower left", frameon=False, fontsize=9, labelcolor=_INK)
-    latency.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=_INK, ncols=2)
-    level.set_xlabel("seconds", color=_FAINT)
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=100)
-    return out.getvalue()
+    rate.legend(loc="lower left", frameon=False, fontsize=9, labelcolor=INK)
+    latency.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=INK, ncols=2)
+    level.set_xlabel("seconds", color=FAINT)
+    return as_png(figure)
 
 
 def _dress(axes: Axes, title: str, seconds: int) -> None:
     axes.axvspan(seconds, 2 * seconds, color=_BAND, zorder=0, lw=0)
-    axes.set_title(title, loc="left", size=11, color=_INK)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(_GRID)
-    axes.tick_params(length=0, colors=_FAINT, labelsize=9)
-    axes.grid(axis="y", color=_GRID, lw=0.8)
-    axes.set_axisbelow(True)
+    axes.set_title(title, loc="left", size=11, color=INK)
+    bare(axes, "y")
     axes.set_xlim(0, 3 * seconds)
 
 

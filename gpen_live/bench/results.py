@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gpen_live.errors import GpenLiveError
+from gpen_live.live.report import read_report
 from gpen_live.live.status import Quantiles
 
 
@@ -166,11 +165,4 @@ def read(path: Path) -> Bench:
     Raises:
         GpenLiveError: there is no such file, or it is no report of the bench.
     """
-    import msgspec
-
-    try:
-        return msgspec.convert(json.loads(path.read_text(encoding="utf-8")), Bench)
-    except OSError as error:
-        raise GpenLiveError(f"The report {path} can't be read ({error.strerror}).", "Check its name.") from error
-    except (ValueError, msgspec.ValidationError) as error:
-        raise GpenLiveError(f"{path} is no report of `gpen-live bench` ({error}).", "Name a file written by --json.") from error
+    return read_report(path, Bench, "gpen-live bench")

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
@@ -17,6 +18,8 @@ from gpen_live.live.clock import now
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.meters import Meters
 from gpen_live.live.status import Snapshot, grade
+
+T = TypeVar("T")
 
 
 def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: list[str]) -> dict[str, object]:
@@ -61,6 +64,22 @@ def write_report(path: Path, report: dict[str, object]) -> None:
         GpenLiveError: the file can't be written.
     """
     write_whole(path, (json.dumps(report, indent=2) + "\n").encode(), "report")
+
+
+def read_report(path: Path, kind: type[T], command: str) -> T:
+    """The figures, as a dataclass of `kind`, that `command` wrote into a JSON file.
+
+    Raises:
+        GpenLiveError: there is no such file, or it is no report of that command.
+    """
+    import msgspec
+
+    try:
+        return msgspec.convert(json.loads(path.read_text(encoding="utf-8")), kind)
+    except OSError as error:
+        raise GpenLiveError(f"The report {path} can't be read ({error.strerror}).", "Check its name.") from error
+    except (ValueError, msgspec.ValidationError) as error:
+        raise GpenLiveError(f"{path} is no report of `{command}` ({error}).", "Name a file written by --json.") from error
 
 
 def write_whole(path: Path, content: bytes, what: str) -> None:

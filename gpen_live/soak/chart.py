@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from gpen_live.charts import DARK, FAINT, GRID, INK, LIGHT, SMALL, WRONG, as_png, bare, new_figure
 from gpen_live.errors import GpenLiveError
 from gpen_live.soak.results import Sample, Soak
 from gpen_live.soak.show import heading
@@ -15,13 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_DPI: Final = 100
 _WIDTH = 16.0  # inches
 _LINE, _FAULT = 0.30, 0.27  # inches a verdict, a kind of fault
-_INK, _FAINT, _GRID = "#1f2933", "#66727f", "#dde3e9"
-_DARK, _MIDDLE, _LIGHT, _WRONG, _RIGHT, _UNSURE = "#1769aa", "#4f94cd", "#8fb8de", "#b0413e", "#3d7f4c", "#b07a1e"
-_SMALL, _NORMAL = 9.5, 11.0
-_COLOURS = {True: _RIGHT, False: _WRONG, None: _UNSURE}
+_MIDDLE, _RIGHT, _UNSURE = "#4f94cd", "#3d7f4c", "#b07a1e"
+_COLOURS = {True: _RIGHT, False: WRONG, None: _UNSURE}
 _WORDS = {True: "held", False: "NOT HELD", None: "can't tell"}
 
 
@@ -31,10 +28,7 @@ def draw(soak: Soak) -> bytes:
     Raises:
         GpenLiveError: nothing was measured that could be drawn, or the library that draws is missing.
     """
-    figure = make_figure(soak)
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=_DPI)
-    return out.getvalue()
+    return as_png(make_figure(soak))
 
 
 def make_figure(soak: Soak) -> Figure:
@@ -43,11 +37,6 @@ def make_figure(soak: Soak) -> Figure:
     Raises:
         GpenLiveError: as `draw`.
     """
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.layout_engine import ConstrainedLayoutEngine
-    except ImportError as error:
-        raise GpenLiveError(f"The chart can't be drawn ({error}).", "Install GPEN Live again, with all it requires.") from error
     if len(soak.samples) < 2:
         raise GpenLiveError("There is nothing to draw: the soak ended before anything was measured.", "Let it run longer.")
     verdicts = judge(soak)
@@ -63,15 +52,15 @@ def make_figure(soak: Soak) -> Figure:
     heights = [height for height, _ in panels]
     head = 1.15 + _LINE * len(verdicts)
     top = sum(heights) + head + 0.5
-    room = ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.09, rect=(0, 0, 1, 1 - head / top))
-    figure = Figure(figsize=(_WIDTH, top), facecolor="white", layout=room)
-    _heading(figure, soak, verdicts, top)
+    subtitle = f"{heading(soak)} Version {soak.version}, seed {soak.seed}."
+    figure = new_figure(_WIDTH, top, f"GPEN Live soak: {_outcome(verdicts)}", subtitle, head)
+    _write_verdicts(figure, verdicts, top)
     grid = figure.add_gridspec(len(panels), 1, height_ratios=heights)
     first: Axes | None = None
     for place, (_, panel) in enumerate(panels):
         axes = figure.add_subplot(grid[place], sharex=first)
         first = first or axes
-        _bare(axes)
+        bare(axes, "y")
         _shade(axes, soak)
         panel(axes, soak)
         axes.tick_params(labelbottom=place == len(panels) - 1)
@@ -80,35 +69,31 @@ def make_figure(soak: Soak) -> Figure:
     return figure
 
 
-def _heading(figure: Figure, soak: Soak, verdicts: Sequence[Verdict], top: float) -> None:
-    def at(inches: float) -> float:
-        return 1 - inches / top
-
+def _outcome(verdicts: Sequence[Verdict]) -> str:
     wrong = sum(one.held is False for one in verdicts)
     unsure = sum(one.held is None for one in verdicts)
-    title = (
+    said = (
         f"{wrong} of {len(verdicts)} promises not held" if wrong else "All promises held" if not unsure else "No promise broken"
     )
-    title += f", {unsure} can't be told" if unsure else ""
-    figure.text(0.015, at(0.32), f"GPEN Live soak: {title}", size=18, weight="bold", color=_INK, va="center")
-    figure.text(
-        0.015, at(0.66), f"{heading(soak)} Version {soak.version}, seed {soak.seed}.", size=_NORMAL, color=_FAINT, va="center"
-    )
+    return f"{said}, {unsure} can't be told" if unsure else said
+
+
+def _write_verdicts(figure: Figure, verdicts: Sequence[Verdict], top: float) -> None:
     for place, one in enumerate(verdicts):
-        y = at(1.08 + _LINE * place)
+        y = 1 - (1.08 + _LINE * place) / top
         colour = _COLOURS[one.held]
-        figure.text(0.015, y, _WORDS[one.held], size=_SMALL, weight="bold", color=colour, va="center")
-        figure.text(0.075, y, one.promise, size=_SMALL, color=_INK, va="center")
-        figure.text(0.56, y, _short(one.figure), size=_SMALL, color=_INK if one.held else colour, va="center")
+        figure.text(0.015, y, _WORDS[one.held], size=SMALL, weight="bold", color=colour, va="center")
+        figure.text(0.075, y, one.promise, size=SMALL, color=INK, va="center")
+        figure.text(0.56, y, _short(one.figure), size=SMALL, color=INK if one.held else colour, va="center")
 
 
 def _memory(axes: Axes, soak: Soak) -> None:
-    _line(axes, soak, lambda one: one.memory_mb, _DARK)
+    _line(axes, soak, lambda one: one.memory_mb, DARK)
     found = growth(soak.settled, lambda one: one.memory_mb)
     if found is not None:
         unit, _ = _unit(soak)
         third = len(soak.settled) // 3
-        colour = _RIGHT if found.over_all < MEMORY_MB else _WRONG
+        colour = _RIGHT if found.over_all < MEMORY_MB else WRONG
         for part, least in ((soak.settled[:third], found.first), (soak.settled[-third:], found.last)):
             start, end = part[0].at_s / unit, part[-1].at_s / unit
             axes.plot([start, end], [least, least], color=colour, lw=2.5, zorder=3)
@@ -119,14 +104,14 @@ def _memory(axes: Axes, soak: Soak) -> None:
                 textcoords="offset points",
                 ha="center",
                 va="center",
-                size=_SMALL,
+                size=SMALL,
                 color=colour,
             )
         _label(axes, found.last, f"{found.over_all:+.1f} MB", colour)
-    legend, values = [(_DARK, "resident")], [one.memory_mb for one in soak.samples]
+    legend, values = [(DARK, "resident")], [one.memory_mb for one in soak.samples]
     if any(one.gpu_mb for one in soak.samples):
-        _line(axes, soak, lambda one: one.gpu_mb, _LIGHT)
-        legend.append((_LIGHT, "on the graphics card"))
+        _line(axes, soak, lambda one: one.gpu_mb, LIGHT)
+        legend.append((LIGHT, "on the graphics card"))
         values += [one.gpu_mb for one in soak.samples]
     _room_above(axes, values, 25.0)
     _title(axes, "Memory in MB", legend)
@@ -136,39 +121,39 @@ def _latency(axes: Axes, soak: Soak) -> None:
     unit, _ = _unit(soak)
     at = [one.at_s / unit for one in soak.latencies]
     for values, colour, width in (
-        ([one.p99_ms for one in soak.latencies], _LIGHT, 1.6),
+        ([one.p99_ms for one in soak.latencies], LIGHT, 1.6),
         ([one.p95_ms for one in soak.latencies], _MIDDLE, 1.6),
-        ([one.p50_ms for one in soak.latencies], _DARK, 2.0),
+        ([one.p50_ms for one in soak.latencies], DARK, 2.0),
     ):
         axes.plot(at, values, color=colour, lw=width, marker="o", ms=3)
     axes.set_ylim(0, 1.15 * max((one.p99_ms for one in soak.latencies), default=1.0))
-    _title(axes, "Latency in ms, source to sink, without faults", [(_DARK, "p50"), (_MIDDLE, "p95"), (_LIGHT, "p99")])
+    _title(axes, "Latency in ms, source to sink, without faults", [(DARK, "p50"), (_MIDDLE, "p95"), (LIGHT, "p99")])
 
 
 def _frames(axes: Axes, soak: Soak) -> None:
-    _line(axes, soak, lambda one: one.fresh / one.seconds, _LIGHT)
-    _line(axes, soak, lambda one: one.sent / one.seconds, _DARK)
+    _line(axes, soak, lambda one: one.fresh / one.seconds, LIGHT)
+    _line(axes, soak, lambda one: one.sent / one.seconds, DARK)
     axes.set_ylim(0, 1.2 * soak.fps)
-    _title(axes, "Frames a second at the output", [(_DARK, "all"), (_LIGHT, "new ones")])
+    _title(axes, "Frames a second at the output", [(DARK, "all"), (LIGHT, "new ones")])
 
 
 def _leaks(axes: Axes, soak: Soak) -> None:
-    _line(axes, soak, lambda one: one.threads, _DARK)
-    _line(axes, soak, lambda one: one.handles, _LIGHT)
-    _line(axes, soak, lambda one: one.children, _FAINT)
+    _line(axes, soak, lambda one: one.threads, DARK)
+    _line(axes, soak, lambda one: one.handles, LIGHT)
+    _line(axes, soak, lambda one: one.children, FAINT)
     axes.set_ylim(-0.5, 1.25 * max(max(one.threads, one.handles) for one in soak.samples) + 1)
-    _title(axes, "Held by the process", [(_DARK, "threads"), (_LIGHT, "open handles"), (_FAINT, "child processes")])
+    _title(axes, "Held by the process", [(DARK, "threads"), (LIGHT, "open handles"), (FAINT, "child processes")])
 
 
 def _load(axes: Axes, soak: Soak) -> None:
     unit, _ = _unit(soak)
     at = [one.at_s / unit for one in soak.samples]
     own, all_of_it = ([100 * value(one) for one in soak.samples] for value in (_own, _all))
-    axes.fill_between(at, 0, own, color=_DARK, lw=0, alpha=0.75)
-    axes.fill_between(at, own, [max(one, other) for one, other in zip(own, all_of_it, strict=True)], color=_GRID, lw=0)
+    axes.fill_between(at, 0, own, color=DARK, lw=0, alpha=0.75)
+    axes.fill_between(at, own, [max(one, other) for one, other in zip(own, all_of_it, strict=True)], color=GRID, lw=0)
     axes.set_ylim(0, 105)
     axes.set_yticks([0, 50, 100], ["0", "50 %", "100 %"])
-    _title(axes, "Load of the machine", [(_DARK, "GPEN Live"), (_GRID, "other programs")])
+    _title(axes, "Load of the machine", [(DARK, "GPEN Live"), (GRID, "other programs")])
 
 
 def _own(sample: Sample) -> float:
@@ -188,19 +173,19 @@ def _events(axes: Axes, soak: Soak) -> None:
         late = one.helped or one.back_s is None or one.back_s > one.limit_s
         start, over = one.at_s / unit, (one.at_s + one.seconds) / unit
         back = over if one.back_s is None else over + one.back_s / unit
-        axes.plot([start, over], [y, y], color=_LIGHT, lw=7, solid_capstyle="butt", zorder=2)
-        axes.plot([over, back], [y, y], color=_WRONG if late else _RIGHT, lw=2.5, zorder=3)
+        axes.plot([start, over], [y, y], color=LIGHT, lw=7, solid_capstyle="butt", zorder=2)
+        axes.plot([over, back], [y, y], color=WRONG if late else _RIGHT, lw=2.5, zorder=3)
         axes.plot(
-            back, y, "X" if one.back_s is None else "o", color=_WRONG if late else _RIGHT, ms=6, mec="white", mew=0.8, zorder=4
+            back, y, "X" if one.back_s is None else "o", color=WRONG if late else _RIGHT, ms=6, mec="white", mew=0.8, zorder=4
         )
     for y, kind in enumerate(kinds):
         backs = [one.back_s for one in soak.events if one.kind == kind]
         slowest = "never" if None in backs else f"{max(back for back in backs if back is not None):.2f} s"
-        axes.text(1.008, y, slowest, transform=axes.get_yaxis_transform(), va="center", size=_SMALL, color=_INK, clip_on=False)
-    axes.text(1.008, 1.03, "at most", transform=axes.transAxes, va="bottom", size=_SMALL, color=_FAINT)
-    axes.set_yticks(range(len(kinds)), kinds, color=_INK)
+        axes.text(1.008, y, slowest, transform=axes.get_yaxis_transform(), va="center", size=SMALL, color=INK, clip_on=False)
+    axes.text(1.008, 1.03, "at most", transform=axes.transAxes, va="bottom", size=SMALL, color=FAINT)
+    axes.set_yticks(range(len(kinds)), kinds, color=INK)
     axes.set_ylim(len(kinds) - 0.4, -0.6)
-    _title(axes, "Faults", [(_LIGHT, "while it lasts"), (_RIGHT, "well again in time"), (_WRONG, "too late, or by hand")])
+    _title(axes, "Faults", [(LIGHT, "while it lasts"), (_RIGHT, "well again in time"), (WRONG, "too late, or by hand")])
 
 
 def _line(axes: Axes, soak: Soak, quantity: Callable[[Sample], float], colour: str) -> None:
@@ -223,7 +208,7 @@ def _shade(axes: Axes, soak: Soak) -> None:
 def _time_axis(axes: Axes, soak: Soak) -> None:
     _, name = _unit(soak)
     axes.set_xlabel(
-        f"{name} since the start (grey: warm-up, until each fault has happened some times; stripes: faults)", color=_FAINT
+        f"{name} since the start (grey: warm-up, until each fault has happened some times; stripes: faults)", color=FAINT
     )
 
 
@@ -240,23 +225,14 @@ def _room_above(axes: Axes, values: Sequence[float], least: float) -> None:
 
 
 def _label(axes: Axes, y: float, text: str, colour: str) -> None:
-    axes.text(1.008, y, text, transform=axes.get_yaxis_transform(), va="center", size=_SMALL, color=colour, clip_on=False)
-
-
-def _bare(axes: Axes) -> None:
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(_GRID)
-    axes.tick_params(length=0, colors=_FAINT, labelsize=_SMALL)
-    axes.grid(axis="y", color=_GRID, lw=0.8)
-    axes.set_axisbelow(True)
+    axes.text(1.008, y, text, transform=axes.get_yaxis_transform(), va="center", size=SMALL, color=colour, clip_on=False)
 
 
 def _title(axes: Axes, text: str, legend: Sequence[tuple[str, str]]) -> None:
     """The panel's name at the left, what its colours mean at the right."""
     from matplotlib.lines import Line2D
 
-    axes.set_title(text, loc="left", size=12, weight="bold", color=_INK, pad=8)
+    axes.set_title(text, loc="left", size=12, weight="bold", color=INK, pad=8)
     axes.legend(
         [Line2D([], [], color=colour, lw=5) for colour, _ in legend],
         [name for _, name in legend],
@@ -264,8 +240,8 @@ def _title(axes: Axes, text: str, legend: Sequence[tuple[str, str]]) -> None:
         bbox_to_anchor=(1, 1.0),
         ncols=len(legend),
         frameon=False,
-        fontsize=_SMALL,
-        labelcolor=_INK,
+        fontsize=SMALL,
+        labelcolor=INK,
         borderaxespad=0.2,
         handlelength=1.0,
     )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gpen_live.errors import GpenLiveError
+from gpen_live.live.report import read_report
 
 
 @dataclass(frozen=True)
@@ -132,11 +131,4 @@ def read(path: Path) -> Soak:
     Raises:
         GpenLiveError: there is no such file, or it is no report of the soak.
     """
-    import msgspec
-
-    try:
-        return msgspec.convert(json.loads(path.read_text(encoding="utf-8")), Soak)
-    except OSError as error:
-        raise GpenLiveError(f"The report {path} can't be read ({error.strerror}).", "Check its name.") from error
-    except (ValueError, msgspec.ValidationError) as error:
-        raise GpenLiveError(f"{path} is no report of `gpen-live soak` ({error}).", "Name a file written by --json.") from error
+    return read_report(path, Soak, "gpen-live soak")
