@@ -132,8 +132,11 @@ class Worker:
 
     def _newest_if_late(self, frame: Frame) -> Frame:
         """The frame, or the one that waits behind it where that would get late by waiting any longer."""
-        patience = self._keeper.patience
-        while self._config().realtime and patience.skips(frame.captured_at) and (newer := self._inbox.take(0)) is not None:
+        skips = self._keeper.patience.skips
+        while self._config().realtime and skips(frame.captured_at, waiting=not self._inbox.empty):
+            newer = self._inbox.take(0)
+            if newer is None:  # it went past this thread
+                break
             self._meters.dropped()
             frame = newer
         return frame
