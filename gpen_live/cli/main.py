@@ -66,7 +66,7 @@ def entry() -> NoReturn:
     guard_tracebacks()
     try:
         code = main()
-    except Exception as error:  # --debug, or there is no place to tell of one
+    except Exception as error:  # noqa: BLE001  --debug, or there is no place to tell of one
         code = 1
         sys.excepthook(type(error), error, error.__traceback__)
     with contextlib.suppress(OSError, ValueError):  # the reader of our output may have gone

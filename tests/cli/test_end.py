@@ -31,6 +31,7 @@ room.entry()
 
 @pytest.mark.parametrize(("how", "code"), [("fails", 1), ("returns", 3)])
 def test_the_exit_code_is_right_while_a_thread_is_inside_opencv(how: str, code: int) -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM, how], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    command = [sys.executable, "-c", PROGRAM, how]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == code, done.stderr
     assert ("No space left on device" in done.stderr) is (how == "fails")
