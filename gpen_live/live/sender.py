@@ -227,15 +227,11 @@ class Sender:
             self._close()  # a virtual camera can't be opened twice
         if self._lost is None:
             self._board.write("sink", Health.STARTING, wanted.sink)
+        self._opening = Opening(wanted.sink, lambda: self._open(wanted), after=self._departures.of(wanted.sink))
+
+    def _open(self, wanted: _Wanted) -> Sink:
         # What this run has recorded is not written over: the next recording gets a name of its own.
         spec = _next_name(wanted.sink) if is_file(wanted.sink) and wanted.sink in self._used else wanted.sink
-        self._opening = Opening(
-            wanted.sink,
-            lambda: self._open(spec, wanted),
-            after=self._departures.of(wanted.sink),
-        )
-
-    def _open(self, spec: str, wanted: _Wanted) -> Sink:
         sink = self._open_sink(spec, size=wanted.size, fps=wanted.fps)
         return Courier(sink) if is_virtual_camera(spec) else sink
 

@@ -311,8 +311,8 @@ class Worker:
         return reason
 
     def _warn(self, reason: str) -> None:
-        self._failing = reason
         self._board.write("model", Health.WARNING, self.state.model_name, f"{reason} The raw picture goes out.")
+        self._failing = reason  # after it: the engine's thread may recover this very moment, and at its next frame takes it back
 
     def _let_go(self, error: Exception) -> None:
         """Until something else is loaded the raw frame goes out."""
