@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from gpen_live.engine.effort import Effort
 from gpen_live.engine.enhancer import Enhancer
 from gpen_live.engine.failures import failure_of
 from gpen_live.engine.frame_path import CanvasPath, FramePath, open_path
+from gpen_live.engine.memory import LONGEST_S
 from gpen_live.engine.processed import HostPicture, Placed, Processed
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, Points, to_template
 from gpen_live.faces.detect import Detection, Detector
@@ -62,6 +64,7 @@ class Engine:
         self._path = path or open_path(device, detector, enhancer)
         self._tracker, self._follower, self._favour = Tracker(), Follower(), Favour()
         self._since_search = self._since_network = 0
+        self._looked_at = -math.inf
         self._proven = isinstance(self._path, CanvasPath)
         self._fell_back = False
 
@@ -114,7 +117,7 @@ class Engine:
         """
         done = Processed(HostPicture(image))
         with self._at_work():
-            done.faces = self._favour(self._tracker.update(self._found(done, image), at), self.effort.faces, at)
+            done.faces = self._favour(self._tracker.update(self._found(done, image, at), at), self.effort.faces, at)
             placed = [
                 Placed(face.identity, matrix, strength * face.weight)
                 for face in done.faces
@@ -142,12 +145,13 @@ class Engine:
             self._proven = True
         return done
 
-    def _found(self, done: Processed, image: Image) -> list[Detection]:
+    def _found(self, done: Processed, image: Image, at: float) -> list[Detection]:
         """The faces of a frame: searched for, or followed from the frame before where that is enough, and none was lost."""
         every = self.effort.detect_every if self._path.in_between else 1
         self._since_search += 1
+        fresh, self._looked_at = 0 <= at - self._looked_at <= LONGEST_S, at
         start = time.perf_counter()
-        if self._since_search < every:
+        if fresh and self._since_search < every:
             followed = self._follower.follow(image)
             self._took(done, start)
             if followed is not None:

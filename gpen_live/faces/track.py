@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gpen_live.faces.align import Points
-from gpen_live.faces.detect import Detection
+
+if TYPE_CHECKING:
+    from gpen_live.faces.detect import Detection
 
 MAX_FACES = 4
 SURE = 0.97

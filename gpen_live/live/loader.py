@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpen_live.engine.failures import Failure, failure_of
+from gpen_live.engine.failures import Failure, failure_of, keep_for_ever
 from gpen_live.engine.heap import give_back
 from gpen_live.faces.track import load_matching
 from gpen_live.live.board import Board
@@ -98,6 +98,9 @@ class Loader:
             self._board.write("model", Health.WARNING, step.wanted.model, step.reason)
             self._take(step, error)
             self._due = step.wanted
+            untaken = self.loaded.take(0)  # the same network again, with its stand-ins
+            if failure_of(error) is Failure.LOST:
+                keep_for_ever(untaken)
             return step.reason
 
     def go_on(self) -> None:
@@ -166,7 +169,7 @@ class Loader:
             self.loaded.put(loaded)
         self._ready.set()
         load_matching()
-        if self._from_weights:
+        if self._from_weights and self._step is None:  # else its device has no memory for more
             self._stand_by(wanted, loaded)
 
     def _failed(self, wanted: Wanted, error: Exception) -> bool:

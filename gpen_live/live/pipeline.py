@@ -159,8 +159,6 @@ class LivePipeline:
     def set_seen(self, seen: bool) -> None:
         """Tells whether the window can be seen; never told, there is none."""
         self._rest.window = seen
-        if seen:
-            self._rest.resting = False
 
     @property
     def finished(self) -> bool:

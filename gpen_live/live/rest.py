@@ -8,13 +8,14 @@ from typing import Final
 
 from gpen_live.live.clock import now
 from gpen_live.live.config import LiveConfig, Resting
+from gpen_live.sinks import is_file, is_virtual_camera
 from gpen_live.sinks.readers import readers
 from gpen_live.sinks.vcam import device_in
 
 REASON: Final = "Resting: nobody sees the picture."
 
 _PATIENCE_S: Final = 2.0  # for a window that is hidden for a moment, and a program that opens its camera anew
-_SOON_S: Final = 0.03  # between two looks while a reader would have to be noticed: within a frame
+_SOON_S: Final = 0.03  # between two looks while it rests: who comes is noticed within a frame
 _LATER_S: Final = 0.25
 _DEAR: Final = 20  # where looking takes long, it is done for a twentieth of the time at most
 
@@ -31,13 +32,13 @@ def nobody_sees(resting: Resting, sink: str, window: bool | None, read_by: int |
         return False
     if sink == "none":
         return window is False  # without window and output it runs to be measured
-    if not (sink == "vcam" or sink.startswith("vcam:")):
+    if is_file(sink):
         return False  # a recording is seen later
     return read_by == 0 if read_by is not None else resting is Resting.HIDDEN and window is False
 
 
 class Rest:
-    """Watches who sees the picture, in a thread of its own (`run`). `resting` holds now; `window` is set by whoever has one.
+    """Watches who sees the picture, in a thread of its own (`run`). `window`, whether it can be seen, is set by whoever has one.
 
     Args:
         sink_label: the open sink's name for people ("" while there is none), which names a virtual camera's device.
@@ -54,27 +55,32 @@ class Rest:
     ) -> None:
         self._config, self._sink_label, self._stop, self._count, self._clock = config, sink_label, stop, count, clock
         self.window: bool | None = None
-        self.resting = False
+        self._rests = False
         self._unseen_since: float | None = None
+
+    @property
+    def resting(self) -> bool:
+        """Whether the network has nothing to do now."""
+        return self._rests and not self.window
 
     def run(self) -> None:
         wait_s = _LATER_S
         while not self._stop.wait(wait_s):
             start = self._clock()
             self.look()
-            soon = not self.window and self._config().sink.startswith("vcam")
-            wait_s = max(_SOON_S if soon else _LATER_S, _DEAR * (self._clock() - start))
+            wait_s = max(_SOON_S if self.resting else _LATER_S, _DEAR * (self._clock() - start))
 
     def look(self) -> None:
         """Looks once. Resting begins after two seconds that nobody saw anything, and ends at once."""
         config = self._config()
-        device = device_in(self._sink_label()) if config.sink.startswith("vcam") and not self.window else None
+        matters = is_virtual_camera(config.sink) and not self.window and config.realtime and config.rest is not Resting.NEVER
+        device = device_in(self._sink_label()) if matters else None
         unseen = config.realtime and nobody_sees(
             config.rest, config.sink, self.window, self._count(device) if device is not None else None
         )
         if not unseen:
-            self._unseen_since, self.resting = None, False
+            self._unseen_since, self._rests = None, False
             return
         if self._unseen_since is None:
             self._unseen_since = self._clock()
-        self.resting = self._clock() - self._unseen_since >= _PATIENCE_S
+        self._rests = self._clock() - self._unseen_since >= _PATIENCE_S

@@ -21,7 +21,7 @@ from gpen_live.live.opening import Departures, Opening
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Health
 from gpen_live.live.worker import Outgoing
-from gpen_live.sinks import open_sink
+from gpen_live.sinks import is_file, is_virtual_camera, open_sink
 from gpen_live.sinks.base import Sink
 
 RETRY_S = 1.0
@@ -181,7 +181,7 @@ class Sender:
 
     def _fail(self, sink: Sink, spec: str, error: Exception) -> None:
         self._close()
-        if not _is_camera(spec):
+        if not is_virtual_camera(spec):
             self._board.fail("sink", sink.label, error)
             return
         text = f"{as_plain(error, sink.label)} Everything else goes on; trying again."
@@ -219,7 +219,7 @@ class Sender:
     @property
     def _recording(self) -> _Wanted | None:
         """The open sink, if it is a file."""
-        return self._opened if self._opened is not None and _is_file(self._opened.sink) else None
+        return self._opened if self._opened is not None and is_file(self._opened.sink) else None
 
     def _start_opening(self, wanted: _Wanted) -> None:
         self._abandon()
@@ -227,17 +227,13 @@ class Sender:
             self._close()  # a virtual camera can't be opened twice
         if self._lost is None:
             self._board.write("sink", Health.STARTING, wanted.sink)
-        # What this run has recorded is not written over: the next recording gets a name of its own.
-        spec = _next_name(wanted.sink) if _is_file(wanted.sink) and wanted.sink in self._used else wanted.sink
-        self._opening = Opening(
-            wanted.sink,
-            lambda: self._open(spec, wanted),
-            after=self._departures.of(wanted.sink),
-        )
+        self._opening = Opening(wanted.sink, lambda: self._open(wanted), after=self._departures.of(wanted.sink))
 
-    def _open(self, spec: str, wanted: _Wanted) -> Sink:
+    def _open(self, wanted: _Wanted) -> Sink:
+        # What this run has recorded is not written over: the next recording gets a name of its own.
+        spec = _next_name(wanted.sink) if is_file(wanted.sink) and wanted.sink in self._used else wanted.sink
         sink = self._open_sink(spec, size=wanted.size, fps=wanted.fps)
-        return Courier(sink) if _is_camera(spec) else sink
+        return Courier(sink) if is_virtual_camera(spec) else sink
 
     def _adopt(self, wanted: _Wanted, opening: Opening[Sink]) -> None:
         self._close()
@@ -283,14 +279,6 @@ class Sender:
         self._close()
         self._departures.wait(_CLOSE_S)
         self.done.set()
-
-
-def _is_file(spec: str) -> bool:
-    return spec != "none" and not _is_camera(spec)
-
-
-def _is_camera(spec: str) -> bool:
-    return spec == "vcam" or spec.startswith("vcam:")
 
 
 def _next_name(spec: str) -> str:

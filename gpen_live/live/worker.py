@@ -109,6 +109,7 @@ class Worker:
         self.state = WorkerState()
         self._engine: Engine | None = None
         self._wanted: Wanted | None = None  # what runs in it
+        self._network: Enhancer | None = None
         self._scene = -1
         self._failing = ""
         self._room = Room.until(stop, lambda: self._config().leave_room)
@@ -150,12 +151,15 @@ class Worker:
         loaded = self._loader.loaded.take(0)
         if loaded is None:
             return
+        if self._engine is not None and self._network is loaded.enhancer:  # it has worked while its stand-ins were loaded
+            self._engine.lighter = loaded.lighter
+            return
         try:
             self._engine = self._engine_with(loaded)
         except Exception as error:  # the engine that was there goes on, or the raw frame
             self._failed(error, loaded.wanted)
             return
-        self._wanted = loaded.wanted
+        self._wanted, self._network = loaded.wanted, loaded.enhancer
         self.bypass.forget()
         self._keeper.take(self._engine)
         self._name(loaded.enhancer)
@@ -165,10 +169,7 @@ class Worker:
     def _engine_with(self, loaded: Loaded) -> Engine:
         """The engine with the new network: the same one, with the faces that it follows, where the device is the same."""
         if self._engine is not None and self._engine.device == loaded.device:
-            if self._engine.wished is loaded.enhancer:  # it has worked while these were loaded
-                self._engine.lighter = loaded.lighter
-            else:
-                self._engine.use(loaded.enhancer, loaded.lighter)
+            self._engine.use(loaded.enhancer, loaded.lighter)
             return self._engine
         from gpen_live.engine.engine import Engine
 
@@ -314,12 +315,12 @@ class Worker:
         return reason
 
     def _warn(self, reason: str) -> None:
-        self._failing = reason
         self._board.write("model", Health.WARNING, self.state.model_name, f"{reason} The raw picture goes out.")
+        self._failing = reason  # after it: the engine's thread may recover this very moment, and at its next frame takes it back
 
     def _let_go(self, error: Exception) -> None:
         """Until something else is loaded the raw frame goes out."""
-        engine, self._engine, self._wanted, self._failing = self._engine, None, None, ""
+        engine, self._engine, self._wanted, self._network, self._failing = self._engine, None, None, None, ""
         self._keeper.let_go()
         if failure_of(error) is Failure.LOST:
             keep_for_ever(engine)

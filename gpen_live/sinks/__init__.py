@@ -12,6 +12,16 @@ from gpen_live.sinks.base import Sink
 ALLOWED = 'Allowed are "none", "vcam", "vcam:DEVICE", or a file to record to that ends in .mp4, .mkv or .mov.'
 
 
+def is_virtual_camera(spec: str) -> bool:
+    """Whether a sink's name means a virtual camera."""
+    return spec == "vcam" or spec.startswith("vcam:")
+
+
+def is_file(spec: str) -> bool:
+    """Whether a sink's name means a recording."""
+    return spec != "none" and not is_virtual_camera(spec)
+
+
 def check_spec(spec: str) -> None:
     """Checks a sink's name; opens nothing.
 
@@ -20,7 +30,7 @@ def check_spec(spec: str) -> None:
     """
     from gpen_live.sinks.recorder import SUFFIXES
 
-    if spec in ("none", "vcam") or (spec.startswith("vcam:") and spec != "vcam:"):
+    if spec == "none" or (is_virtual_camera(spec) and spec != "vcam:"):
         return
     if not spec or "://" in spec or Path(spec).suffix.lower() not in SUFFIXES:
         raise UsageError(f'"{spec}" is not a place to send frames to.', ALLOWED)
@@ -42,7 +52,7 @@ def open_sink(spec: str, *, size: Size, fps: float) -> Sink:
         from gpen_live.sinks.null import NullSink
 
         return NullSink()
-    if spec == "vcam" or spec.startswith("vcam:"):
+    if is_virtual_camera(spec):
         from gpen_live.sinks.vcam import VirtualCameraSink
 
         return VirtualCameraSink(spec.removeprefix("vcam").removeprefix(":") or None, size=size, fps=fps)

@@ -17,6 +17,7 @@ from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig, Mode
 from gpen_live.live.status import Health, PartStatus, Snapshot
 from gpen_live.settings import SettingsStore
+from gpen_live.sinks import is_virtual_camera
 from gpen_live.ui.notify import Level, Notice
 from gpen_live.ui.preview import Picture
 
@@ -184,7 +185,7 @@ class Controller(QObject):
     @property
     def wants_vcam(self) -> bool:
         """Whether the output is the virtual camera."""
-        return self.config.sink == "vcam" or self.config.sink.startswith("vcam:")
+        return is_virtual_camera(self.config.sink)
 
     # the pipeline's life
 

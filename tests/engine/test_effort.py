@@ -161,6 +161,16 @@ def test_another_scene_is_searched() -> None:
     assert detector.searches == 2
 
 
+def test_a_frame_after_a_pause_is_searched() -> None:
+    detector = Moving((200, 160))
+    engine = make(Counting(), detector)
+    engine.effort = Effort(detect_every=100)
+    run(engine, detector, 10)
+    detector.places = ((500, 160),)  # while it rested, the face went elsewhere
+    engine.enhance_faces(textured(), 10 * STEP + 60.0, 1.0)
+    assert detector.searches == 2
+
+
 def test_lighter_networks_are_found_among_those_that_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
     from gpen_live.models import registry
 

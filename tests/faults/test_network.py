@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable
@@ -10,12 +11,16 @@ from typing import cast
 import pytest
 import torch
 
+from gpen_live.engine.enhancer import Enhancer
 from gpen_live.frame import Frame
 from gpen_live.live.bypass import STUCK, Bypass
+from gpen_live.live.loader import Loaded
 from gpen_live.live.slot import Slot
 from gpen_live.live.status import Health
+from gpen_live.live.stepdown import Wanted
+from gpen_live.models.registry import get
 from tests.faults.conftest import Measured, Start
-from tests.faults.fakes import Gated, World, goes_on, is_well, notes_with, ordered, seconds_until
+from tests.faults.fakes import CPU, Gated, Network, World, goes_on, is_well, notes_with, ordered, seconds_until
 from tests.live.fakes import stamped, wait_for
 
 
@@ -47,6 +52,32 @@ def test_a_network_that_fails_leaves_the_raw_frame(what: str, start: Start) -> N
     wait_for(world.is_enhanced)
     wait_for(lambda: is_well(pipeline, "model"))
     assert ordered(world.numbers())
+
+
+def test_when_its_stand_ins_come_nothing_starts_over(start: Start) -> None:
+    world, loads = World(), list[Loaded]()
+    outside = world.outside
+
+    def load(wanted: Wanted) -> Loaded:
+        assert outside.load is not None
+        loads.append(outside.load(wanted))
+        return loads[-1]
+
+    pipeline = start(dataclasses.replace(outside, load=load))
+    wait_for(world.is_enhanced)
+    engine, budget = pipeline._worker._engine, pipeline._keeper._budget
+    assert engine is not None
+    world.network.fault = fails
+    wait_for(lambda: pipeline.snapshot().model.health is Health.WARNING)
+    stand_in = Enhancer(Network(), get("lite-256"), CPU)
+    before = len(pipeline.board.notes())
+    pipeline._loader.loaded.put(dataclasses.replace(loads[0], lighter=(stand_in,)))
+    wait_for(lambda: engine.lighter == (stand_in,))
+    goes_on(world.sink, 10)
+    assert pipeline._worker._engine is engine
+    assert pipeline._keeper._budget is budget, "what was learnt of the load holds"
+    assert pipeline.snapshot().model.health is Health.WARNING, "it still fails"
+    assert len(pipeline.board.notes()) == before
 
 
 def test_past_a_network_that_is_stuck_fresh_raw_frames_go_out(start: Start, figure: Measured) -> None:

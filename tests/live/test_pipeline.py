@@ -14,7 +14,7 @@ import pytest
 from gpen_live.engine.effort import Effort
 from gpen_live.errors import GpenLiveError, SinkError, SourceError, WeightsError
 from gpen_live.frame import STAGES, Image, PixelFormat, Size
-from gpen_live.live import loader, worker
+from gpen_live.live import loader, sender, worker
 from gpen_live.live.config import LiveConfig, Mode
 from gpen_live.live.pipeline import LivePipeline, Outside
 from gpen_live.live.status import Health
@@ -312,6 +312,45 @@ def test_a_recording_keeps_its_size_and_is_never_written_over(world: World, runn
     wait_for(first.closed.is_set)
     pipeline.change(sink=path)
     wait_for(lambda: len(second.sent) > 3)
+
+
+def test_a_recording_whose_folder_tells_nothing_any_more_leaves_the_next_output_alone(
+    world: World, running: list[LivePipeline], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "rec.mp4")
+    world.sinks[path] = recording = FakeSink()
+    pipeline = start(running, LiveConfig(sink=path, fps=100.0), wait_for_model=True)
+    wait_for(lambda: recording.sent)
+    pipeline.change(sink="none")
+    wait_for(lambda: world.sink.sent)
+
+    def refused(path: str) -> str:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(sender, "_next_name", refused)
+    pipeline.change(sink=path)
+    wait_for(lambda: pipeline.snapshot().sink.health is Health.FAILED)
+    pipeline.change(sink="none")
+    seen = len(world.sink.sent)
+    wait_for(lambda: len(world.sink.sent) > seen + 10)
+
+
+def test_a_message_about_a_stuck_network_is_taken_back_though_it_recovered_while_it_was_written(
+    world: World, running: list[LivePipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = start(running, wait_for_model=True)
+    wait_for(lambda: pipeline.snapshot().counts.enhanced > 0)
+    write = pipeline.board.write
+
+    def slowly(part: str, health: Health, label: str = "", text: str = "", *, again: bool = False) -> None:
+        if health is Health.WARNING:
+            enhanced = pipeline.snapshot().counts.enhanced
+            wait_for(lambda: pipeline.snapshot().counts.enhanced > enhanced + 3)
+        write(part, health, label, text, again=again)
+
+    monkeypatch.setattr(pipeline.board, "write", slowly)
+    pipeline._worker.bypass._tell()  # by another thread than the engine's, as the sender's is
+    wait_for(lambda: pipeline.snapshot().model.health is Health.OK)
 
 
 def test_a_virtual_camera_off_and_on_again_waits_until_it_was_let_go(world: World, running: list[LivePipeline]) -> None:

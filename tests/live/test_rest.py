@@ -100,6 +100,60 @@ def test_as_fast_as_possible_never_rests() -> None:
     assert not any(desk.after(1.0) for _ in range(10))
 
 
+def test_who_never_wants_it_to_rest_does_not_pay_for_looking() -> None:
+    desk = Desk()
+    desk.config = replace(desk.config, rest=Resting.NEVER)
+    assert not any(desk.after(1.0) for _ in range(10))
+    assert desk.asked == 0
+
+
+def test_a_window_that_is_shown_while_readers_are_counted_is_seen_at_once() -> None:
+    desk = Desk()
+    desk.after(0.0)
+
+    def shown_meanwhile(device: str) -> int:
+        desk.rest.window = True
+        return 0
+
+    desk.rest._count = shown_meanwhile
+    assert not desk.after(3.0)
+
+
+class Waits(threading.Event):
+    """A stop that lets time pass in no time, and comes after so many waits."""
+
+    def __init__(self, desk: Desk, count: int) -> None:
+        super().__init__()
+        self.desk, self.count, self.seconds = desk, count, list[float]()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.seconds.append(timeout)
+        self.desk.at += timeout
+        return len(self.seconds) > self.count
+
+
+def test_it_looks_often_only_while_it_rests_and_less_where_that_is_dear() -> None:
+    desk = Desk()
+    desk.count = 1
+    desk.rest._stop = awake = Waits(desk, 20)
+    desk.rest.run()
+    assert min(awake.seconds) >= 0.25
+    desk.count = 0
+    desk.rest._stop = asleep = Waits(desk, 20)
+    desk.rest.run()
+    assert asleep.seconds[-1] <= 1 / 30
+
+    def dear(device: str) -> int:
+        desk.at += 0.1
+        return 0
+
+    desk.rest._count = dear
+    desk.rest._stop = costly = Waits(desk, 20)
+    desk.rest.run()
+    assert costly.seconds[-1] >= 2.0
+
+
 def test_the_thread_looks_and_ends() -> None:
     desk = Desk()
     thread = threading.Thread(target=desk.rest.run)

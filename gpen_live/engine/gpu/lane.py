@@ -157,7 +157,7 @@ class CudaLane(Lane):
             give_memory_back()
 
     def abandon(self) -> None:
-        keep_for_ever([self, *self._lent.values()])
+        keep_for_ever([self, *(lent() for lent in self._lent.valuerefs())])  # copied at once: another thread may stage a frame
 
     def between(self, start: str, end: str) -> float:
         return float(self._events[start].elapsed_time(self._events[end]))

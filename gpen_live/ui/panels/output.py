@@ -6,6 +6,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from gpen_live.live.status import Health, Snapshot
+from gpen_live.sinks import is_file
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.panels.source import describe_size
 from gpen_live.ui.widgets import Card, WrappedLabel, button, restyle
@@ -49,11 +50,10 @@ def describe_output(sink: str, snapshot: Snapshot) -> str:
     part = snapshot.sink
     if sink == "none":
         return "Off. OBS and other apps don't get a picture yet."
-    recording = not (sink == "vcam" or sink.startswith("vcam:"))
     if part.health is Health.FAILED:
         return "Could not start. The message above the picture says what to do."
     if part.health is Health.OK or part.health is Health.WARNING:
         size = f", {describe_size(snapshot.size)}" if snapshot.size else ""
         rate = f" at {snapshot.rates.output:.0f} fps" if snapshot.rates.output else ""
-        return f"{'Recording to' if recording else 'On as'} “{part.label}”{size}{rate}."
+        return f"{'Recording to' if is_file(sink) else 'On as'} “{part.label}”{size}{rate}."
     return "Starting…"
