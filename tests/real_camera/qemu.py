@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.real_camera.machine import Job, call, guest_script, header_packages, kernel_version, need, refresh, say, unpack
 from tests.real_camera.parameters import CAMERA, LOOPBACKS, spelled
 
-FOLDERS = ("io",)
+FOLDERS = ("io", "unloading")
 """The folders of tests that this guest runs."""
 
 _PROGRAMS = {

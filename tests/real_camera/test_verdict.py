@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.real_camera import qemu, uml
 from tests.real_camera.verdict import judge
 
 LOG = "GUEST-UP 2.3 s, 6.1.0\n...\nGUEST-RC=0\nGUEST-DOWN 90 s"
@@ -53,3 +54,8 @@ def test_results_of_no_test_or_none_that_can_be_read(tmp_path: Path) -> None:
     assert len(verdict(tmp_path, LOG)[0]) == 3
     (tmp_path / "broken.xml").write_text("<testsuites>")
     assert "left no results" in judge(LOG, tmp_path / "broken.xml", [])[0][0]
+
+
+def test_every_guest_test_is_meant_for_a_guest() -> None:
+    written = {path.parent.name for path in (Path(__file__).parent / "guest").rglob("test_*.py")}
+    assert written == {*qemu.FOLDERS, *uml.FOLDERS}

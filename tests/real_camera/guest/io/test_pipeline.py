@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -13,7 +12,6 @@ from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.pipeline import LivePipeline, Outside
 from gpen_live.live.status import Health
-from gpen_live.sinks import loopback
 from tests.real_camera.guest import drivers
 from tests.real_camera.guest.programs import View, film, holder, viewer, views, wait_until
 
@@ -27,9 +25,9 @@ def no_network(_: object) -> NoReturn:
 
 
 @contextmanager
-def live(source: str, sink: str = "vcam") -> Iterator[LivePipeline]:
+def live(source: str, *, enhance: bool = False) -> Iterator[LivePipeline]:
     """The pipeline, running; on an emulated processor the networks are left out."""
-    config = LiveConfig(source=source, sink=sink, size=SIZE, fps=5, enhance=False)
+    config = LiveConfig(source=source, sink="vcam", size=SIZE, fps=5, enhance=enhance)
     pipeline = LivePipeline(config, outside=Outside(load=no_network))
     pipeline.start()
     try:
@@ -152,28 +150,6 @@ def test_the_virtual_camera_is_held_by_another_program_until_the_user_tries_agai
             check(seen_now(5))
         finally:
             pipeline.stop()
-
-
-def test_the_virtual_cameras_driver_is_gone_and_comes_back() -> None:
-    unload, setup = drivers.by_root(loopback.UNLOAD_COMMAND), drivers.by_root(loopback.SETUP_COMMAND)
-    try:
-        with live("camera:0") as pipeline:
-            assert "in use" in drivers.refused(*unload)
-            goes_on(pipeline)
-            pipeline.change(sink="none")
-            wait_until(lambda: pipeline.snapshot().sink.health is Health.OFF)
-            wait_until(lambda: subprocess.run(unload, capture_output=True, check=False).returncode == 0)
-            pipeline.change(sink="vcam")
-            wait_until(lambda: pipeline.snapshot().sink.health is Health.FAILED)
-            assert pipeline.snapshot().sink.text.startswith("The driver of the virtual camera is not loaded.")
-            captured = pipeline.meters.counts().captured
-            wait_until(lambda: pipeline.meters.counts().captured > captured + 5)
-            drivers.call(*setup)
-            pipeline.retry("sink")
-            wait_until(lambda: pipeline.snapshot().sink.health is Health.OK)
-            goes_on(pipeline)
-    finally:
-        drivers.reload_loopbacks()
 
 
 def test_viewers_that_come_and_go_change_nothing() -> None:

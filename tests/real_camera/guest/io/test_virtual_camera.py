@@ -13,7 +13,7 @@ import pytest
 from gpen_live.engine.convert import convert
 from gpen_live.errors import SinkError
 from gpen_live.frame import Size
-from gpen_live.sinks import loopback, open_sink
+from gpen_live.sinks import open_sink
 from gpen_live.sinks.base import Sink
 from tests.real_camera.guest import drivers
 from tests.real_camera.guest.numbered import BITS, picture
@@ -182,22 +182,3 @@ def test_a_sender_that_the_driver_has_forgotten_is_in_nobodys_way() -> None:
         pass
     with sending() as thread, viewer(drivers.VIRTUAL, 3) as program:
         watch(program, SMALL, 3, thread)
-
-
-def test_the_driver_is_not_unloaded_from_under_us_and_once_unloaded_it_is_missed_until_it_is_back() -> None:
-    unload, setup = drivers.by_root(loopback.UNLOAD_COMMAND), drivers.by_root(loopback.SETUP_COMMAND)
-    try:
-        with sending() as thread:
-            assert "in use" in drivers.refused(*unload)
-            before = thread.sent
-            wait_until(lambda: thread.sent > before + 5)
-        drivers.call(*unload)
-        with pytest.raises(SinkError) as caught:
-            open_sink("vcam", size=SMALL, fps=30)
-        assert caught.value.what == "The driver of the virtual camera is not loaded."
-        assert loopback.SETUP_COMMAND in caught.value.remedy
-        drivers.call(*setup)  # what people are told to type
-        with sending() as thread, viewer(drivers.VIRTUAL, 10) as program:
-            watch(program, SMALL, 10, thread)
-    finally:
-        drivers.reload_loopbacks()
