@@ -197,7 +197,7 @@ def test_another_source_takes_over_once_it_is_open(world: World, running: list[L
     wait_for(old.closed.is_set)
     assert pipeline.snapshot().source.label == "other"
     assert pipeline.meters.counts().out_of_order == 0
-    assert world.engine.scenes == 2
+    wait_for(lambda: world.engine.scenes == 2)  # a busy machine lets some frames past the engine first
 
 
 def test_a_source_that_does_not_open_is_said_and_the_window_stays_usable(world: World, running: list[LivePipeline]) -> None:
