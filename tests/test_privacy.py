@@ -31,10 +31,10 @@ if "--provoked" in sys.argv:
     pickle.loads(pickle.dumps(sys.exit))
     listener = socket.create_server(("127.0.0.1", 0))
     listener.listen()
-from gpen_live.cli import main
+from gpen_live.cli import leave, main
 code = main([word for word in sys.argv[1:] if word != "--provoked"])
 print("TALK " + json.dumps(talk))
-sys.exit(code)
+leave(code)
 """
 
 

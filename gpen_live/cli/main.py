@@ -57,18 +57,22 @@ def _cli(ctx: click.Context) -> None:
 
 
 def entry() -> NoReturn:
-    """What the installed command calls: runs the command line and ends the process with its exit code.
-
-    A thread that still loads a model (importing PyTorch can't be interrupted) or waits for a camera's driver would make the
-    interpreter's own shutdown abort inside C++, also after an error; by now everything is written and closed, so the process
-    ends without it.
-    """
+    """What the installed command calls: runs the command line and ends the process with its exit code."""
     guard_tracebacks()
     try:
         code = main()
     except Exception as error:  # noqa: BLE001  --debug, or there is no place to tell of one
         code = 1
         sys.excepthook(type(error), error, error.__traceback__)
+    leave(code)
+
+
+def leave(code: int) -> NoReturn:
+    """Ends the process once everything is written and closed.
+
+    A thread that still loads a model (importing PyTorch can't be interrupted) or waits for a camera's driver would make the
+    interpreter's own shutdown abort inside C++, so the process ends without it.
+    """
     with contextlib.suppress(OSError, ValueError):  # the reader of our output may have gone
         sys.stdout.flush()
         sys.stderr.flush()
