@@ -61,7 +61,7 @@ class Claim:
     v4l2loopback (up to 0.12) forgets senders that only ever call write(), as pyvirtualcam and FFmpeg do: with exclusive_caps=1
     the device is no output any more after their end, until the driver is loaded anew. It keeps count of those that stream.
 
-    It also forgets, when one of several viewers lets go of its buffers as OpenCV and Chrome do, that the others have mapped
+    It also forgets, when one of several viewers lets go of its buffers as OpenCV does, that the others have mapped
     theirs, and gives them no picture any more: see `keep_viewers`.
     """
 
