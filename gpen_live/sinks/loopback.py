@@ -60,6 +60,9 @@ class Claim:
 
     v4l2loopback (up to 0.12) forgets senders that only ever call write(), as pyvirtualcam and FFmpeg do: with exclusive_caps=1
     the device is no output any more after their end, until the driver is loaded anew. It keeps count of those that stream.
+
+    It also forgets, when one of several viewers lets go of its buffers as OpenCV does, that the others have mapped
+    theirs, and gives them no picture any more: see `keep_viewers`.
     """
 
     def __init__(self, device: str) -> None:
@@ -67,6 +70,17 @@ class Claim:
             self._descriptor: int | None = v4l2.open_as_output(device)
         except OSError:  # sending has its own way to fail
             self._descriptor = None
+        self._forgets = self._descriptor is not None
+
+    def keep_viewers(self) -> None:
+        """Before each frame: reminds the driver of the buffers that viewers have mapped. Costs one system call."""
+        if self._descriptor is None or not self._forgets:
+            return
+        try:
+            if not v4l2.buffer_state(self._descriptor, 0)[0]:
+                v4l2.map_buffers(self._descriptor)
+        except OSError:  # later drivers, which keep viewers apart
+            self._forgets = False
 
     def close(self) -> None:
         if self._descriptor is not None:

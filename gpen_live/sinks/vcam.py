@@ -63,6 +63,8 @@ class VirtualCameraSink(Sink):
         """Sends one frame in the layout `wants`, H*3/2 x W."""
         if self._camera is None:
             raise SinkError(f"{self.label} is already closed.", "Start the virtual camera again.")
+        if self._claim is not None:
+            self._claim.keep_viewers()
         try:
             self._camera.send(np.ascontiguousarray(pixels))
         except (RuntimeError, ValueError, TypeError, OSError) as error:

@@ -144,3 +144,40 @@ def test_a_driver_that_takes_no_claim_is_sent_to_all_the_same(driver: Driver, mo
     sink.send(FRAME)
     sink.close()
     assert driver.events == ["sent", "closed"]
+
+
+def test_the_driver_is_reminded_of_the_viewers_buffers_when_it_has_forgotten_them(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapped = True
+
+    def remind(_: int) -> None:
+        nonlocal mapped
+        mapped = True
+        driver.events.append("reminded")
+
+    monkeypatch.setattr(v4l2, "buffer_state", lambda descriptor, index: (mapped, 0))
+    monkeypatch.setattr(v4l2, "map_buffers", remind)
+    sink = open_sink("vcam", size=Size(64, 48), fps=30)
+    for still in (True, True, False, True):
+        mapped = still
+        sink.send(FRAME)
+    sink.close()
+    assert driver.events == ["sent", "claimed", "sent", "reminded", "sent", "sent", "closed", "given up"]
+
+
+def test_a_driver_that_tells_nothing_of_buffers_is_asked_once(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+
+    def refuse(descriptor: int, index: int) -> tuple[bool, int]:
+        nonlocal asked
+        asked += 1
+        raise OSError(errno.EINVAL, "no such buffer")
+
+    monkeypatch.setattr(v4l2, "buffer_state", refuse)
+    sink = open_sink("vcam", size=Size(64, 48), fps=30)
+    for _ in range(4):
+        sink.send(FRAME)
+    sink.close()
+    assert asked == 1
+    assert driver.events.count("sent") == 4

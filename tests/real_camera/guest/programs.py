@@ -62,9 +62,9 @@ class Program:
 
     def code(self) -> int:
         """How it ended, once it has."""
-        code = self._process.wait(_PATIENCE_S)
+        wait_until(lambda: self._process.poll() is not None, what=lambda: f"it goes on after {self.lines}")
         self._reader.join()
-        return code
+        return self._process.wait()
 
     def _collect(self) -> None:
         assert self._process.stdout is not None
@@ -103,10 +103,12 @@ def _view(seen: dict[str, Any]) -> View:
     return View(seen["number"], seen["whole"], seen["difference"], Size(*seen["size"]))
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = _PATIENCE_S) -> float:
-    """Waits until `condition()` holds and returns the seconds that this took; fails after `seconds`."""
+def wait_until(
+    condition: Callable[[], bool], seconds: float = _PATIENCE_S, what: Callable[[], str] = lambda: "it never came true"
+) -> float:
+    """Waits until `condition()` holds and returns the seconds that this took; fails after `seconds` and says `what()`."""
     begun = time.monotonic()
     while not condition():
-        assert time.monotonic() - begun < seconds, "it never came true"
+        assert time.monotonic() - begun < seconds, what()
         time.sleep(0.01)
     return time.monotonic() - begun

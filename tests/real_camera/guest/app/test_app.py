@@ -25,14 +25,18 @@ PICTURES = 12
 
 
 def watched(count: int) -> list[Image]:
-    """Pictures that a viewer of the virtual camera gets."""
+    """Pictures of as many different frames, as a viewer of the virtual camera gets them."""
     capture = cv2.VideoCapture(drivers.VIRTUAL, cv2.CAP_V4L2)
     assert capture.isOpened()
     pictures: list[Image] = []
-    while len(pictures) < count:
+
+    def another() -> bool:
         there, image = capture.read()
-        if there:
+        if there and (not pictures or number_of(np.asarray(image)) != number_of(pictures[-1])):
             pictures.append(np.asarray(image, np.uint8))
+        return len(pictures) == count
+
+    wait_until(another, what=lambda: f"a frozen picture after {len(pictures)}")
     capture.release()
     return pictures
 
@@ -70,11 +74,10 @@ def test_a_face_is_enhanced_from_camera_to_viewer_while_the_window_shows_it(tmp_
     numbers = [number_of(image) for image in seen]
     assert None not in numbers, numbers
     assert numbers == sorted(numbers, key=lambda number: number or 0), "out of order"
-    assert len(set(numbers)) > PICTURES // 2, "a frozen picture"
     around = [_difference(image)[0] for image in seen]
     inside = [_difference(image)[1] for image in seen]
     print(f"differences around the face up to {max(around):.2f}, in the face from {min(inside):.2f}")
-    assert max(around) < 2.5, "what is no face has changed"
+    assert max(around) < 0.2, "what is no face has changed"
     figures = json.loads(report.read_text())
     print(json.dumps(figures)[:3000])
     assert sum(_changes(image) for image in seen) > PICTURES // 2, "the face is as it was"
@@ -86,16 +89,17 @@ SCENE = face(SIZE)
 
 
 def _difference(image: Image) -> tuple[float, float]:
-    """How far a picture is from the camera's of the same number, around the face and in it: mean differences, of 255."""
+    """How far a picture is from the raw one of the same number, around the face and in it: mean differences, of 255."""
     number = number_of(image)
     if number is None:
         return 0.0, 0.0
-    difference = cv2.absdiff(image, SCENE(number)).mean(axis=2)
+    raw = cv2.cvtColor(cv2.cvtColor(SCENE(number), cv2.COLOR_BGR2YUV_YUYV), cv2.COLOR_YUV2BGR_YUYV)  # from the camera
+    raw = cv2.cvtColor(cv2.cvtColor(raw, cv2.COLOR_BGR2YUV_I420), cv2.COLOR_YUV2BGR_I420)  # to the viewer
+    difference = cv2.absdiff(image, raw).mean(axis=2)
     border = np.concatenate((difference[BLOCK:-BLOCK, :100], difference[BLOCK:-BLOCK, -100:]), axis=1)
     middle = difference[120:300, 250:390]
     return float(border.mean()), float(middle.mean())
 
 
 def _changes(image: Image) -> bool:
-    around, inside = _difference(image)
-    return inside > 2 * around + 0.5
+    return _difference(image)[1] > 0.5

@@ -99,6 +99,16 @@ def test_two_viewers_at_once() -> None:
         watch(other, SMALL, 8, thread)
 
 
+def test_a_viewer_that_leaves_takes_nothing_from_one_that_stays() -> None:
+    with sending() as thread, viewer(drivers.VIRTUAL, 1000) as stays:
+        stays.wait_for_lines(3)
+        for _ in range(2):
+            with viewer(drivers.VIRTUAL, 3) as leaves:
+                watch(leaves, SMALL, 3, thread)
+            stays.wait_for_lines(len(stays.lines) + 10)
+        check(views(stays.lines), SMALL, thread.sent)
+
+
 def test_a_viewer_that_comes_and_goes() -> None:
     with sending() as thread:
         last = -1
