@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.pipeline import LivePipeline, Outside
+from tests.faults import disk
 
 _FIGURES: dict[str, float] = {}
 
@@ -41,6 +42,15 @@ def start() -> Iterator[Start]:
     yield begin
     for pipeline in pipelines:
         pipeline.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    """A limit for the size of files ends with the test: pytest's own words may go into a file that is larger."""
+    try:
+        return (yield)
+    finally:
+        disk.lift_limit()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -55,17 +55,24 @@ class Limit(Disk):
     reason = "File too large"
 
     def __init__(self, folder: Path) -> None:
-        import resource
-
         self.folder = folder
-        self._resource = resource
-        self._before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def leave(self, room: int) -> None:
-        self._resource.setrlimit(self._resource.RLIMIT_FSIZE, (room, self._before[1]))
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
     def free(self) -> None:
-        self._resource.setrlimit(self._resource.RLIMIT_FSIZE, self._before)
+        lift_limit()
+
+
+def lift_limit() -> None:
+    """Lets this process write files of any size again."""
+    if sys.platform != "win32":
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
 
 @contextmanager
