@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gpen_live.faces.detect import Detector
 
 _TIDY_S = 2.0  # from a model's loading to its first frames being through
+_TIDY_EVERY_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -121,15 +122,15 @@ class Loader:
             self._board.write("model", Health.WARNING, label, step.reason, again=step.again)
 
     def run(self) -> None:
-        tidy_at: float | None = None
+        tidy_at = now() + _TIDY_EVERY_S
         while not self._stop.is_set():
             wanted = self._requests.take(0.1)
             if wanted is not None:
                 self._attempt(wanted)
                 tidy_at = now() + _TIDY_S
-            elif tidy_at is not None and now() >= tidy_at:
-                tidy_at = None
-                give_back()  # what the old model held was freed by its last user, once the new one was there
+            elif now() >= tidy_at:
+                give_back()  # an old model's memory, freed by its last user; that of a camera's thread which hung and ended late
+                tidy_at = now() + _TIDY_EVERY_S
 
     def _without_the_lost(self, wanted: Wanted) -> Wanted:
         """What was asked for, on the processor where its device is lost."""

@@ -69,7 +69,19 @@ def test_what_a_model_held_goes_back_to_the_system_once_another_one_has_taken_ov
     pipeline.change(model="lite-512")
     wait_for(lambda: loads_when_given_back == [1, 2])
     time.sleep(0.3)
-    assert loads_when_given_back == [1, 2], "once a model, not for ever"
+    assert loads_when_given_back == [1, 2], "once a model"
+
+
+def test_what_lies_in_the_heap_unused_goes_back_to_the_system_now_and_then(
+    world: World, running: list[LivePipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times: list[float] = []
+    monkeypatch.setattr(loader, "give_back", lambda: times.append(time.monotonic()))
+    monkeypatch.setattr(loader, "_TIDY_S", 0.05)
+    monkeypatch.setattr(loader, "_TIDY_EVERY_S", 0.2)
+    start(running)
+    wait_for(lambda: len(times) >= 4)
+    assert times[-1] - times[-2] >= 0.15
 
 
 def test_what_was_loaded_is_used_as_it_is_handed_over(world: World, running: list[LivePipeline]) -> None:
