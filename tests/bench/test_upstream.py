@@ -14,6 +14,7 @@ import torch
 from gpen_live.bench import upstream
 from gpen_live.bench.timing import Budget
 from gpen_live.bench.weights import weights_for
+from gpen_live.engine.candidates import STRICT
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.models import registry
 from gpen_live.models.registry import get
@@ -64,8 +65,8 @@ def test_the_same_network_gives_the_same_picture(request_for: dict[str, Any], tm
     path = list(sys.path)
     found = upstream._work(request_for)
     assert found["same"]
-    assert found["mean_levels"] < 0.1
-    assert found["largest_levels"] < 1
+    assert found["mean_levels"] < STRICT.mean  # in whatever precision ours is fastest at this moment
+    assert found["largest_levels"] < STRICT.most
     assert TINY.least <= found["pairs"] <= TINY.most
     assert found["ratio"] == pytest.approx(found["upstream_ms"]["p50"] / found["ours_ms"]["p50"], abs=0.01)
     assert sys.path == path
