@@ -119,7 +119,8 @@ class Sender:
         at = now()
         fresh = self._send_next(0)
         if fresh is not None:
-            self._ticker.shift(self._lock.advice(at - fresh.ready_at))
+            wait = (at - fresh.ready_at) % self._ticker.period  # without the whole periods of one that stood behind another
+            self._ticker.shift(self._lock.advice(wait))
 
     def _send_next(self, timeout: float) -> Outgoing | None:
         """Sends the newest finished frame, which it returns; else a raw one past a stuck engine, or the last one again."""
