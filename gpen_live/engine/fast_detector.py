@@ -1,4 +1,4 @@
-"""The face detector's faster way on NVIDIA cards, taken where it proves to find the same as PyTorch.
+"""The face detector's faster way: kernels on NVIDIA cards, OpenVINO on processors, where it proves to find the same as PyTorch.
 
 Imports torch at import time: import this module late.
 """
@@ -6,6 +6,7 @@ Imports torch at import time: import this module late.
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import logging
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from gpen_live.engine.candidates import most_threads
 from gpen_live.engine.cards import card_key
+from gpen_live.engine.device import cpu_name
 from gpen_live.engine.runtimes import store
 
 if TYPE_CHECKING:
@@ -30,28 +33,50 @@ _MOST_PIXELS, _MOST_LOGITS = 1.0, 0.1
 than one or the other."""
 
 
+Search = Callable[[torch.Tensor], torch.Tensor]
+_THREADS = 2  # on processors: more gain nothing for so small a picture, and are missing elsewhere
+
+
 @torch.inference_mode()
 def speed_up(detector: Detector) -> bool:
     """Gives the detector the faster way, if its device has one that agrees with PyTorch; whether it does.
 
-    The first call on a machine compiles kernels (seconds) and has them prove it, which is remembered.
+    The first call on a machine has it prove that, which is remembered; on a card it compiles kernels before (seconds).
     """
-    if detector.device.type != "cuda" or importlib.util.find_spec("triton") is None:
-        return False
     try:
-        from gpen_live.engine.runtimes.triton_detector import TritonDetector
-
-        fast = TritonDetector(detector.network, torch.float16, detector.device, early=True)
-        fast.compile()
-        key = card_key(detector.device, "detector", _digest(detector.network))
+        found = _WAYS.get(detector.device.type, lambda _: None)(detector)
+        if found is None:
+            return False
+        fast, key = found
         if store.recall(key) is not True:
             prove(fast, detector)
             store.remember(key, True)
     except Exception:  # noqa: BLE001  no compiler, an old card or driver, a wrong result: PyTorch finds faces too
-        _log.warning("the face detector's kernels do not run on %s: PyTorch finds the faces", detector.device, exc_info=True)
+        _log.warning("the face detector's faster way does not run on %s: PyTorch finds the faces", detector.device, exc_info=True)
         return False
     detector.use(fast)
     return True
+
+
+def _on_a_card(detector: Detector) -> tuple[Search, str] | None:
+    if importlib.util.find_spec("triton") is None:
+        return None
+    from gpen_live.engine.runtimes.triton_detector import TritonDetector
+
+    fast = TritonDetector(detector.network, torch.float16, detector.device, early=True)
+    fast.compile()
+    return fast, card_key(detector.device, "detector", _digest(detector.network))
+
+
+def _on_a_processor(detector: Detector) -> tuple[Search, str] | None:
+    from gpen_live.engine.runtimes.vino_detector import VinoDetector
+
+    fast = VinoDetector(detector.network, threads=min(most_threads(), _THREADS))
+    version = importlib.metadata.version("openvino")
+    return fast, " | ".join(("detector", _digest(detector.network), cpu_name(), f"openvino {version}"))
+
+
+_WAYS: dict[str, Callable[[Detector], tuple[Search, str] | None]] = {"cuda": _on_a_card, "cpu": _on_a_processor}
 
 
 def _digest(network: torch.nn.Module) -> str:

@@ -89,7 +89,6 @@ class Detector:
         self._network = _for_inference(network).to(device=device, dtype=dtype)
         self._layout = memory_format(device)
         self._network.to(memory_format=self._layout)  # type: ignore[call-overload]
-        self._mean = torch.tensor(MEAN_BGR, device=device).view(1, 3, 1, 1)
         self._search: Callable[[Tensor], Tensor] | None = None
 
     @property
@@ -195,21 +194,9 @@ class Detector:
 
     def plain_candidates(self, reduced: Tensor) -> Tensor:
         """`candidates` by PyTorch's own operations, on any device."""
-        height, width = reduced.shape[-2:]
-        padding = (0, -width % STEPS[-1], 0, -height % STEPS[-1])
-        x = F.pad(reduced.float() - self._mean, padding).to(self.dtype, memory_format=self._layout)
+        x = padded(reduced).to(self.dtype, memory_format=self._layout)
         boxes, classes, landmarks = self._network(x)
-        anchors = _anchors_on(x.shape[-2], x.shape[-1], self.device)
-        margin = classes[0, :, 1].float() - classes[0, :, 0].float()
-        best, order = margin.topk(min(MAX_CANDIDATES, margin.shape[0]))
-        return torch.cat(
-            [
-                best.sigmoid()[:, None],
-                decode_boxes(boxes[0, order].float(), anchors[order]),
-                decode_landmarks(landmarks[0, order].float(), anchors[order]),
-            ],
-            dim=1,
-        )
+        return decode(boxes, classes, landmarks, x.shape[-2], x.shape[-1])
 
     def _face(self, points: Floats, scores: Floats, index: int, threshold: float) -> Detection:
         merged = points[index]
@@ -265,6 +252,37 @@ def make_anchors(height: int, width: int) -> Floats:
         y, x, size = np.meshgrid((np.arange(rows) + 0.5) * step, (np.arange(columns) + 0.5) * step, sizes, indexing="ij")
         levels.append(np.stack([x, y, size], axis=-1).reshape(-1, 3))
     return np.concatenate(levels)
+
+
+def padded(reduced: Tensor) -> Tensor:
+    """What the network gets of a picture (1 x 3 x h x w, BGR, 0..255): without the mean, sides up to whole steps with zeros."""
+    height, width = reduced.shape[-2:]
+    return F.pad(reduced.float() - _mean_on(reduced.device), (0, -width % STEPS[-1], 0, -height % STEPS[-1]))
+
+
+def decode(boxes: Tensor, classes: Tensor, landmarks: Tensor, height: int, width: int) -> Tensor:
+    """The best-scored of the network's anchors, as `Detector.candidates` gives them.
+
+    Args:
+        boxes: 1 x N x 4. classes: 1 x N x 2, logits. landmarks: 1 x N x 10.
+        height, width: of what the network got.
+    """
+    anchors = _anchors_on(height, width, boxes.device)
+    margin = classes[0, :, 1].float() - classes[0, :, 0].float()
+    best, order = margin.topk(min(MAX_CANDIDATES, margin.shape[0]))
+    return torch.cat(
+        [
+            best.sigmoid()[:, None],
+            decode_boxes(boxes[0, order].float(), anchors[order]),
+            decode_landmarks(landmarks[0, order].float(), anchors[order]),
+        ],
+        dim=1,
+    )
+
+
+@cache  # never let go of: recorded graphs read it
+def _mean_on(device: torch.device) -> Tensor:
+    return torch.tensor(MEAN_BGR, device=device).view(1, 3, 1, 1)
 
 
 @cache  # never let go of: recorded graphs read them

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 _SAFE_WAIT_S = 0.002
+_MARGIN = 1.25  # of how much later than the median the latest tenth, or thirtieth, of the frames is
+_RARE = 0.2  # share of a period that the latest thirtieth may ask for
+_SPREAD = 0.45  # share of a period
 _ASLEEP_S = 0.3  # the two clocks are not read at the same moment
 
 
@@ -93,28 +97,40 @@ class PhaseLock:
 
     Between a source and an output of one rate the wait is constant, anything up to a whole period, by the accident of when each
     was started; and with rates that differ by a little it drifts until a frame is dropped or repeated. A second-order loop is
-    not needed: each tick is moved by a hundredth of a period at most, which no viewer sees, until the frames' median wait is just
-    above their jitter. Where waits are spread over the period (rates that don't match) there is nothing to lock on to.
+    not needed: each tick is moved by a hundredth of a period at most, which no viewer sees, until nearly all frames are there
+    just before their tick. Waits lie on a circle: a frame that was late for its tick has the longest one to the next. Where waits
+    are spread over the period (rates that don't match) there is nothing to lock on to.
     """
 
-    def __init__(self, period: float, *, frames: int = 24) -> None:
+    def __init__(self, period: float, *, frames: int = 48) -> None:
         self._period = period
         self._waits: deque[float] = deque(maxlen=frames)
 
     def advice(self, wait: float) -> float:
         """Seconds to shift the ticks by, given how long the newest frame has waited for its tick."""
         self._waits.append(wait)
-        if len(self._waits) < (self._waits.maxlen or 0):
+        count = len(self._waits)
+        if count < (self._waits.maxlen or 0) // 2:
             return 0.0
-        ordered = sorted(self._waits)
-        middle = ordered[len(ordered) // 2]
-        low, high = ordered[len(ordered) // 10], ordered[-1 - len(ordered) // 10]
-        if high - low > 0.4 * self._period:
+        centre = _circular_mean(self._waits, self._period)
+        around = sorted(self._short_way(each - centre) for each in self._waits)
+        low, middle, high = around[count // 10], around[count // 2], around[-1 - count // 10]
+        if high - low > _SPREAD * self._period:
             return 0.0
-        target = _SAFE_WAIT_S + 2 * (middle - low)  # the later half of the frames has the shorter waits
-        shift = 0.5 * (target - middle)
+        # Of frames that are late now and then, once a second, the margin covers the small delays, and never all of them.
+        rare = min(middle - around[count // 30], _RARE * self._period)
+        margin = _SAFE_WAIT_S + _MARGIN * max(middle - low, rare)
         limit = 0.01 * self._period
-        shift = max(-limit, min(limit, shift))
-        for i in range(len(self._waits)):
+        shift = max(-limit, min(limit, 0.5 * self._short_way(margin - (centre + middle))))
+        for i in range(count):
             self._waits[i] += shift  # what they would have been
         return shift
+
+    def _short_way(self, seconds: float) -> float:
+        """From minus half a period to half a period."""
+        return (seconds + self._period / 2) % self._period - self._period / 2
+
+
+def _circular_mean(times: Iterable[float], period: float) -> float:
+    turn = 2j * math.pi / period
+    return cmath.phase(sum(cmath.exp(turn * time) for time in times)) * period / (2 * math.pi)
