@@ -44,7 +44,8 @@ def speed_up(detector: Detector) -> bool:
     The first call on a machine has it prove that, which is remembered; on a card it compiles kernels before (seconds).
     """
     try:
-        found = _WAYS.get(detector.device.type, lambda _: None)(detector)
+        way = _WAYS.get(detector.device.type)
+        found = None if way is None else way(detector)
         if found is None:
             return False
         fast, key = found

@@ -33,7 +33,8 @@ _FEW, _ENOUGH = 4, 10  # frames from which something is told after the whole win
 _AGREEING: Final = 2  # looks in a row
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 2.0, 60.0
 _TRIAL_S: Final = 4.0  # a step up has failed when it must be taken back within so many seconds
-_FORGET_S: Final = 15.0  # after so long, what a rung cost counts half
+_HOPELESS: Final = 1.25  # times what the engine may work: no second look is needed to see that a step up has failed
+_FORGET_S: Final = 30.0  # after so long, what a rung cost counts half
 _PACE_FADES: Final = 0.995  # a look: a camera that has become slower is believed after a while
 
 
@@ -138,13 +139,13 @@ class Window:
         while len(self._frames) > _FEW and self._frames[1].done_at <= frame.done_at - _WINDOW_S:
             self._frames.popleft()
 
-    @property
-    def since(self) -> float | None:
-        """The capture time of the oldest frame; None while there are too few to tell anything by."""
+    def since(self, *, soon: bool = False) -> float | None:
+        """The capture time of the oldest frame; None while there are too few to tell anything by. `soon`: a few will do."""
         if len(self._frames) < _FEW:
             return None
         took = self._frames[-1].done_at - self._frames[0].done_at
-        return self._frames[0].captured_at if took >= (_WINDOW_S / 3 if len(self._frames) >= _ENOUGH else _WINDOW_S) else None
+        needed = 0.0 if soon else _WINDOW_S / 3 if len(self._frames) >= _ENOUGH else _WINDOW_S
+        return self._frames[0].captured_at if took >= needed else None
 
     def seen(self, latency_ms: float) -> Seen:
         """What the frames tell, with the latency that was measured at the sink meanwhile."""
@@ -176,6 +177,11 @@ class Budget:
         self._waits: dict[int, float] = {}
         self._pace = 0.0
 
+    @property
+    def on_trial(self) -> bool:
+        """Whether the last step was one up, of which it is not known yet whether it holds."""
+        return self._raised_at is not None
+
     def look(self, at: float, seen: Seen, rungs: Sequence[Rung], budget_ms: float, target_fps: float) -> int:
         """The level from now on, given what was `seen` at the present one.
 
@@ -191,7 +197,8 @@ class Budget:
         if seen.work_ms > _FULL * period_ms or seen.latency_ms > budget_ms or seen.lost > _LOST:
             self._calm_since = None
             self._over += 1
-            if self._over >= _AGREEING:
+            hopeless = self.on_trial and seen.work_ms > _HOPELESS * _FULL * period_ms
+            if hopeless or self._over >= _AGREEING:
                 self._step_down(at, seen, rungs, _FULL * period_ms)
             return self.level
         self._over = 0

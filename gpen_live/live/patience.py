@@ -16,7 +16,7 @@ from gpen_live.live.clock import now
 
 _LATEST: Final = 0.2  # share that the latest frame has in how long one is expected to take
 _FEWEST, _MOST = 2, 48  # frames in a row that find another one waiting, before one is left out
-_CALM_S: Final = 2.0  # without a hold-up: then the next one is a single one again
+_CALM_S: Final = 2.0  # without a hold-up: they are rarer than was thought
 
 
 class Patience:
@@ -48,8 +48,9 @@ class Patience:
 
 
 class _Line:
-    """How long a line of two is kept: for few frames, twice as many each time that a hold-up shows it was given up too soon.
+    """How long a line of two is kept.
 
+    For few frames; twice as many each time that a hold-up shows it was given up too soon, half as many for each calm while.
     A hold-up that finds the line takes the frame that waits, and leaves another one waiting: it costs nothing at the output.
     """
 
@@ -74,8 +75,9 @@ class _Line:
         return True
 
     def _begin(self, at: float) -> None:
-        if at - self._held_up_at > _CALM_S:
-            self._kept = _FEWEST
+        calm = min((at - self._held_up_at) / _CALM_S, _MOST)
+        if calm > 1:
+            self._kept = max(self._kept >> int(calm), _FEWEST)
         elif self._given_up:
             self._kept = min(2 * self._kept, _MOST)
         self._held_up_at, self._given_up = at, False

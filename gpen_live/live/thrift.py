@@ -74,7 +74,7 @@ class Keeper:
                 self._begin()
             return level > 0
         self._window.add(Worked(frame.number, frame.captured_at, begun_at, at, faces))
-        since = self._window.since
+        since = self._window.since(soon=self._budget.on_trial)  # a try that fails costs frames
         if since is None or at - self._looked_at < _LOOK_EVERY_S:
             return False
         self._looked_at = at

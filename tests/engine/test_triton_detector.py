@@ -14,11 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
-from skimage import data
 
 from gpen_live.engine.engine import load_detector
 from gpen_live.engine.fast_detector import difference, prove, speed_up
@@ -26,6 +24,7 @@ from gpen_live.faces.detect import Detector
 from gpen_live.frame import Image
 from gpen_live.models.registry import get, locate
 from tests.engine.compiling import compiled, stack_bytes
+from tests.engine.portraits import portrait
 
 if TYPE_CHECKING:
     from gpen_live.engine.runtimes.triton_detector import TritonDetector
@@ -45,15 +44,6 @@ Calls = list[tuple[Any, tuple[int, ...], tuple[Any, ...], dict[str, Any]]]
 @pytest.fixture(scope="module")
 def plain() -> Detector:
     return Detector.load(locate(get("detector"), None), CPU)
-
-
-def portrait(height: int, width: int) -> Image:
-    """A face in the middle of a grey picture, as high as that is."""
-    face = cv2.resize(data.astronaut()[:200, 120:320, ::-1], (height, height), interpolation=cv2.INTER_AREA)
-    picture = np.full((height, max(height, width), 3), 90, np.uint8)
-    start = (picture.shape[1] - height) // 2
-    picture[:, start : start + height] = face
-    return picture[:, :width]
 
 
 def tensor(picture: Image) -> torch.Tensor:
@@ -195,8 +185,9 @@ def test_only_the_same_candidates_are_proof(plain: Detector) -> None:
 
 
 def test_what_fails_leaves_pytorch_in_place(caplog: pytest.LogCaptureFixture) -> None:
-    detector = load_detector(CPU)
+    detector = Detector.load(locate(get("detector"), None), CPU)
     (before,) = detector.detect(portrait(180, 320))
+    detector.device = torch.device("mps")  # has no faster way
     assert not speed_up(detector)
     assert not caplog.records
     if HAS_TRITON:
@@ -204,7 +195,7 @@ def test_what_fails_leaves_pytorch_in_place(caplog: pytest.LogCaptureFixture) ->
         with caplog.at_level(logging.WARNING):
             assert not speed_up(detector)
         assert "PyTorch finds the faces" in caplog.text
-        detector.device = CPU
+    detector.device = CPU
     (after,) = detector.detect(portrait(180, 320))
     np.testing.assert_array_equal(before.landmarks, after.landmarks)
 

@@ -118,6 +118,20 @@ def test_what_a_rung_cost_is_remembered() -> None:
     assert (budget.level, budget.steps_up) == (level, tries)
 
 
+def test_a_hopeless_step_up_is_taken_back_at_the_first_look() -> None:
+    machine, budget = Machine(load=3.0), Budget()
+    machine.run(budget, 20)
+    low = budget.level
+    machine.load = 0.3
+    while budget.level == low:
+        machine.run(budget, 0.25)
+    assert budget.on_trial
+    machine.load = 10.0
+    machine.run(budget, 0.25)
+    assert budget.level >= low
+    assert not budget.on_trial
+
+
 def test_one_bad_look_changes_nothing() -> None:
     budget = Budget()
     good, bad = Seen(15, 40, 0, FPS, 1), Seen(80, 250, 0.5, FPS, 1)
@@ -204,7 +218,15 @@ def window(work_s: float, period_s: float, seconds: float, stall: Callable[[int]
 
 @given(st.floats(0.001, 1.5))
 def test_however_slow_the_engine_is_it_is_told_before_long(work_s: float) -> None:
-    assert window(work_s, 1 / FPS, 3 + 6 * work_s).since is not None
+    assert window(work_s, 1 / FPS, 3 + 6 * work_s).since() is not None
+
+
+def test_of_a_try_a_few_frames_tell() -> None:
+    few = window(0.05, 1 / FPS, 0.2)
+    assert few.since() is None
+    assert few.since(soon=True) is not None
+    assert few.seen(90.0).work_ms == pytest.approx(50, rel=0.01)
+    assert window(0.05, 1 / FPS, 0.1).since(soon=True) is None
 
 
 def test_a_window_tells_work_and_losses() -> None:

@@ -53,14 +53,23 @@ def test_a_rate_that_is_none_is_refused(fps: float) -> None:
         Ticker(fps)
 
 
-def run_lock(source_fps: float, output_fps: float, jitter: float, seconds: float = 40.0) -> tuple[list[float], list[float], int]:
-    """Simulates a source whose frames are ready with `jitter` s of noise: waits of new frames, intervals of ticks, repeats."""
+def run_lock(
+    source_fps: float, output_fps: float, jitter: float, seconds: float = 40.0, late: tuple[int, float] = (1, 0.0)
+) -> tuple[list[float], list[float], int]:
+    """Simulates a source whose frames are ready with `jitter` s of noise: waits of new frames, intervals of ticks, repeats.
+
+    `late`: every so many frames one is later by so many seconds.
+    """
+    every, later = late
     rng = np.random.default_rng(0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "now", lambda: 0.0)
         ticker = Ticker(output_fps)
     lock = PhaseLock(ticker.period)
-    ready = [0.013 + i / source_fps + abs(rng.normal(scale=jitter)) for i in range(int(seconds * source_fps))]
+    ready = [
+        0.013 + i / source_fps + abs(rng.normal(scale=jitter)) + (later if i % every == 0 else 0.0)
+        for i in range(int(seconds * source_fps))
+    ]
     at, taken, repeats = 0.0, -1, 0
     waits, ticks = [], []
     while at < seconds - 1:
@@ -99,3 +108,21 @@ def test_a_jittery_source_gets_a_wider_margin() -> None:
 def test_rates_that_do_not_match_leave_the_output_at_its_own(source_fps: float) -> None:
     _, intervals, _ = run_lock(source_fps, 30.0, 0.0005)
     assert 1 / np.mean(intervals) == pytest.approx(30.0, rel=0.004)
+
+
+@pytest.mark.parametrize(("every", "later"), [(4, 0.009), (20, 0.004)])
+def test_what_is_late_again_and_again_is_waited_for_and_no_longer(every: int, later: float) -> None:
+    """A detector that runs in every fourth frame, a hold-up each second: their frames make their tick."""
+    _, _, repeats = run_lock(30.0, 30.0, 0.0003, late=(every, later))
+    _, _, start = run_lock(30.0, 30.0, 0.0003, seconds=10.0, late=(every, later))
+    waits, _, _ = run_lock(30.0, 30.0, 0.0003, late=(every, later))
+    assert repeats == start, "none after it has settled"
+    assert np.median(waits[300:]) < 1.25 * later + 0.004
+
+
+def test_ticks_that_lie_just_before_the_frames_go_the_short_way() -> None:
+    """Most frames are half a millisecond late for their tick, and wait for nearly a period: the ticks move on by as little."""
+    lock = PhaseLock(1 / 30)
+    asked = [lock.advice(1 / 30 - 0.0005 if i % 5 else 0.0002) for i in range(40)]
+    assert min(asked) >= 0
+    assert max(asked) > 0
