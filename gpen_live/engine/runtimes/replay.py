@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import statistics
 from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -91,9 +92,10 @@ def capture(graph: torch.cuda.CUDAGraph, work: Callable[[], T], pool: _Pool | No
     """Records on the current stream what `work` launches, and returns what it returns.
 
     Other threads may go on with their own work on the device meanwhile. Not torch.cuda.graph: that collects garbage and empties
-    the allocator's cache each time, which takes longer than the rest.
+    the allocator's cache each time, which takes longer than the rest. Garbage waits instead: an old graph among it, freed in the
+    middle, would break the recording.
     """
-    with RECORDING:
+    with RECORDING, _no_garbage_collection():
         graph.capture_begin(pool=pool, capture_error_mode="thread_local")
         try:
             out = work()
@@ -103,6 +105,18 @@ def capture(graph: torch.cuda.CUDAGraph, work: Callable[[], T], pool: _Pool | No
             raise
         graph.capture_end()
     return out
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """For one at a time: it holds for all threads."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def graph_ms(work: Callable[[], Tensor], device: torch.device) -> float:
