@@ -147,9 +147,8 @@ def _tell(soak: Soak, report: Path | None, chart: Path | None) -> int:
     from rich.console import Console
 
     from gpen_live.live.report import write_report, write_whole
-    from gpen_live.soak.results import as_json
     from gpen_live.soak.show import show
-    from gpen_live.soak.verdicts import judge
+    from gpen_live.soak.verdicts import as_json, judge
 
     show(soak, Console())
     if report is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,13 +115,6 @@ class Soak:
     def settled(self) -> list[Sample]:
         """Quiet samples after the warm-up: what growth is measured on."""
         return [one for one in self.samples if one.quiet and self.warm_s is not None and one.at_s >= self.warm_s]
-
-
-def as_json(soak: Soak) -> dict[str, object]:
-    """The figures as JSON has them, and the verdicts, for whoever reads them without us."""
-    from gpen_live.soak.verdicts import judge
-
-    return {**dataclasses.asdict(soak), "verdicts": [dataclasses.asdict(one) for one in judge(soak)]}
 
 
 def read(path: Path) -> Soak:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -74,6 +75,11 @@ def judge(soak: Soak) -> list[Verdict]:
         _rate(soak),
         _latency(soak),
     ]
+
+
+def as_json(soak: Soak) -> dict[str, object]:
+    """The figures as JSON has them, and the verdicts, for whoever reads them without us."""
+    return {**dataclasses.asdict(soak), "verdicts": [dataclasses.asdict(one) for one in judge(soak)]}
 
 
 def growth(samples: Sequence[Sample], quantity: Callable[[Sample], float]) -> Growth | None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gpen_live.cli import main
-from gpen_live.soak.results import as_json
 from gpen_live.soak.run import Going, Options
+from gpen_live.soak.verdicts import as_json
 from tests.soak.figures import soak
 
 Call = Callable[..., tuple[int, str, str]]

@@ -14,8 +14,9 @@ from rich.console import Console
 
 from gpen_live.errors import GpenLiveError
 from gpen_live.soak.chart import draw, make_figure
-from gpen_live.soak.results import Soak, as_json, read
+from gpen_live.soak.results import Soak, read
 from gpen_live.soak.show import show, worst
+from gpen_live.soak.verdicts import as_json
 from tests.soak.figures import soak
 
 
