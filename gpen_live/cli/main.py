@@ -14,6 +14,7 @@ from typing import NoReturn
 import click
 
 from gpen_live import __version__
+from gpen_live.engine.heap import share_one
 from gpen_live.errors import GpenLiveError
 from gpen_live.privacy import guard_tracebacks, log_to_terminal, scrub
 
@@ -59,6 +60,7 @@ def _cli(ctx: click.Context) -> None:
 def entry() -> NoReturn:
     """What the installed command calls: runs the command line and ends the process with its exit code."""
     guard_tracebacks()
+    share_one()
     try:
         code = main()
     except Exception as error:  # noqa: BLE001  --debug, or there is no place to tell of one

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from gpen_live.engine.heap import give_back
+from gpen_live.engine.heap import give_back, share_one
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps what was freed")
+on_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps what was freed, and has such heaps")
+
+
+@on_glibc
 def test_what_was_freed_goes_back() -> None:
     code = """
 import psutil
@@ -29,8 +32,35 @@ print(before - rss() > 100)
     assert done.stdout.strip() == "True", done.stdout + done.stderr
 
 
+@on_glibc
+@pytest.mark.parametrize(("first", "heaps"), [("share_one()", "1"), ("", "5")])
+def test_threads_share_one_heap_once_told_to(first: str, heaps: str) -> None:
+    code = f"""
+import ctypes, sys, tempfile, threading
+from gpen_live.engine.heap import share_one
+{first}
+everyone = threading.Barrier(4)
+def work():
+    mine = [bytes(600 + i) for i in range(1000)]
+    everyone.wait()
+threads = [threading.Thread(target=work) for _ in range(4)]
+for each in threads: each.start()
+for each in threads: each.join()
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+with tempfile.NamedTemporaryFile() as found:
+    file = ctypes.c_void_p(libc.fopen(found.name.encode(), b"w"))
+    libc.malloc_info(0, file)
+    libc.fclose(file)
+    print(found.read().count(b"<heap nr"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == heaps, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("system", ["win32", "darwin"])
 def test_elsewhere_no_library_is_asked(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr("ctypes.CDLL", None)
     give_back()
+    share_one()
