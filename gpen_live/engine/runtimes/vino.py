@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Precision = Literal["fp32", "bf16", "int8"]
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32", "as built": "dynamic"}  # int8: what is not in 8 bits
-_SHAPES = 2  # compiled ones that are kept beside the crop's
+_SHAPES = 2  # compiled ones that are kept: of frames, and of a camera turned upright
 
 
 class RuntimeMissingError(GpenLiveError):
@@ -76,15 +76,11 @@ class VinoNetwork:
         most_threads: int,
         ranges: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
-        self._openvino: Any = library()
-        self._core = core()
         self._memory = network.memory
-        self._precision = precision
-        self._model: Any = _build(self._openvino, network, ranges)
-        self._most_threads = most_threads
+        model = _build(library(), network, ranges)
         self._crop_shape = (1, 3, size, size)
-        self._crop = self._compile(self._crop_shape, threads)
-        self._others: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self._crop = Requests(model, precision, threads).of(self._crop_shape)
+        self._others = Requests(model, precision, most_threads)
 
     def __call__(self, pictures: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
         """The enhanced pictures; `previous`: the ones before, None: `pictures` themselves. Raises RuntimeError where it fails."""
@@ -94,7 +90,7 @@ class VinoNetwork:
         if pictures.shape[1:] == self._crop_shape[1:]:
             changes = [self._infer(self._crop, pictures[i : i + 1], before[i : i + 1]) for i in range(len(pictures))]
             return torch.cat(changes) if len(changes) > 1 else changes[0]
-        return self._infer(self._request(tuple(pictures.shape)), pictures, before)
+        return self._infer(self._others.of(tuple(pictures.shape)), pictures, before)
 
     def _infer(self, request: Any, pictures: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
         """The sum is PyTorch's, in float32: a picture that is clean loses nothing through the network's precision."""
@@ -104,18 +100,24 @@ class VinoNetwork:
         request.infer({i: each.contiguous().numpy() for i, each in enumerate(inputs)}, share_inputs=True)
         return pictures + torch.from_numpy(request.get_output_tensor(0).data)
 
-    def _request(self, shape: tuple[int, ...]) -> Any:
-        if shape not in self._others:
-            self._others[shape] = self._compile(shape, self._most_threads)
-            if len(self._others) > _SHAPES:
-                self._others.popitem(last=False)
-        self._others.move_to_end(shape)
-        return self._others[shape]
 
-    def _compile(self, shape: tuple[int, ...], threads: int) -> Any:
-        model = self._model.clone()
-        model.reshape({each: self._openvino.PartialShape(list(shape)) for each in model.inputs})
-        return compiled(self._core, model, self._precision, threads)
+class Requests:
+    """A graph compiled for each shape of its inputs, when that first comes (about 0.1 s); the last few are kept."""
+
+    def __init__(self, model: Any, precision: Precision, threads: int) -> None:
+        self._model, self._precision, self._threads = model, precision, threads
+        self._kept: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+
+    def of(self, shape: tuple[int, ...]) -> Any:
+        """The request for inputs that all have this shape. Raises RuntimeError where OpenVINO refuses it."""
+        if shape not in self._kept:
+            model = self._model.clone()
+            model.reshape({each: library().PartialShape(list(shape)) for each in model.inputs})
+            self._kept[shape] = compiled(core(), model, self._precision, self._threads)
+            if len(self._kept) > _SHAPES:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(shape)
+        return self._kept[shape]
 
 
 def compiled(core: Any, model: Any, precision: Precision | Literal["as built"], threads: int) -> Any:
