@@ -158,7 +158,7 @@ def _processor() -> Check:
     import psutil
     import torch
 
-    from gpen_live.engine.device import cpu_name
+    from gpen_live.inference.device import cpu_name
 
     can = torch.cpu.get_capabilities()
     wanted = {
@@ -237,7 +237,7 @@ def _proof() -> Check:
 
     import torch
 
-    from gpen_live.engine.device import choose_device, describe_device, synchronize
+    from gpen_live.inference.device import choose_device, describe_device, synchronize
 
     device = choose_device("auto")
     channels, side = 64, 128
@@ -351,7 +351,7 @@ def _mac_obs_version() -> str | None:
 def _window() -> Check:
     from importlib.util import find_spec
 
-    from gpen_live.display import display_available
+    from gpen_live.system.display import display_available
 
     package = find_spec("PySide6")
     if package is None or not package.submodule_search_locations:
@@ -423,7 +423,7 @@ def _disk() -> Check:
 
 
 def _settings() -> Check:
-    from gpen_live.paths import config_dir
+    from gpen_live.system.folders import config_dir
 
     return judge_settings(config_dir() / "settings.json")
 

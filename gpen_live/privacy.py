@@ -22,7 +22,7 @@ from types import TracebackType
 from urllib.parse import quote
 
 import gpen_live
-from gpen_live.paths import HOME_VARIABLE, cache_dir, config_dir, data_dir
+from gpen_live.system.folders import HOME_VARIABLE, cache_dir, config_dir, data_dir
 
 _log = logging.getLogger(__name__)
 

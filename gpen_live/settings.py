@@ -14,11 +14,11 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from gpen_live.atomic import replace_file, sweep
 from gpen_live.frame import Size
-from gpen_live.live.budget import DEFAULT_MS
+from gpen_live.live.budget.ladder import DEFAULT_MS
 from gpen_live.live.config import LiveConfig, Mode, Resting
-from gpen_live.paths import config_dir
+from gpen_live.system.atomic import replace_file, sweep
+from gpen_live.system.folders import config_dir
 
 VERSION = 2
 _LAST_VERSION = 9999  # a number beyond is damage, and too long for a file's name

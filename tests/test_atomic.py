@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gpen_live import atomic
-from gpen_live.atomic import replace_file, sweep
+from gpen_live.system import atomic
+from gpen_live.system.atomic import replace_file, sweep
 
 
 def names(folder: Path) -> set[str]:

@@ -258,9 +258,9 @@ def test_readme_tells_every_option_of_the_command_line() -> None:
 def test_readme_tells_every_key_of_the_report() -> None:
     from gpen_live.frame import STAGES
     from gpen_live.live.config import LiveConfig
-    from gpen_live.live.meters import Meters
-    from gpen_live.live.report import build_report
-    from gpen_live.live.status import Snapshot
+    from gpen_live.live.status.meters import Meters
+    from gpen_live.live.status.report import build_report
+    from gpen_live.live.status.snapshot import Snapshot
 
     told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", read(ROOT / "README.md")))))
     report = build_report(LiveConfig(), Snapshot(), Meters(), [])

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from gpen_live import doctor, privacy
 from gpen_live.doctor import Check, Status
 from gpen_live.errors import SinkError
-from gpen_live.paths import HOME_VARIABLE, config_dir
 from gpen_live.privacy import PrivateFormatter, hide, scrub
+from gpen_live.system.folders import HOME_VARIABLE, config_dir
 
 
 @pytest.fixture(autouse=True)

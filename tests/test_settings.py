@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpen_live.display import display_available
 from gpen_live.frame import Size
 from gpen_live.live.config import Mode
-from gpen_live.paths import config_dir, data_dir
 from gpen_live.settings import VERSION, Settings, SettingsStore, WindowGeometry, migrate
+from gpen_live.system.display import display_available
+from gpen_live.system.folders import config_dir, data_dir
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from gpen_live.bench.timing import Going
 from gpen_live.errors import SourceError
 from gpen_live.frame import Image, Size
-from gpen_live.live.fit import fit
+from gpen_live.media.fit import fit
 from gpen_live.sources import open_source
 from gpen_live.sources.base import Source
 

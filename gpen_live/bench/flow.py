@@ -11,14 +11,14 @@ from gpen_live.bench.clip import ClipSource, Feed
 from gpen_live.bench.path import enhance, nv12
 from gpen_live.bench.results import Flow
 from gpen_live.bench.timing import Budget, Going
-from gpen_live.engine.device import describe_device
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Array, Image, PixelFormat, Size
-from gpen_live.live.clock import now
+from gpen_live.inference.device import describe_device
 from gpen_live.live.config import LiveConfig, Mode
-from gpen_live.live.loader import Loaded, Wanted
-from gpen_live.live.meters import Meters
+from gpen_live.live.models.loader import Loaded, Wanted
+from gpen_live.live.pacing.clock import now
 from gpen_live.live.pipeline import LivePipeline, Outside
+from gpen_live.live.status.meters import Meters
 from gpen_live.sinks.base import Sink
 
 if TYPE_CHECKING:

@@ -23,21 +23,21 @@ import psutil
 
 from gpen_live.bench.weights import weights_for
 from gpen_live.cli.options import DEVICE, MODEL, SizeType
-from gpen_live.engine.device import choose_device, describe_device, peak_memory_mb
 from gpen_live.engine.engine import Engine, load_detector
-from gpen_live.engine.enhancer import load_enhancer
-from gpen_live.engine.frame_path import CanvasPath, FramePath, open_path
-from gpen_live.engine.processed import Processed
+from gpen_live.engine.paths.base import CanvasPath, FramePath, open_path
+from gpen_live.engine.result import Processed
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.frame import Image, PixelFormat, Size
+from gpen_live.inference.device import choose_device, describe_device, peak_memory_mb
+from gpen_live.inference.enhancer import load_enhancer
 from gpen_live.live.slot import Slot
 from gpen_live.models.registry import get
 
 if TYPE_CHECKING:
     import torch
 
-    from gpen_live.engine.enhancer import Enhancer
     from gpen_live.faces.detect import Detection, Detector
+    from gpen_live.inference.enhancer import Enhancer
 
 _FRAMES = 16  # rotated, so that no cache holds the answer
 _SETTLED = 40

@@ -20,11 +20,11 @@ from gpen_live.bench.results import Bench
 from gpen_live.bench.timing import FULL, QUICK, Budget, Going
 from gpen_live.bench.upstream import time_rival
 from gpen_live.bench.weights import weights_for
-from gpen_live.engine.device import choose_device, describe_device
 from gpen_live.engine.engine import Engine, load_detector
-from gpen_live.engine.enhancer import Enhancer, load_enhancer
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Image, Size
+from gpen_live.inference.device import choose_device, describe_device
+from gpen_live.inference.enhancer import Enhancer, load_enhancer
 from gpen_live.live.config import Mode
 from gpen_live.models.registry import ModelSpec, get
 

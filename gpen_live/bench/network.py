@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from gpen_live.bench.proof import prove
 from gpen_live.bench.results import NetworkTime
 from gpen_live.bench.timing import Budget, Going, quantiles, repeat
-from gpen_live.engine.candidates import sample_crop
-from gpen_live.engine.enhancer import NetworkError
-from gpen_live.live.status import grade
+from gpen_live.inference.autotune_cpu import sample_crop
+from gpen_live.inference.enhancer import NetworkError
+from gpen_live.live.status.snapshot import grade
 
 if TYPE_CHECKING:
     import torch
 
-    from gpen_live.engine.enhancer import Enhancer
+    from gpen_live.inference.enhancer import Enhancer
 
 INPUTS = 8  # rotated, so that no cache holds the answer
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from gpen_live.bench.results import PathTime
 from gpen_live.bench.timing import Budget, Going, quantiles
-from gpen_live.engine.device import synchronize
 from gpen_live.frame import Array, Image, PixelFormat
+from gpen_live.inference.device import synchronize
 from gpen_live.live.config import Mode
-from gpen_live.live.status import grade
+from gpen_live.live.status.snapshot import grade
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
-    from gpen_live.engine.processed import Processed
+    from gpen_live.engine.result import Processed
 
 _COMING = 3  # frames until a face that comes into view is enhanced; without a network they tell nothing
 _FPS = 30  # what the frames' capture times say

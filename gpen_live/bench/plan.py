@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from gpen_live.bench.flow import FEWEST, ROUNDS, SLOW_FPS
 from gpen_live.bench.timing import Budget, Going
-from gpen_live.engine.device import synchronize
 from gpen_live.frame import Size
+from gpen_live.inference.device import synchronize
 from gpen_live.models.registry import ModelSpec
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import psutil
 
 from gpen_live.bench.results import Proof
 from gpen_live.bench.timing import Timed
-from gpen_live.engine.device import peak_memory_mb, synchronize
+from gpen_live.inference.device import peak_memory_mb, synchronize
 
 if TYPE_CHECKING:
     import torch

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gpen_live.live.report import read_report
-from gpen_live.live.status import Quantiles
+from gpen_live.live.status.report import read_report
+from gpen_live.live.status.snapshot import Quantiles
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpen_live.engine.device import synchronize
-from gpen_live.live.status import Quantiles
+from gpen_live.inference.device import synchronize
+from gpen_live.live.status.snapshot import Quantiles
 
 if TYPE_CHECKING:
     import torch

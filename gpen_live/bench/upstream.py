@@ -18,7 +18,7 @@ from gpen_live.bench import child
 from gpen_live.bench.results import Rival
 from gpen_live.bench.timing import Budget, Going, quantiles
 from gpen_live.errors import GpenLiveError, UsageError
-from gpen_live.live.status import Quantiles
+from gpen_live.live.status.snapshot import Quantiles
 
 if TYPE_CHECKING:
     import torch
@@ -68,8 +68,8 @@ def _work(request: child.Json) -> child.Json:
     import torch
 
     from gpen_live.bench.network import crops
-    from gpen_live.engine.device import choose_device, synchronize
-    from gpen_live.engine.enhancer import load_enhancer
+    from gpen_live.inference.device import choose_device, synchronize
+    from gpen_live.inference.enhancer import load_enhancer
 
     device = choose_device(request["device"])
     threads = torch.get_num_threads()

@@ -156,7 +156,7 @@ def _tell(bench: Bench, report: Path | None, markdown: Path | None, chart: Path 
 
     from gpen_live.bench.results import as_json
     from gpen_live.bench.show import show
-    from gpen_live.live.report import write_report, write_whole
+    from gpen_live.live.status.report import write_report, write_whole
 
     show(bench, Console())
     if report is not None:

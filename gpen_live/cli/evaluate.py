@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from rich.console import Console
 
-    from gpen_live.engine.enhancer import Enhancer
+    from gpen_live.inference.enhancer import Enhancer
     from gpen_live.quality.measure import Measurement
     from gpen_live.quality.report import Setting
 
@@ -91,7 +91,7 @@ def command(
     console = Console(stderr=True, highlight=False)
     start = time.monotonic()
     with console.status("Loading PyTorch") as status:
-        from gpen_live.engine.device import choose_device, describe_device
+        from gpen_live.inference.device import choose_device, describe_device
         from gpen_live.quality.contenders import competitor, network, the_input
         from gpen_live.quality.features import read_features
         from gpen_live.quality.identity import Identity
@@ -162,7 +162,7 @@ def _plan(names: Sequence[str], levels: Sequence[float]) -> list[tuple[Degradati
 
 def _by_size(names: Sequence[str], weights: Path | None, device: torch.device) -> dict[int, list[Enhancer]]:
     """The networks, loaded as the product loads them, by the size of their crops."""
-    from gpen_live.engine.enhancer import load_enhancer
+    from gpen_live.inference.enhancer import load_enhancer
 
     sizes: dict[int, list[Enhancer]] = {}
     for name in names:
@@ -215,7 +215,7 @@ def _write(
     setting: Setting, measurements: Sequence[Measurement], seconds: float, report: Path | None, markdown: Path | None
 ) -> None:
     """Report, tables as a file, tables on the terminal."""
-    from gpen_live.live.report import write_report
+    from gpen_live.live.status.report import write_report
     from gpen_live.quality.report import build_report, to_markdown
 
     built = build_report(setting, measurements, seconds)

@@ -14,9 +14,9 @@ from typing import NoReturn
 import click
 
 from gpen_live import __version__
-from gpen_live.engine.heap import share_one
 from gpen_live.errors import GpenLiveError
 from gpen_live.privacy import guard_tracebacks, log_to_terminal, scrub
+from gpen_live.system.heap import share_one
 
 _COMMANDS = {
     "run": "gpen_live.cli.run",

@@ -68,7 +68,7 @@ def _check_model(name: str) -> None:
 
 
 def _check_device(name: str) -> None:
-    from gpen_live.engine.device import check_device_name
+    from gpen_live.inference.device import check_device_name
 
     check_device_name(name)
 

@@ -10,11 +10,11 @@ import click
 
 from gpen_live.cli.interrupt import on_interrupt
 from gpen_live.cli.options import FiniteRange, SizeType, check_weights, check_writable, network_options
-from gpen_live.display import display_available
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
-from gpen_live.live.budget import DEFAULT_MS
+from gpen_live.live.budget.ladder import DEFAULT_MS
 from gpen_live.live.config import LiveConfig, Mode, Resting
+from gpen_live.system.display import display_available
 
 if TYPE_CHECKING:
     from gpen_live.live.pipeline import LivePipeline
@@ -147,7 +147,7 @@ def run_headless(config: LiveConfig, *, frames: int | None, seconds: float | Non
     Raises:
         GpenLiveError: a part could not be started or failed for good (the report is written all the same).
     """
-    from gpen_live.live.clock import now
+    from gpen_live.live.pacing.clock import now
     from gpen_live.live.pipeline import LivePipeline
 
     interrupted = on_interrupt()
@@ -170,7 +170,7 @@ def run_headless(config: LiveConfig, *, frames: int | None, seconds: float | Non
     finally:
         pipeline.stop()
         if report is not None:
-            from gpen_live.live.report import write_report
+            from gpen_live.live.status.report import write_report
 
             write_report(report, pipeline.report())
     _print_summary(pipeline)
@@ -181,7 +181,7 @@ def run_headless(config: LiveConfig, *, frames: int | None, seconds: float | Non
 
 
 def _print_meters(pipeline: LivePipeline) -> None:
-    from gpen_live.live.status import busy_name
+    from gpen_live.live.status.snapshot import busy_name
 
     snapshot = pipeline.snapshot()
     if snapshot.counts.sent == 0:
@@ -211,7 +211,7 @@ def _say(text: str, *, err: bool = False) -> None:
 
 
 def _print_summary(pipeline: LivePipeline) -> None:
-    from gpen_live.live.status import grade
+    from gpen_live.live.status.snapshot import grade
 
     counts, rates = pipeline.meters.counts(), pipeline.meters.rates()
     if counts.sent == 0:

@@ -146,7 +146,7 @@ def _tell(soak: Soak, report: Path | None, chart: Path | None) -> int:
     """Verdicts on the terminal, files as they were asked for; the exit code."""
     from rich.console import Console
 
-    from gpen_live.live.report import write_report, write_whole
+    from gpen_live.live.status.report import write_report, write_whole
     from gpen_live.soak.show import show
     from gpen_live.soak.verdicts import as_json, judge
 

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpen_live.engine.canvas import open_canvas, scale_of
 from gpen_live.engine.effort import Effort
-from gpen_live.engine.enhancer import Enhancer
-from gpen_live.engine.failures import failure_of
-from gpen_live.engine.frame_path import CanvasPath, FramePath, open_path
-from gpen_live.engine.memory import LONGEST_S
-from gpen_live.engine.processed import HostPicture, Placed, Processed
+from gpen_live.engine.paths.base import CanvasPath, FramePath, open_path
+from gpen_live.engine.paths.canvas import open_canvas, scale_of
+from gpen_live.engine.recurrent import LONGEST_S
+from gpen_live.engine.result import HostPicture, Placed, Processed
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, Points, to_template
 from gpen_live.faces.detect import Detection, Detector
-from gpen_live.faces.favour import Favour
-from gpen_live.faces.follow import Follower
+from gpen_live.faces.flow import Follower
+from gpen_live.faces.select import Favour
 from gpen_live.faces.track import Face, Tracker
 from gpen_live.frame import Image, PixelFormat
+from gpen_live.inference.enhancer import Enhancer
+from gpen_live.inference.failures import failure_of
 from gpen_live.models.registry import get, locate
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def load_detector(device: torch.device) -> Detector:
     Raises:
         WeightsError: its weights are missing or damaged.
     """
-    from gpen_live.engine.fast_detector import speed_up
+    from gpen_live.inference.fast_detector import speed_up
 
     detector = Detector.load(locate(get("detector"), None), device)
     speed_up(detector)

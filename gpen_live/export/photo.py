@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from gpen_live.atomic import replace_file
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Array, Image, Size
-from gpen_live.live.fit import as_bgr
+from gpen_live.media.fit import as_bgr
 from gpen_live.privacy import hide
+from gpen_live.system.atomic import replace_file
 
 if TYPE_CHECKING:
     from gpen_live.faces.detect import Detection
@@ -120,10 +120,10 @@ def enhance_photo(image: Image, *, model: str, weights: Path | None, device: str
     Raises:
         GpenLiveError: there is no face in it; or as `load_enhancer` and `choose_device`.
     """
-    from gpen_live.engine.device import choose_device
     from gpen_live.engine.engine import blend_faces, load_detector
-    from gpen_live.engine.enhancer import load_enhancer
     from gpen_live.faces.track import SURE
+    from gpen_live.inference.device import choose_device
+    from gpen_live.inference.enhancer import load_enhancer
 
     chosen = choose_device(device)
     enhancer = load_enhancer(model, weights, chosen)
@@ -144,9 +144,9 @@ def enhance_aligned(image: Image, *, model: str, weights: Path | None, device: s
     """
     import torch
 
-    from gpen_live.engine.canvas import open_canvas
-    from gpen_live.engine.device import choose_device
-    from gpen_live.engine.enhancer import load_enhancer
+    from gpen_live.engine.paths.canvas import open_canvas
+    from gpen_live.inference.device import choose_device
+    from gpen_live.inference.enhancer import load_enhancer
 
     chosen = choose_device(device)
     enhancer = load_enhancer(model, weights, chosen)

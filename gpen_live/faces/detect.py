@@ -24,7 +24,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from gpen_live.errors import WeightsError
 from gpen_live.faces.align import Points
-from gpen_live.faces.shells import shells
+from gpen_live.faces.stub_packages import shells
 from gpen_live.frame import Image
 
 ARCHITECTURE = "retinaface_mobile0.25"

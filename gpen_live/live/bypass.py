@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from gpen_live.frame import Frame
-from gpen_live.live.clock import awake
+from gpen_live.live.pacing.clock import awake
 from gpen_live.live.slot import Slot
 
 T = TypeVar("T")

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 
 from gpen_live.errors import SourceError
 from gpen_live.frame import Frame, Image, Size
-from gpen_live.live.board import Board, as_plain
-from gpen_live.live.clock import Sleep, now
 from gpen_live.live.config import LiveConfig
-from gpen_live.live.fit import fit
-from gpen_live.live.meters import Meters
 from gpen_live.live.opening import Departures, Opening
+from gpen_live.live.pacing.clock import Sleep, now
 from gpen_live.live.slot import Slot
-from gpen_live.live.status import Health
+from gpen_live.live.status.board import Board, as_plain
+from gpen_live.live.status.meters import Meters
+from gpen_live.live.status.snapshot import Health
+from gpen_live.media.fit import fit
 from gpen_live.sources import open_source
 from gpen_live.sources.base import Source
 from gpen_live.sources.camera import CameraSource
-from gpen_live.sources.whereabouts import Whereabouts
+from gpen_live.sources.identity import Whereabouts
 
 RETRY_S = 0.5
 _CLOSE_S = 1.5

@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from gpen_live.frame import Size
-from gpen_live.live.budget import DEFAULT_MS
+from gpen_live.live.budget.ladder import DEFAULT_MS
 
 
 class Mode(str, Enum):

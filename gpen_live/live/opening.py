@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from gpen_live.engine.heap import give_back
+from gpen_live.system.heap import give_back
 
 _PATIENCE_S = 10.0  # for a device to be let go of before it is opened again
 

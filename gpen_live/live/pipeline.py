@@ -11,19 +11,19 @@ from typing import Any
 
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Frame, PixelFormat, Size
-from gpen_live.live.board import Board
+from gpen_live.live.budget.governor import Keeper
 from gpen_live.live.capture import Capture
-from gpen_live.live.clock import Sleep, now
 from gpen_live.live.config import LiveConfig
-from gpen_live.live.loader import Loaded, Loader, Wanted
-from gpen_live.live.meters import WINDOW_S, Meters
-from gpen_live.live.overlay import Overlay
-from gpen_live.live.report import build_report
-from gpen_live.live.rest import Rest
+from gpen_live.live.models.loader import Loaded, Loader, Wanted
+from gpen_live.live.pacing.clock import Sleep, now
+from gpen_live.live.pacing.idle import Rest
 from gpen_live.live.sender import Sender
 from gpen_live.live.slot import Slot
-from gpen_live.live.status import Snapshot
-from gpen_live.live.thrift import Keeper
+from gpen_live.live.status.board import Board
+from gpen_live.live.status.meters import WINDOW_S, Meters
+from gpen_live.live.status.overlay import Overlay
+from gpen_live.live.status.report import build_report
+from gpen_live.live.status.snapshot import Snapshot
 from gpen_live.live.worker import Outgoing, Preview, Worker
 from gpen_live.sinks.base import Sink
 from gpen_live.sources.base import Source

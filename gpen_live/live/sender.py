@@ -8,19 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpen_live.engine.convert import convert
 from gpen_live.errors import SinkError
 from gpen_live.frame import PixelFormat, Size
-from gpen_live.live.board import Board, as_plain
-from gpen_live.live.clock import PhaseLock, Sleep, Ticker, now
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.courier import Courier
-from gpen_live.live.fit import fit
-from gpen_live.live.meters import Meters
 from gpen_live.live.opening import Departures, Opening
+from gpen_live.live.pacing.clock import PhaseLock, Sleep, Ticker, now
 from gpen_live.live.slot import Slot
-from gpen_live.live.status import Health
+from gpen_live.live.status.board import Board, as_plain
+from gpen_live.live.status.meters import Meters
+from gpen_live.live.status.snapshot import Health
 from gpen_live.live.worker import Outgoing
+from gpen_live.media.fit import fit
+from gpen_live.media.pixel_formats import convert
 from gpen_live.sinks import is_file, is_virtual_camera, open_sink
 from gpen_live.sinks.base import Sink
 

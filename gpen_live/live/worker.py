@@ -8,29 +8,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpen_live.engine.convert import restore
-from gpen_live.engine.failures import Failure, failure_of, keep_for_ever
-from gpen_live.engine.processed import HostPicture
+from gpen_live.engine.result import HostPicture
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Array, Frame, Image, PixelFormat, Size
-from gpen_live.live.board import Board, as_plain
+from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
+from gpen_live.live.budget.governor import Keeper
 from gpen_live.live.bypass import STUCK, Bypass
-from gpen_live.live.clock import Sleep, now
 from gpen_live.live.config import LiveConfig, Mode
-from gpen_live.live.loader import Loaded, Loader
-from gpen_live.live.meters import Meters
-from gpen_live.live.rest import REASON
-from gpen_live.live.room import Room
+from gpen_live.live.models.loader import Loaded, Loader
+from gpen_live.live.models.stepdown import Wanted
+from gpen_live.live.pacing.clock import Sleep, now
+from gpen_live.live.pacing.duty_cycle import Room
+from gpen_live.live.pacing.idle import REASON
 from gpen_live.live.slot import Slot
-from gpen_live.live.status import Health
-from gpen_live.live.stepdown import Wanted
-from gpen_live.live.thrift import Keeper
+from gpen_live.live.status.board import Board, as_plain
+from gpen_live.live.status.meters import Meters
+from gpen_live.live.status.snapshot import Health
+from gpen_live.media.pixel_formats import restore
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
-    from gpen_live.engine.enhancer import Enhancer
-    from gpen_live.engine.processed import Picture, Processed
+    from gpen_live.engine.result import Picture, Processed
     from gpen_live.faces.track import Face
+    from gpen_live.inference.enhancer import Enhancer
 
 Box = tuple[float, float, float, float]
 _log = logging.getLogger(__name__)

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urljoin, urlsplit
 
 import gpen_live
-from gpen_live.atomic import replace_file, sweep
 from gpen_live.errors import GpenLiveError, WeightsError
 from gpen_live.models import files
 from gpen_live.models.registry import MODELS, ModelSpec, expected_path, get, locate, models_folder
+from gpen_live.system.atomic import replace_file, sweep
 
 if TYPE_CHECKING:
     import requests

@@ -8,8 +8,8 @@ from typing import Final, Literal
 
 import gpen_live
 from gpen_live.errors import UsageError, WeightsError
-from gpen_live.paths import data_dir
 from gpen_live.privacy import hide
+from gpen_live.system.folders import data_dir
 
 Kind = Literal["lite", "gpen", "detector"]
 

@@ -15,7 +15,7 @@ from gpen_live.quality.competitors import Filter, best_strength
 if TYPE_CHECKING:
     import torch
 
-    from gpen_live.engine.enhancer import Enhancer
+    from gpen_live.inference.enhancer import Enhancer
 
 Batch = npt.NDArray[np.float32]
 """One frame of several faces: N x H x W x 3, RGB in [0, 1]."""

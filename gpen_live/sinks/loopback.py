@@ -6,8 +6,8 @@ import re
 from os import close as _close
 from pathlib import Path
 
-from gpen_live import v4l2
 from gpen_live.frame import Size
+from gpen_live.system import v4l2
 
 LABEL = "GPEN Live"
 """The card label that SETUP_COMMAND gives to our device: what other programs show in their lists of cameras."""

@@ -12,8 +12,8 @@ import numpy as np
 
 from gpen_live.errors import SinkError, UsageError
 from gpen_live.frame import Array, PixelFormat, Size
+from gpen_live.media.video_file import FilmFile
 from gpen_live.sinks.base import Sink, even
-from gpen_live.sinks.film_file import FilmFile
 
 if TYPE_CHECKING:
     from av.container import OutputContainer

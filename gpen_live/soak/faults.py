@@ -15,9 +15,9 @@ import numpy as np
 
 from gpen_live.errors import SinkError, SourceError
 from gpen_live.frame import Array, PixelFormat, Size
-from gpen_live.live.clock import now
-from gpen_live.live.fit import fit
+from gpen_live.live.pacing.clock import now
 from gpen_live.live.pipeline import Outside
+from gpen_live.media.fit import fit
 from gpen_live.sinks import open_sink
 from gpen_live.sinks.base import Sink
 from gpen_live.soak.watch import Watch
@@ -28,9 +28,9 @@ from gpen_live.sources.camera import CameraSource, open_capture
 if TYPE_CHECKING:
     import torch
 
-    from gpen_live.engine.candidates import Network
     from gpen_live.faces.detect import Detector
-    from gpen_live.live.loader import Loaded
+    from gpen_live.inference.autotune_cpu import Network
+    from gpen_live.live.models.loader import Loaded
 
 _REMEDY = "It is a fault of the soak: wait."
 
@@ -148,7 +148,7 @@ class Faults:
     def _around(self, network: Network, device: torch.device) -> Network:
         import torch
 
-        from gpen_live.engine.device import synchronize
+        from gpen_live.inference.device import synchronize
 
         # Added to every picture: what a graphics card has recorded repeats no decision, but it reads this again each time.
         poison = self._poison = torch.full((), float("nan") if self._nan else 0.0, device=device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gpen_live.live.report import read_report
+from gpen_live.live.status.report import read_report
 
 
 @dataclass(frozen=True)

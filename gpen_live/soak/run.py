@@ -11,8 +11,8 @@ from typing import Final
 from gpen_live import __version__
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Size
-from gpen_live.live.clock import now
 from gpen_live.live.config import LiveConfig, Mode, Resting
+from gpen_live.live.pacing.clock import now
 from gpen_live.live.pipeline import LivePipeline
 from gpen_live.soak.faults import FAULTS, HANG_S, Fault, Faults, Kind, disguised, outside
 from gpen_live.soak.machine import Machine

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gpen_live.frame import Array, Image
-from gpen_live.live.clock import now
-from gpen_live.live.meters import quantiles
-from gpen_live.live.status import Quantiles
+from gpen_live.live.pacing.clock import now
+from gpen_live.live.status.meters import quantiles
+from gpen_live.live.status.snapshot import Quantiles
 from gpen_live.soak import stamp
 
 _REMEMBERED = 4096  # frames whose time of capture is known: far more than can be under way

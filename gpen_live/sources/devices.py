@@ -14,9 +14,9 @@ from pathlib import Path
 
 import cv2
 
-from gpen_live import v4l2
 from gpen_live.sinks.loopback import LABEL as OWN_OUTPUT
 from gpen_live.sinks.vcam import OBS_DEVICE
+from gpen_live.system import v4l2
 
 _SYSFS = Path("/sys/class/video4linux")
 _NO_CAMERA = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTTY, errno.EINVAL)

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gpen_live.engine.runtimes.vino import library
 from gpen_live.faces.align import GPEN_TEMPLATE, similarity
+from gpen_live.inference.openvino.network import library
 from gpen_live.quality.identity import ARCFACE, MEAN, SIDE, STD
 
 

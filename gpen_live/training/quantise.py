@@ -21,8 +21,8 @@ import torch
 from safetensors.torch import save
 from torch import Generator, Tensor, nn
 
-from gpen_live.engine.candidates import most_threads
-from gpen_live.engine.runtimes.vino import VinoNetwork
+from gpen_live.inference.autotune_cpu import most_threads
+from gpen_live.inference.openvino.network import VinoNetwork
 from gpen_live.models.files import sha256
 from gpen_live.nets.lite import Lite
 from gpen_live.nets.quantised import BITS, Quantised, convolutions, pack_state, unpack_state

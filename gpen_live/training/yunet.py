@@ -12,10 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from gpen_live.engine.runtimes.vino import library
 from gpen_live.errors import GpenLiveError
 from gpen_live.faces.detect import Detection, Floats, suppress
 from gpen_live.frame import Image
+from gpen_live.inference.openvino.network import library
 
 STEPS = (8, 16, 32)
 NMS_IOU = 0.3

@@ -21,9 +21,9 @@ if sys.platform.startswith("linux"):
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication, QMessageBox
 
-from gpen_live.live.clock import now
-from gpen_live.paths import config_dir
+from gpen_live.live.pacing.clock import now
 from gpen_live.settings import SettingsStore
+from gpen_live.system.folders import config_dir
 from gpen_live.ui import icons
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.instance import Instance
@@ -94,7 +94,7 @@ def run_app(
     finally:
         instance.release()
     if report is not None and run.pipeline is not None:
-        from gpen_live.live.report import write_report
+        from gpen_live.live.status.report import write_report
 
         write_report(report, run.pipeline.report())
     return code

@@ -15,7 +15,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig, Mode
-from gpen_live.live.status import Health, PartStatus, Snapshot
+from gpen_live.live.status.snapshot import Health, PartStatus, Snapshot
 from gpen_live.settings import SettingsStore
 from gpen_live.sinks import is_virtual_camera
 from gpen_live.ui.notify import Level, Notice

@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication
 
 from gpen_live.frame import STAGES
-from gpen_live.live.status import Health, Quantiles, Snapshot, busy_name, grade
+from gpen_live.live.status.snapshot import Health, Quantiles, Snapshot, busy_name, grade
 from gpen_live.ui.theme import DARK
 
 WIDTH = 272.0

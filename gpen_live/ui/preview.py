@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPainterPath, QPaintE
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gpen_live.frame import Array, Image
-from gpen_live.live.status import Snapshot
+from gpen_live.live.status.snapshot import Snapshot
 from gpen_live.ui import icons, overlay
 from gpen_live.ui.theme import tokens
 

@@ -21,7 +21,7 @@ from PySide6.QtSvgWidgets import QSvgWidget
 from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from gpen_live.live.config import LiveConfig
-from gpen_live.live.status import Health, Snapshot
+from gpen_live.live.status.snapshot import Health, Snapshot
 from gpen_live.settings import WindowGeometry
 from gpen_live.ui import icons
 from gpen_live.ui.controller import Controller

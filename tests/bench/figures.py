@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpen_live.bench.results import Bench, Flow, Footprint, NetworkTime, PathTime, Proof, Rival
-from gpen_live.live.status import Quantiles, grade
+from gpen_live.live.status.snapshot import Quantiles, grade
 
 CANDIDATES: list[dict[str, object]] = [
     {"runtime": "PyTorch", "precision": "fp32", "threads": None, "ms": 4.5, "chosen": False, "mean_levels": 0.0},

@@ -28,12 +28,12 @@ from gpen_live.bench.timing import Budget
 from gpen_live.bench.weights import weights_for
 from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import Engine
-from gpen_live.engine.enhancer import NetworkError, load_enhancer
-from gpen_live.engine.processed import HostPicture, Processed
+from gpen_live.engine.result import HostPicture, Processed
 from gpen_live.errors import GpenLiveError, SourceError, WeightsError
 from gpen_live.frame import Image, PixelFormat, Size
+from gpen_live.inference.enhancer import NetworkError, load_enhancer
 from gpen_live.live.config import Mode
-from gpen_live.live.report import peak_ram_mb
+from gpen_live.live.status.report import peak_ram_mb
 from gpen_live.models import registry
 from gpen_live.models.registry import get
 from gpen_live.nets import gpen
@@ -224,7 +224,7 @@ def test_a_footprint_has_all_its_figures(tiny: str, tmp_path: Path) -> None:
 
 def test_a_small_process_has_not_the_memory_of_the_one_that_started_it() -> None:
     assert peak_ram_mb() > 150, "PyTorch is loaded here"
-    code = "from gpen_live.live.report import peak_ram_mb; print(peak_ram_mb())"
+    code = "from gpen_live.live.status.report import peak_ram_mb; print(peak_ram_mb())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=child._environment())
     assert 5 < float(done.stdout) < 120
 

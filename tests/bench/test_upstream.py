@@ -14,8 +14,8 @@ import torch
 from gpen_live.bench import upstream
 from gpen_live.bench.timing import Budget
 from gpen_live.bench.weights import weights_for
-from gpen_live.engine.candidates import STRICT
 from gpen_live.errors import GpenLiveError, UsageError
+from gpen_live.inference.autotune_cpu import STRICT
 from gpen_live.models import registry
 from gpen_live.models.registry import get
 from gpen_live.nets import gpen

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpen_live.engine.canvas import Canvas, CpuCanvas, DeviceCanvas, covered, reflected
-from gpen_live.engine.mask import face_mask
+from gpen_live.engine.paths.canvas import Canvas, CpuCanvas, DeviceCanvas, covered, reflected
+from gpen_live.engine.paths.mask import face_mask
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, invert, to_template
 from gpen_live.frame import Array, Image, Size
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpen_live.engine.canvas import CpuCanvas, DeviceCanvas
+from gpen_live.engine.paths.canvas import CpuCanvas, DeviceCanvas
 from gpen_live.faces.align import Matrix
 from gpen_live.frame import Image
 

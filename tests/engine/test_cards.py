@@ -12,14 +12,16 @@ import pytest
 import torch
 from torch import nn
 
-from gpen_live.engine import cards
-from gpen_live.engine.cards import Card
-from gpen_live.engine.runtimes import replay, store, triton_lite
-from gpen_live.engine.runtimes.gpen_plan import Layer, Plan, Tile
+from gpen_live.inference import autotune_cuda as cards
+from gpen_live.inference import measurements as store
+from gpen_live.inference.autotune_cuda import Card
+from gpen_live.inference.cuda import replay
+from gpen_live.inference.triton import lite as triton_lite
+from gpen_live.inference.triton.gpen_plan import Layer, Plan, Tile
 from gpen_live.nets.lite import Lite
 
 if TYPE_CHECKING:
-    from gpen_live.engine.candidates import Network
+    from gpen_live.inference.autotune_cpu import Network
 
     Ways = list[tuple[str, str, Callable[[], Network]]]
 

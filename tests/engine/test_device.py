@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gpen_live.engine.device import check_device_name, choose_device, describe_device
 from gpen_live.errors import DeviceError, UsageError
+from gpen_live.inference.device import check_device_name, choose_device, describe_device
 
 
 @pytest.mark.parametrize("name", ["auto", "cpu", "cuda", "cuda:0", "cuda:12", "mps"])

@@ -12,9 +12,9 @@ from torch import nn
 
 from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import Engine
-from gpen_live.engine.enhancer import Enhancer
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Image
+from gpen_live.inference.enhancer import Enhancer
 from gpen_live.models.registry import ModelSpec, get, lighter_than
 from tests.engine.test_engine import known_face
 

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from gpen_live.engine.engine import COMING, NO_FACE, Engine, blend_faces
-from gpen_live.engine.enhancer import Enhancer, NetworkError
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Image
+from gpen_live.inference.enhancer import Enhancer, NetworkError
 from gpen_live.models.registry import get
 
 CPU = torch.device("cpu")

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 import torch
 
-from gpen_live.engine import enhancer
-from gpen_live.engine.candidates import LIGHT, STRICT, Contest, Tolerance, Way
-from gpen_live.engine.enhancer import NetworkError, load_enhancer
+from gpen_live.inference import enhancer
+from gpen_live.inference.autotune_cpu import LIGHT, STRICT, Contest, Tolerance, Way
+from gpen_live.inference.enhancer import NetworkError, load_enhancer
 from gpen_live.models import files
 from gpen_live.models.registry import get, locate
 
 if TYPE_CHECKING:
-    from gpen_live.engine.candidates import Network
+    from gpen_live.inference.autotune_cpu import Network
 
 CPU = torch.device("cpu")
 
@@ -137,7 +137,7 @@ def test_what_fails_is_left_out_with_its_reason() -> None:
 @pytest.fixture
 def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
     """One thread, little time."""
-    monkeypatch.setattr("gpen_live.engine.candidates.psutil.cpu_count", lambda logical: 1)
+    monkeypatch.setattr("gpen_live.inference.autotune_cpu.psutil.cpu_count", lambda logical: 1)
     monkeypatch.setattr(enhancer, "_HASTY_S", 0.01)
     monkeypatch.setattr(enhancer, "_PATIENT_S", 0.01)
 

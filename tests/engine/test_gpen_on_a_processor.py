@@ -11,10 +11,11 @@ import weakref
 import pytest
 import torch
 
-from gpen_live.engine import candidates, enhancer
-from gpen_live.engine.candidates import sample_crop
-from gpen_live.engine.enhancer import Enhancer
-from gpen_live.engine.runtimes.vino_gpen import VinoGpen
+from gpen_live.inference import autotune_cpu as candidates
+from gpen_live.inference import enhancer
+from gpen_live.inference.autotune_cpu import sample_crop
+from gpen_live.inference.enhancer import Enhancer
+from gpen_live.inference.openvino.gpen import VinoGpen
 from gpen_live.models.registry import get
 from gpen_live.nets.gpen import Gpen
 
@@ -78,7 +79,7 @@ def test_pictures_are_the_caller_s() -> None:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(enhancer, "_HASTY_S", 0.01)
     monkeypatch.setattr(enhancer, "_PATIENT_S", 0.01)
-    monkeypatch.setattr("gpen_live.engine.candidates.psutil.cpu_count", lambda logical: 2)
+    monkeypatch.setattr("gpen_live.inference.autotune_cpu.psutil.cpu_count", lambda logical: 2)
 
 
 def enhanced_by(network: Gpen, *, thorough: bool = False) -> Enhancer:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gpen_live.engine.heap import give_back, share_one
+from gpen_live.system.heap import give_back, share_one
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,7 +20,7 @@ on_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only gl
 def test_what_was_freed_goes_back() -> None:
     code = """
 import psutil
-from gpen_live.engine.heap import give_back
+from gpen_live.system.heap import give_back
 rss = lambda: psutil.Process().memory_info().rss / 1e6
 blocks = [bytearray(4000) for _ in range(50_000)]
 last = bytearray(4000)  # above them: the heap can't simply end earlier
@@ -38,7 +38,7 @@ print(before - rss() > 100)
 def test_threads_share_one_heap_once_told_to(first: str, heaps: str) -> None:
     code = f"""
 import ctypes, sys, tempfile, threading
-from gpen_live.engine.heap import share_one
+from gpen_live.system.heap import share_one
 {first}
 everyone = threading.Barrier(4)
 def work():

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpen_live.engine.runtimes import store
-from gpen_live.engine.runtimes.gpen_plan import Layer, Plan, Tile
-from gpen_live.paths import HOME_VARIABLE
+from gpen_live.inference import measurements as store
+from gpen_live.inference.triton.gpen_plan import Layer, Plan, Tile
+from gpen_live.system.folders import HOME_VARIABLE
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 JSON = st.recursive(

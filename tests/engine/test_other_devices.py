@@ -11,7 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from gpen_live.engine.canvas import DeviceCanvas
+from gpen_live.engine.paths.canvas import DeviceCanvas
 from gpen_live.faces.align import GPEN_TEMPLATE, to_template
 from gpen_live.faces.detect import Detector, build_network, memory_format
 from gpen_live.nets.gpen import Gpen

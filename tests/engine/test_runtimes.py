@@ -12,7 +12,7 @@ import pytest
 import torch
 from skimage import data
 
-from gpen_live.engine.runtimes.vino import RuntimeMissingError, VinoNetwork, library
+from gpen_live.inference.openvino.network import RuntimeMissingError, VinoNetwork, library
 from gpen_live.models.files import load_network, load_quantised
 from gpen_live.models.registry import get, locate
 from gpen_live.nets.lite import Lite
@@ -133,7 +133,7 @@ def test_ctrl_c_after_the_last_network_was_let_go_of() -> None:
     """OpenVINO's processor plugin takes the thread's stack for signals away with it, and the next signal ended the process."""
     code = (
         "import gc, os, signal, torch\n"
-        "from gpen_live.engine.enhancer import load_enhancer\n"
+        "from gpen_live.inference.enhancer import load_enhancer\n"
         "enhancer = load_enhancer('lite-256', None, torch.device('cpu'))\n"
         "del enhancer\n"
         "gc.collect()\n"

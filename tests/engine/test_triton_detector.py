@@ -19,15 +19,15 @@ import pytest
 import torch
 
 from gpen_live.engine.engine import load_detector
-from gpen_live.engine.fast_detector import difference, prove, speed_up
 from gpen_live.faces.detect import Detector
 from gpen_live.frame import Image
+from gpen_live.inference.fast_detector import difference, prove, speed_up
 from gpen_live.models.registry import get, locate
 from tests.engine.compiling import compiled, stack_bytes
 from tests.engine.portraits import portrait
 
 if TYPE_CHECKING:
-    from gpen_live.engine.runtimes.triton_detector import TritonDetector
+    from gpen_live.inference.triton.detector import TritonDetector
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[2]
@@ -73,7 +73,7 @@ def test_the_interpreted_kernels_find_what_pytorch_finds() -> None:
 @pytest.fixture
 def noted(plain: Detector, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[TritonDetector, Calls]]:
     """Makes detectors that launch nothing, and lists of what they would have launched."""
-    detectors = pytest.importorskip("gpen_live.engine.runtimes.triton_detector")
+    detectors = pytest.importorskip("gpen_live.inference.triton.detector")
 
     def make(*, early: bool = False) -> tuple[TritonDetector, Calls]:
         calls: Calls = []
@@ -141,7 +141,7 @@ def test_pictures_that_do_not_fit_are_refused(noted: Callable[..., tuple[TritonD
 @needs_triton
 @needs_compiler
 def test_what_can_not_run_it_is_refused(plain: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gpen_live.engine.runtimes.triton_detector import TritonDetector
+    from gpen_live.inference.triton.detector import TritonDetector
 
     with pytest.raises(RuntimeError, match="need a graphics card"):
         TritonDetector(plain.network, torch.float16, CPU)
@@ -150,7 +150,7 @@ def test_what_can_not_run_it_is_refused(plain: Detector, monkeypatch: pytest.Mon
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
     with pytest.raises(RuntimeError, match="too old"):
         TritonDetector(plain.network, torch.float16, torch.device("cuda"))
-    monkeypatch.setattr("gpen_live.engine.runtimes.triton_detector._check", lambda dtype, device: False)
+    monkeypatch.setattr("gpen_live.inference.triton.detector._check", lambda dtype, device: False)
     with pytest.raises(RuntimeError, match="this is no RetinaFace"):
         TritonDetector(torch.nn.Sequential(), torch.float16, CPU)
 
@@ -205,7 +205,7 @@ def test_what_fails_leaves_pytorch_in_place(caplog: pytest.LogCaptureFixture) ->
 @pytest.mark.parametrize(("height", "width"), [(180, 320), (320, 180), (240, 320), (120, 160), (31, 33)])
 @torch.inference_mode()
 def test_on_a_card_it_finds_the_same_and_can_be_captured(plain: Detector, height: int, width: int, early: bool) -> None:
-    from gpen_live.engine.runtimes.triton_detector import TritonDetector
+    from gpen_live.inference.triton.detector import TritonDetector
 
     picture = tensor(portrait(height, width))
     reference = plain.plain_candidates(picture)
@@ -228,7 +228,7 @@ def test_on_a_card_it_finds_the_same_and_can_be_captured(plain: Detector, height
 
 @needs_card
 def test_on_a_card_the_shipped_detector_takes_the_fast_way(plain: Detector) -> None:
-    from gpen_live.engine.runtimes.triton_detector import TritonDetector
+    from gpen_live.inference.triton.detector import TritonDetector
 
     detector = load_detector(torch.device("cuda", 0))
     assert isinstance(detector._search, TritonDetector)

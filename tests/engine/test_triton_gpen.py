@@ -16,9 +16,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpen_live.engine.runtimes import gpen_weights
-from gpen_live.engine.runtimes.gpen_plan import Kind, Layer, Plan, Tile, guess, pictures_at_once
-from gpen_live.engine.runtimes.gpen_weights import GpenWeights, with_filter
+from gpen_live.inference.triton import gpen_weights
+from gpen_live.inference.triton.gpen_plan import Kind, Layer, Plan, Tile, guess, pictures_at_once
+from gpen_live.inference.triton.gpen_weights import GpenWeights, with_filter
 from gpen_live.nets.gpen import VARIANTS, Gpen
 from tests.engine.compiling import compiled, stack_bytes
 
@@ -140,7 +140,7 @@ def test_widths_that_do_not_suit_are_refused() -> None:
 def test_a_refused_kernel_does_not_stand_in_the_next_one_s_way() -> None:
     from triton.runtime import _async_compile
 
-    from gpen_live.engine.runtimes.triton_launch import guarded, together
+    from gpen_live.inference.triton.launch import guarded, together
 
     def refused() -> object:
         raise ValueError("a damaged cache")
@@ -167,7 +167,7 @@ def test_every_kernel_compiles_for_cards(
     capability: int, shared: int, processors: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Guessed tiles fit into the shared memory of desktop cards, and the convolutions use the matrix units."""
-    from gpen_live.engine.runtimes import triton_gpen
+    from gpen_live.inference.triton import gpen as triton_gpen
 
     calls: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
 
@@ -194,7 +194,7 @@ def test_every_kernel_compiles_for_cards(
 
 @needs_triton
 def test_worthwhile_tiles_give_the_card_enough_to_do() -> None:
-    from gpen_live.engine.runtimes.gpen_tune import candidates
+    from gpen_live.inference.triton.gpen_tune import candidates
 
     for layer in LAYERS:
         tiles = list(candidates(layer, 1, 132))
@@ -223,7 +223,7 @@ def real(name: str) -> tuple[Gpen, torch.Tensor]:
 )
 @pytest.mark.parametrize("name", ["gpen-256", "gpen-512"])
 def test_on_the_card_the_picture_is_float32_s(name: str, precision: torch.dtype, mean: float, most: float) -> None:
-    from gpen_live.engine.runtimes.triton_gpen import TritonGpen
+    from gpen_live.inference.triton.gpen import TritonGpen
 
     net, pictures = real(name)
     device = torch.device("cuda", 0)
@@ -241,8 +241,8 @@ def test_on_the_card_the_picture_is_float32_s(name: str, precision: torch.dtype,
 
 @needs_card
 def test_a_recorded_graph_gives_the_same_bits() -> None:
-    from gpen_live.engine.runtimes.replay import Replayed
-    from gpen_live.engine.runtimes.triton_gpen import TritonGpen
+    from gpen_live.inference.cuda.replay import Replayed
+    from gpen_live.inference.triton.gpen import TritonGpen
 
     net, pictures = real("gpen-256")
     device = torch.device("cuda", 0)
@@ -258,8 +258,8 @@ def test_a_recorded_graph_gives_the_same_bits() -> None:
 
 @needs_card
 def test_fitting_to_the_card_keeps_the_picture() -> None:
-    from gpen_live.engine.runtimes.gpen_tune import tune
-    from gpen_live.engine.runtimes.triton_gpen import TritonGpen
+    from gpen_live.inference.triton.gpen import TritonGpen
+    from gpen_live.inference.triton.gpen_tune import tune
 
     torch.manual_seed(0)
     net = Gpen(size=64, channel_multiplier=1, narrow=1 / 8).eval().requires_grad_(False)

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 import torch
 
-from gpen_live.engine.runtimes import triton_lite
-from gpen_live.engine.runtimes.triton_lite import TritonLite, kernels
-from gpen_live.engine.runtimes.triton_lite_tiles import Layer, Tile, usual_tile
-from gpen_live.engine.runtimes.vino import RuntimeMissingError
+from gpen_live.inference.openvino.network import RuntimeMissingError
+from gpen_live.inference.triton import lite as triton_lite
+from gpen_live.inference.triton.lite import TritonLite, kernels
+from gpen_live.inference.triton.lite_tiles import Layer, Tile, usual_tile
 from gpen_live.models.files import load_network
 from gpen_live.models.registry import get, locate
 from gpen_live.nets.lite import Lite, lite_256
@@ -129,7 +129,7 @@ def test_the_widest_network_runs_in_16_bits_alone(launches: Calls) -> None:
 def test_without_triton_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     kernels.cache_clear()
     monkeypatch.setitem(sys.modules, "triton", None)
-    monkeypatch.delitem(sys.modules, "gpen_live.engine.runtimes.triton_lite_kernels", raising=False)
+    monkeypatch.delitem(sys.modules, "gpen_live.inference.triton.lite_kernels", raising=False)
     with pytest.raises(RuntimeMissingError, match="Triton does not load"):
         TritonLite(lite_256(), torch.float16, CPU)
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from gpen_live.engine.engine import load_detector
-from gpen_live.engine.fast_detector import difference, speed_up
-from gpen_live.engine.runtimes.vino_detector import VinoDetector
 from gpen_live.faces.detect import Detector, decode
+from gpen_live.inference.fast_detector import difference, speed_up
+from gpen_live.inference.openvino.detector import VinoDetector
 from gpen_live.models.registry import get, locate
 from tests.engine.portraits import portrait
 
@@ -80,7 +80,7 @@ def test_a_wrong_result_is_not_taken(
     plain: Detector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("GPEN_LIVE_HOME", str(tmp_path))
-    monkeypatch.setattr("gpen_live.engine.runtimes.vino_detector.decode", lambda *found: decode(*found) + 3)
+    monkeypatch.setattr("gpen_live.inference.openvino.detector.decode", lambda *found: decode(*found) + 3)
     with caplog.at_level(logging.WARNING):
         assert not speed_up(plain)
     assert "the candidates differ" in caplog.text

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from skimage import data
 
-from gpen_live.engine.fast_detector import difference
-from gpen_live.engine.runtimes.triton_detector import TritonDetector
 from gpen_live.faces.detect import Detector
+from gpen_live.inference.fast_detector import difference
+from gpen_live.inference.triton.detector import TritonDetector
 from gpen_live.models.registry import get, locate
 
 CPU = torch.device("cpu")

@@ -14,8 +14,8 @@ os.environ["TRITON_INTERPRET"] = "1"
 
 import torch
 
-from gpen_live.engine.runtimes.gpen_plan import Layer, Plan, Tile
-from gpen_live.engine.runtimes.triton_gpen import TritonGpen
+from gpen_live.inference.triton.gpen import TritonGpen
+from gpen_live.inference.triton.gpen_plan import Layer, Plan, Tile
 from gpen_live.nets.gpen import Gpen
 
 CPU = torch.device("cpu")

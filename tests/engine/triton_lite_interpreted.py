@@ -15,8 +15,8 @@ os.environ["TRITON_INTERPRET"] = "1"
 import torch
 from torch import Tensor
 
-from gpen_live.engine.runtimes.triton_lite import TritonLite
-from gpen_live.engine.runtimes.triton_lite_tiles import Choose, Tile, usual_tile
+from gpen_live.inference.triton.lite import TritonLite
+from gpen_live.inference.triton.lite_tiles import Choose, Tile, usual_tile
 from gpen_live.models.files import load_network
 from gpen_live.models.registry import get, locate
 from gpen_live.nets.lite import Lite

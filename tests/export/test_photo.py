@@ -12,8 +12,8 @@ import torch
 from PIL import Image as Pictures
 
 from gpen_live.cli import main
-from gpen_live.engine.candidates import STRICT
 from gpen_live.export.photo import read_photo, write_photo
+from gpen_live.inference.autotune_cpu import STRICT
 from tests.nets.test_gpen import load, recipe_picture
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpen_live.faces.align import GPEN_TEMPLATE
-from gpen_live.faces.favour import Favour
+from gpen_live.faces.select import Favour
 from gpen_live.faces.track import Face
 
 STEP = 1 / 30

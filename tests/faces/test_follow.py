@@ -9,12 +9,12 @@ import torch
 
 from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import Engine, load_detector
-from gpen_live.engine.enhancer import Enhancer
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, Points
 from gpen_live.faces.detect import Detection, Detector
-from gpen_live.faces.follow import Follower
+from gpen_live.faces.flow import Follower
 from gpen_live.faces.track import face_size
 from gpen_live.frame import Image, Size
+from gpen_live.inference.enhancer import Enhancer
 from gpen_live.models.registry import get
 from gpen_live.sources.demo_scene import DemoScene
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gpen_live.faces.shells import shells
+from gpen_live.faces.stub_packages import shells
 
 ROOT = Path(__file__).resolve().parents[2]
 

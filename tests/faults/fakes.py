@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from gpen_live.engine.enhancer import Enhancer
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Array, Image, Size
-from gpen_live.live.loader import Loaded, Wanted
+from gpen_live.inference.enhancer import Enhancer
+from gpen_live.live.models.loader import Loaded, Wanted
 from gpen_live.live.pipeline import LivePipeline, Outside
-from gpen_live.live.status import Health
+from gpen_live.live.status.snapshot import Health
 from gpen_live.models.registry import get
 from gpen_live.sinks.base import Sink
 from gpen_live.sources.base import Source

@@ -11,11 +11,11 @@ import time
 
 import torch
 
-from gpen_live.engine.device import describe_device
-from gpen_live.engine.enhancer import Enhancer
 from gpen_live.frame import Array, PixelFormat, Size
+from gpen_live.inference.device import describe_device
+from gpen_live.inference.enhancer import Enhancer
 from gpen_live.live.config import LiveConfig, Mode
-from gpen_live.live.loader import Loaded, Wanted
+from gpen_live.live.models.loader import Loaded, Wanted
 from gpen_live.live.pipeline import LivePipeline, Outside
 from gpen_live.models.registry import get
 from gpen_live.sinks.base import Sink

@@ -12,8 +12,9 @@ import cv2
 import pytest
 
 from gpen_live.live.pipeline import LivePipeline, Outside
-from gpen_live.live.status import Health
-from gpen_live.sources import camera, whereabouts
+from gpen_live.live.status.snapshot import Health
+from gpen_live.sources import camera
+from gpen_live.sources import identity as whereabouts
 from gpen_live.sources.camera import CameraSource
 from tests.faults.conftest import Measured, Start
 from tests.faults.fakes import RAW, Camera, Machine, World, goes_on, is_well, seconds_until

@@ -9,8 +9,9 @@ import time
 import pytest
 import torch
 
-from gpen_live.live import bypass, capture, clock
-from gpen_live.live.clock import Sleep, Ticker
+from gpen_live.live import bypass, capture
+from gpen_live.live.pacing import clock
+from gpen_live.live.pacing.clock import Sleep, Ticker
 from gpen_live.sources.camera import CameraSource
 from tests.faults.conftest import Measured, Start
 from tests.faults.fakes import RAW, SIZE, Gated, World, goes_on, ordered, seconds_until

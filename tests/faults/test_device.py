@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from gpen_live.engine.enhancer import NetworkError
-from gpen_live.engine.failures import Failure, failure_of
 from gpen_live.errors import DeviceError, WeightsError
+from gpen_live.inference.enhancer import NetworkError
+from gpen_live.inference.failures import Failure, failure_of
 from gpen_live.live import worker
-from gpen_live.live.loader import Loaded
-from gpen_live.live.status import Health
-from gpen_live.live.stepdown import Wanted, step_down
+from gpen_live.live.models.loader import Loaded
+from gpen_live.live.models.stepdown import Wanted, step_down
+from gpen_live.live.status.snapshot import Health
 from gpen_live.models.registry import ModelSpec
 from tests.faults.conftest import Start
 from tests.faults.fakes import Network, World, goes_on, is_well, notes_with, ordered

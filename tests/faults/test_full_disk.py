@@ -15,21 +15,21 @@ import msgspec
 import numpy as np
 import pytest
 
-from gpen_live.engine.runtimes import store as measurements
 from gpen_live.errors import GpenLiveError, SinkError, WeightsError
 from gpen_live.export.photo import write_photo
 from gpen_live.frame import Size
+from gpen_live.inference import measurements
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.pipeline import LivePipeline, Outside
-from gpen_live.live.report import write_report
-from gpen_live.live.status import Health
+from gpen_live.live.status.report import write_report
+from gpen_live.live.status.snapshot import Health
 from gpen_live.models.fetch import DIGESTS
 from gpen_live.models.registry import ModelSpec
-from gpen_live.paths import HOME_VARIABLE
 from gpen_live.settings import Settings, SettingsStore
 from gpen_live.sinks import recorder
 from gpen_live.sinks.recorder import RecorderSink
 from gpen_live.sources.base import Source
+from gpen_live.system.folders import HOME_VARIABLE
 from tests.faults import disk as disks
 from tests.faults.disk import Disk
 from tests.live.fakes import FakeSource, wait_for
@@ -130,7 +130,7 @@ def test_compiled_kernels_that_can_t_be_kept_leave_the_network_to_pytorch(disk: 
     pytest.importorskip("triton", reason="Triton is for Linux")
     import torch
 
-    from gpen_live.engine.runtimes.triton_launch import guarded
+    from gpen_live.inference.triton.launch import guarded
     from tests.engine.compiling import compiled
     from tests.faults.kernel import double
 

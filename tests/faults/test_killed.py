@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from gpen_live.engine.runtimes import store as measurements
+from gpen_live.inference import measurements
 from gpen_live.models.fetch import DIGESTS
 from gpen_live.models.registry import ModelSpec
-from gpen_live.paths import HOME_VARIABLE
 from gpen_live.settings import Settings, SettingsStore
+from gpen_live.system.folders import HOME_VARIABLE
 from tests.faults.killing import killed_after, killed_itself, start
 from tests.models.test_fetch import CONTENT, Behaviour, get, server, spec, unknown
 from tests.sinks.films import playable
@@ -72,8 +72,8 @@ def test_settings_are_the_old_ones_or_the_new_ones(moment: str, tmp_path: Path) 
 
 REMEMBERS = """
 from pathlib import Path
-from gpen_live.engine.runtimes.store import remember
-from gpen_live.live.report import write_report
+from gpen_live.inference.measurements import remember
+from gpen_live.live.status.report import write_report
 
 def write(n):
     remember("card", [n] * 3000)

@@ -11,13 +11,13 @@ from typing import cast
 import pytest
 import torch
 
-from gpen_live.engine.enhancer import Enhancer
 from gpen_live.frame import Frame
+from gpen_live.inference.enhancer import Enhancer
 from gpen_live.live.bypass import STUCK, Bypass
-from gpen_live.live.loader import Loaded
+from gpen_live.live.models.loader import Loaded
+from gpen_live.live.models.stepdown import Wanted
 from gpen_live.live.slot import Slot
-from gpen_live.live.status import Health
-from gpen_live.live.stepdown import Wanted
+from gpen_live.live.status.snapshot import Health
 from gpen_live.models.registry import get
 from tests.faults.conftest import Measured, Start
 from tests.faults.fakes import CPU, Gated, Network, World, goes_on, is_well, notes_with, ordered, seconds_until

@@ -11,7 +11,7 @@ import pytest
 import pyvirtualcam.camera
 
 from gpen_live.live.pipeline import LivePipeline, Outside
-from gpen_live.live.status import Health
+from gpen_live.live.status.snapshot import Health
 from gpen_live.sinks import loopback, open_sink
 from tests.faults.conftest import Measured, Start
 from tests.faults.fakes import Backend, World, is_well, seconds_until

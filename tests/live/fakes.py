@@ -11,12 +11,13 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from gpen_live.engine.convert import convert
 from gpen_live.engine.effort import Effort
-from gpen_live.engine.processed import HostPicture, Processed
+from gpen_live.engine.result import HostPicture, Processed
 from gpen_live.errors import SinkError, SourceError
 from gpen_live.frame import Array, Image, PixelFormat, Size
-from gpen_live.live import bypass, capture, loader, sender, worker
+from gpen_live.live import bypass, capture, sender, worker
+from gpen_live.live.models import loader
+from gpen_live.media.pixel_formats import convert
 from gpen_live.sinks.base import Sink
 from gpen_live.sources.base import Source
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpen_live.engine.effort import Effort
-from gpen_live.live.budget import Budget, Rung, Seen, Window, Worked, describe, ladder
+from gpen_live.live.budget.ladder import Budget, Rung, Seen, Window, Worked, describe, ladder
 
 FPS = 30.0
 LADDER = ladder(faces=True, in_between=True, lighter=1)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpen_live.live import clock
-from gpen_live.live.clock import PhaseLock, Ticker
+from gpen_live.live.pacing import clock
+from gpen_live.live.pacing.clock import PhaseLock, Ticker
 
 
 @given(st.floats(1, 240), st.lists(st.floats(0, 5), min_size=1, max_size=80))

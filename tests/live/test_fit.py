@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpen_live.frame import Array, Size
-from gpen_live.live.fit import as_bgr, fit
+from gpen_live.media.fit import as_bgr, fit
 
 
 @settings(deadline=None)

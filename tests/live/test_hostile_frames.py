@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gpen_live.engine.convert import convert, restore
 from gpen_live.frame import Array, PixelFormat, Size
 from gpen_live.live.config import LiveConfig
-from gpen_live.live.fit import as_bgr, fit
 from gpen_live.live.pipeline import LivePipeline
-from gpen_live.live.status import Health
+from gpen_live.live.status.snapshot import Health
+from gpen_live.media.fit import as_bgr, fit
+from gpen_live.media.pixel_formats import convert, restore
 from tests.live.fakes import FakeSource, World, wait_for
 
 KINDS = st.one_of(

@@ -10,13 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from gpen_live.live.board import Board
-from gpen_live.live.loader import Loaded, Loader, Wanted
+from gpen_live.live.models.loader import Loaded, Loader, Wanted
+from gpen_live.live.status.board import Board
 from tests.live.fakes import wait_for
 
 
 def test_what_may_stand_in_comes_once_the_network_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    import gpen_live.engine.enhancer as room
+    import gpen_live.inference.enhancer as room
 
     order: list[str] = []
     real = room.load_enhancer
@@ -64,7 +64,7 @@ class Shelf:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         import gpen_live.engine.engine as engine_room
-        import gpen_live.engine.enhancer as room
+        import gpen_live.inference.enhancer as room
 
         self.names: list[str] = []
         self.board, self.stop = Board(), threading.Event()

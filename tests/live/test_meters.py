@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpen_live.frame import STAGES
-from gpen_live.live.meters import Meters, Series, quantiles, rate
-from gpen_live.live.status import grade
+from gpen_live.live.status.meters import Meters, Series, quantiles, rate
+from gpen_live.live.status.snapshot import grade
 
 
 @given(st.integers(1, 20), st.lists(st.floats(0, 1e6), max_size=60), st.floats(-1, 61))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpen_live.live.patience import Patience
+from gpen_live.live.pacing.backlog import Patience
 
 
 class Clock:

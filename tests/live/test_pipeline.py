@@ -14,10 +14,11 @@ import pytest
 from gpen_live.engine.effort import Effort
 from gpen_live.errors import GpenLiveError, SinkError, SourceError, WeightsError
 from gpen_live.frame import STAGES, Image, PixelFormat, Size
-from gpen_live.live import loader, sender, worker
+from gpen_live.live import sender, worker
 from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.models import loader
 from gpen_live.live.pipeline import LivePipeline, Outside
-from gpen_live.live.status import Health
+from gpen_live.live.status.snapshot import Health
 from tests.live.fakes import SIZE, FakeSink, FakeSource, FarPicture, World, number_of, stamped, wait_for
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpen_live.live import clock
-from gpen_live.live.clock import PhaseLock, Ticker
+from gpen_live.live.pacing import clock
+from gpen_live.live.pacing.clock import PhaseLock, Ticker
 from gpen_live.live.slot import Slot
 
 STEPS = st.sampled_from(["put", "put_when_free", "take", "close"])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpen_live.live.config import LiveConfig, Resting
-from gpen_live.live.rest import Rest, nobody_sees
+from gpen_live.live.pacing.idle import Rest, nobody_sees
 
 WISHES = st.sampled_from(Resting)
 WINDOWS = st.sampled_from([True, False, None])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gpen_live.live.room import Room
+from gpen_live.live.pacing.duty_cycle import Room
 
 
 class Time:

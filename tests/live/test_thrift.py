@@ -12,10 +12,10 @@ import pytest
 from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import Engine
 from gpen_live.frame import Frame
-from gpen_live.live.board import Board
+from gpen_live.live.budget.governor import Keeper
 from gpen_live.live.config import LiveConfig, Mode
-from gpen_live.live.meters import Meters
-from gpen_live.live.thrift import Keeper
+from gpen_live.live.status.board import Board
+from gpen_live.live.status.meters import Meters
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 FPS = 30.0

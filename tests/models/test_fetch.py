@@ -18,7 +18,7 @@ from gpen_live.errors import UsageError, WeightsError
 from gpen_live.models import fetch, files, registry
 from gpen_live.models.fetch import DIGESTS, FetchCancelledError
 from gpen_live.models.registry import ModelSpec
-from gpen_live.paths import HOME_VARIABLE
+from gpen_live.system.folders import HOME_VARIABLE
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -12,7 +12,7 @@ import gpen_live
 from gpen_live.errors import UsageError, WeightsError
 from gpen_live.models import registry
 from gpen_live.nets.gpen import VARIANTS
-from gpen_live.paths import HOME_VARIABLE
+from gpen_live.system.folders import HOME_VARIABLE
 
 
 def test_names() -> None:

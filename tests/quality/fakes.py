@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from gpen_live.engine.enhancer import Enhancer
+from gpen_live.inference.enhancer import Enhancer
 
 
 class Plain:

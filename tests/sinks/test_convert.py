@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpen_live.engine.convert import convert, restore
 from gpen_live.frame import Image, PixelFormat, Size
+from gpen_live.media.pixel_formats import convert, restore
 from gpen_live.sinks.base import even
 
 BACK = {PixelFormat.I420: cv2.COLOR_YUV2BGR_I420, PixelFormat.NV12: cv2.COLOR_YUV2BGR_NV12}

@@ -14,8 +14,8 @@ import pytest
 
 from gpen_live.errors import SinkError
 from gpen_live.frame import Size
+from gpen_live.media.video_file import FilmFile
 from gpen_live.sinks import recorder
-from gpen_live.sinks.film_file import FilmFile
 from gpen_live.sinks.recorder import RecorderSink
 from tests.sinks.films import playable
 

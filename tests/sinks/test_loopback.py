@@ -13,10 +13,10 @@ import pytest
 import pyvirtualcam
 import pyvirtualcam.camera
 
-from gpen_live import v4l2
 from gpen_live.errors import SinkError
 from gpen_live.frame import Array, Size
 from gpen_live.sinks import loopback, open_sink
+from gpen_live.system import v4l2
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such devices")
 

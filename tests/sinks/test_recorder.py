@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpen_live.engine.convert import convert
 from gpen_live.errors import SinkError, UsageError
 from gpen_live.frame import Image, Size
+from gpen_live.media.pixel_formats import convert
 from gpen_live.sinks import open_sink, recorder
 from gpen_live.sinks.base import even
 from gpen_live.sinks.recorder import RecorderSink

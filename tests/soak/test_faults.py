@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_live.engine.device import describe_device
 from gpen_live.engine.engine import load_detector
-from gpen_live.engine.enhancer import NetworkError, load_enhancer
 from gpen_live.errors import SinkError, SourceError
 from gpen_live.faces.detect import Detector
 from gpen_live.frame import Image, Size
-from gpen_live.live.clock import now
-from gpen_live.live.fit import fit
-from gpen_live.live.loader import Loaded, Wanted
+from gpen_live.inference.device import describe_device
+from gpen_live.inference.enhancer import NetworkError, load_enhancer
+from gpen_live.live.models.loader import Loaded, Wanted
+from gpen_live.live.pacing.clock import now
+from gpen_live.media.fit import fit
 from gpen_live.sinks.null import NullSink
 from gpen_live.soak import stamp
 from gpen_live.soak.faults import DisturbedDevice, DisturbedSink, Faults, Kind, _DisturbedDetector, disguised, outside

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpen_live.engine.convert import convert
 from gpen_live.frame import Array, Image, PixelFormat, Size
+from gpen_live.media.pixel_formats import convert
 from gpen_live.soak import stamp
 from gpen_live.soak.faults import _brightness
 

@@ -15,8 +15,8 @@ import torch
 from click.testing import CliRunner
 from torch import Generator, Tensor
 
-from gpen_live.engine.runtimes.vino import library
 from gpen_live.faces.align import GPEN_TEMPLATE
+from gpen_live.inference.openvino.network import library
 from gpen_live.nets.lite import Lite
 from gpen_live.quality.identity import MEAN, STD, arcface_crop
 from gpen_live.training import basicsr_compat

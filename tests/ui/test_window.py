@@ -19,7 +19,7 @@ from pytestqt.qtbot import QtBot
 from gpen_live.errors import DeviceError
 from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig, Mode, Resting
-from gpen_live.live.status import Health, PartStatus, Quantiles, Rates, Snapshot, Thrift
+from gpen_live.live.status.snapshot import Health, PartStatus, Quantiles, Rates, Snapshot, Thrift
 from gpen_live.settings import Settings, SettingsStore, WindowGeometry
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.help import ObsSheet, ShortcutsSheet, obs_command, obs_note, obs_steps

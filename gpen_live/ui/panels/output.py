@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
-from gpen_live.live.status import Health, Snapshot
+from gpen_live.live.status.snapshot import Health, Snapshot
 from gpen_live.sinks import is_file
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.panels.source import describe_size

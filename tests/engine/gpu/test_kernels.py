@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_live.engine.canvas import DeviceCanvas
-from gpen_live.engine.convert import convert
-from gpen_live.engine.mask import face_mask
+from gpen_live.engine.paths.canvas import DeviceCanvas
+from gpen_live.engine.paths.mask import face_mask
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, to_template
 from gpen_live.frame import Array, Image, PixelFormat
+from gpen_live.media.pixel_formats import convert
 
 CPU = torch.device("cpu")
 SIZE = 48
 
 
 def kernels() -> Any:
-    from gpen_live.engine.gpu import kernels as found
+    from gpen_live.engine.paths.cuda import kernels as found
 
     return found
 
@@ -40,7 +40,7 @@ def on(device: torch.device, image: Array) -> torch.Tensor:
 
 
 def numbers(device: torch.device, image: Image, matrices: list[Matrix], weights: list[float]) -> torch.Tensor:
-    from gpen_live.engine.gpu.faces import face_numbers
+    from gpen_live.engine.paths.cuda.faces import face_numbers
 
     height, width = image.shape[:2]
     return on(device, np.stack([face_numbers(m, SIZE, height, width, w) for m, w in zip(matrices, weights, strict=True)]))

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from gpen_live.engine.convert import convert
 from gpen_live.engine.engine import NO_FACE, Engine
-from gpen_live.engine.enhancer import Enhancer, NetworkError
-from gpen_live.engine.frame_path import CanvasPath, FramePath, open_path
+from gpen_live.engine.paths.base import CanvasPath, FramePath, open_path
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Array, Image, PixelFormat
+from gpen_live.inference.enhancer import Enhancer, NetworkError
+from gpen_live.media.pixel_formats import convert
 from gpen_live.models.registry import get
 
 SPEC = get("lite-256")
@@ -24,9 +24,9 @@ STEP = 1 / 30
 
 
 def gpu_path(device: torch.device, detector: Detector, enhancer: Enhancer) -> FramePath:
-    from gpen_live.engine.device import low_priority_stream
-    from gpen_live.engine.gpu.lane import CudaLane, HostLane, Lane
-    from gpen_live.engine.gpu.path import GpuPath
+    from gpen_live.engine.paths.cuda.lane import CudaLane, HostLane, Lane
+    from gpen_live.engine.paths.cuda.path import GpuPath
+    from gpen_live.inference.device import low_priority_stream
 
     lane: Lane = HostLane() if device.type == "cpu" else CudaLane(device, low_priority_stream(device))
     return GpuPath(lane, detector, enhancer)
@@ -209,7 +209,7 @@ def test_a_failure_of_the_device_is_an_error_and_all_is_made_anew(device: torch.
     fast, _ = engines(device, Small(), (90, 60, 100))
     for i in range(7):
         good = fast.enhance_faces(flat(100), i * STEP, 1.0).image
-    from gpen_live.engine.gpu.buffers import FrameBuffers
+    from gpen_live.engine.paths.cuda.buffers import FrameBuffers
 
     def lost(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.\nmore lines")
@@ -224,7 +224,7 @@ def test_a_failure_of_the_device_is_an_error_and_all_is_made_anew(device: torch.
 
 def test_where_it_never_worked_the_canvas_takes_over(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
     fast, slow = engines(device, Small(), (90, 60, 100))
-    from gpen_live.engine.gpu import kernels
+    from gpen_live.engine.paths.cuda import kernels
 
     def broken(*_: object) -> None:
         raise RuntimeError("no kernel image")
@@ -239,7 +239,7 @@ def test_where_it_never_worked_the_canvas_takes_over(device: torch.device, monke
 
 
 def test_the_engine_takes_this_path_where_there_is_a_gpu(device: torch.device) -> None:
-    from gpen_live.engine.gpu.path import GpuPath
+    from gpen_live.engine.paths.cuda.path import GpuPath
 
     path = open_path(device, Known(device), Enhancer(Small(), SPEC, device))
     assert isinstance(path, GpuPath if device.type == "cuda" else CanvasPath)

@@ -52,7 +52,7 @@ def overlay_likeness(screen: Image) -> float:
     from PySide6.QtGui import QImage
     from PySide6.QtWidgets import QApplication
 
-    from gpen_live.live.status import Snapshot
+    from gpen_live.live.status.snapshot import Snapshot
     from gpen_live.ui import overlay
 
     application = QApplication.instance() or QApplication([])

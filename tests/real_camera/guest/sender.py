@@ -6,8 +6,8 @@ import itertools
 import sys
 import time
 
-from gpen_live.engine.convert import convert
 from gpen_live.frame import Size
+from gpen_live.media.pixel_formats import convert
 from gpen_live.sinks import open_sink
 from tests.real_camera.guest.numbered import picture
 

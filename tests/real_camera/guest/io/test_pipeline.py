@@ -11,7 +11,7 @@ from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.pipeline import LivePipeline, Outside
-from gpen_live.live.status import Health
+from gpen_live.live.status.snapshot import Health
 from tests.real_camera.guest import drivers
 from tests.real_camera.guest.programs import View, film, holder, viewer, views, wait_until
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpen_live.live.rest import REASON
+from gpen_live.live.pacing.idle import REASON
 from gpen_live.sinks import loopback
 from gpen_live.sinks.readers import holders, readers, told_by_driver
 from tests.real_camera.guest import drivers

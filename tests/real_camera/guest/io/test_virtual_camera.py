@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from gpen_live.engine.convert import convert
 from gpen_live.errors import SinkError
 from gpen_live.frame import Size
+from gpen_live.media.pixel_formats import convert
 from gpen_live.sinks import open_sink
 from gpen_live.sinks.base import Sink
 from tests.real_camera.guest import drivers

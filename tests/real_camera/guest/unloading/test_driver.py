@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from gpen_live.errors import SinkError
-from gpen_live.live.status import Health
+from gpen_live.live.status.snapshot import Health
 from gpen_live.sinks import loopback, open_sink
 from tests.real_camera.guest import drivers
 from tests.real_camera.guest.io.test_pipeline import goes_on, live

@@ -1,0 +1,54 @@
+"""Memory for frames of one size, on the device and on the host's side of the way there.
+
+Imports torch at import time: import this module late.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gpen_live.engine.paths.cuda.lane import Lane
+from gpen_live.frame import Array, PixelFormat
+
+_ALIGNED = 256
+
+
+class FrameBuffers:
+    """Made once for a size of frames.
+
+    `frame` and `bgr` (H x W x 3, uint8, BGR) are the frame before and after; `planes` ((H*3/2) x W with even sides) what the sink
+    takes, if it is not BGR; `broken` one byte between the two, so that either comes down with it in one copy. `reduced` (1 x 3 x
+    h x w, float32) is what the detector sees.
+    """
+
+    def __init__(self, lane: Lane, height: int, width: int, reduced: tuple[int, int]) -> None:
+        device = lane.device
+        self._lane = lane
+        self.height, self.width = height, width
+        self.staging = lane.host(height, width, 3, dtype=torch.uint8)
+        self.frame = torch.empty(height, width, 3, dtype=torch.uint8, device=device)
+        self.reduced = torch.empty(1, 3, *reduced, device=device)
+        even_h, even_w = height + height % 2, width + width % 2
+        self._picture = height * width * 3
+        self._flag = -(-self._picture // _ALIGNED) * _ALIGNED
+        self._planes = (even_h * 3 // 2, even_w)
+        down = torch.zeros(self._flag + _ALIGNED + self._planes[0] * even_w, dtype=torch.uint8, device=device)
+        self._down = down
+        self.bgr = down[: self._picture].view(height, width, 3)
+        self.broken = down[self._flag : self._flag + 1]
+        self.planes = down[self._flag + _ALIGNED :].view(self._planes)
+
+    def fetch(self, layout: PixelFormat) -> Tensor:
+        """Starts copying the pixels in `layout` and `broken` to the host; see `read`."""
+        part = self._down[: self._flag + 1] if layout is PixelFormat.BGR else self._down[self._flag :]
+        there = self._lane.host(part.numel(), dtype=torch.uint8)
+        there.copy_(part, non_blocking=True)
+        return there
+
+    def read(self, fetched: Tensor, layout: PixelFormat) -> tuple[Array, bool]:
+        """The pixels, which hold as long as somebody looks at them, and whether the network's picture was broken."""
+        data = self._lane.view(fetched)
+        if layout is PixelFormat.BGR:
+            return data[: self._picture].reshape(self.height, self.width, 3), bool(data[self._flag])
+        return data[_ALIGNED:].reshape(self._planes), bool(data[0])

@@ -1,0 +1,254 @@
+"""The frame path on a CUDA device: up once, down once, and in between nothing that waits but the search for faces.
+
+A frame is staged into page-locked memory and copied up in bands, reduced and searched for faces on the device; the best
+candidates come down (11 KB), and this is the one wait inside: who is who from frame to frame and the smoothing over time are
+the host's work, on a few hundred numbers, and what is cropped depends on them. What follows (crop, network, change, blend with
+conversion to the sink's layout) needs no more decisions: the host hands over a few numbers a face, repeats what was recorded as
+CUDA graphs, and waits once more, for the finished pixels. Memory is made for a size of frames, a number of faces and a network,
+and stays.
+
+Imports torch and triton at import time: import this module late.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gpen_live.engine.paths.cuda import kernels
+from gpen_live.engine.paths.cuda.buffers import FrameBuffers
+from gpen_live.engine.paths.cuda.faces import KEPT, NUMBERS, RECALLED, WEIGHT, face_numbers
+from gpen_live.engine.paths.cuda.lane import Lane, Work
+from gpen_live.engine.paths.cuda.memory import LastPictures
+from gpen_live.engine.paths.cuda.steps import FacesStep, Step, WholeStep
+from gpen_live.engine.recurrent import WHOLE_FRAME
+from gpen_live.engine.result import Placed, Processed
+from gpen_live.faces.detect import Detection, Detector, check_picture
+from gpen_live.faces.track import MAX_FACES
+from gpen_live.frame import Array, Image, PixelFormat, Size
+from gpen_live.inference.enhancer import Enhancer, NetworkError
+from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
+from gpen_live.media.pixel_formats import convert, restore
+
+_WHOLE = 0  # in place of a number of faces
+_STAGES = (("warp", "placed", "warped"), ("network", "warped", "networked"), ("blend", "networked", "blended"))
+
+
+class DevicePicture:
+    """A finished picture whose pixels in one layout came down; in BGR it stays on the device until the next frame.
+
+    `fetch` brings it from there, or gives None when it is too late: it is then made from the pixels.
+    """
+
+    def __init__(self, pixels: Array, layout: PixelFormat, size: Size, fetch: Callable[[], Image | None]) -> None:
+        self._pixels, self._layout, self._size, self._fetch = pixels, layout, size, fetch
+        self._bgr: Image | None = pixels if layout is PixelFormat.BGR else None
+
+    @property
+    def at_hand(self) -> bool:
+        return self._bgr is not None
+
+    def image(self) -> Image:
+        if self._bgr is None:
+            fetched = self._fetch()
+            self._bgr = restore(self._pixels, self._layout, self._size) if fetched is None else fetched
+        return self._bgr
+
+    def pixels(self, layout: PixelFormat) -> Array:
+        return self._pixels if layout is self._layout else convert(self.image(), layout)
+
+
+class GpuPath:
+    """See the module; the interface is that of `gpen_live.engine.paths.base.FramePath`.
+
+    Every frame is searched for faces, which comes with its way up and takes a tenth of a millisecond.
+    """
+
+    in_between = False
+
+    def __init__(self, lane: Lane, detector: Detector, enhancer: Enhancer) -> None:
+        self._lane, self._detector, self._enhancer = lane, detector, enhancer
+        self._numbers_host = lane.host(MAX_FACES, NUMBERS, dtype=torch.float32)
+        self._told: Array = self._numbers_host.numpy()
+        self._frames: FrameBuffers | None = None
+        self._numbers: Tensor | None = None
+        self._search: Work | None = None
+        self._found: Tensor | None = None
+        self._found_host: Tensor | None = None
+        self._steps: dict[int, Step] = {}
+        self._last: dict[bool, LastPictures] = {}
+        self._shelf: dict[Enhancer, tuple[dict[int, Step], dict[bool, LastPictures]]] = {}
+        self._number = 0
+
+    def use(self, enhancer: Enhancer, kept: Sequence[Enhancer] = ()) -> None:
+        self._shelf[self._enhancer] = (self._steps, self._last)
+        self._shelf = {one: made for one, made in self._shelf.items() if one in kept}
+        self._enhancer = enhancer
+        self._steps, self._last = self._shelf.pop(enhancer, ({}, {}))
+        self.forget()
+
+    def forget(self) -> None:
+        for last in self._last.values():
+            last.forget()
+
+    def stage(self, image: Image) -> Image:
+        there: Image = self._lane.view(self._lane.host(*image.shape, dtype=torch.uint8))
+        np.copyto(there, image)  # PyTorch would take all cores for it
+        return there
+
+    def detect(self, done: Processed, image: Image) -> list[Detection]:
+        check_picture(image)
+        start, recorded = time.perf_counter(), self._lane.recorded
+        with self._guarded():
+            frames = self._take_up(image)
+            if self._search is None:
+                self._search = self._lane.record(self._find)
+            self._search()
+            assert self._found is not None
+            if self._found_host is None:
+                self._found_host = self._lane.host(*self._found.shape, dtype=torch.float32)
+            self._found_host.copy_(self._found, non_blocking=True)
+            self._lane.mark("searched")
+            self._lane.wait("searched")
+            self._count_busy(done, recorded, "up", "searched")
+        height, width = image.shape[:2]
+        small_h, small_w = frames.reduced.shape[-2:]
+        faces = self._detector.read(self._found_host.numpy(), scale=(width / small_w, height / small_h))
+        done.times_ms["detect"] = (time.perf_counter() - start) * 1e3
+        return faces
+
+    def enhance_faces(self, done: Processed, image: Image, faces: Sequence[Placed], at: float, layout: PixelFormat) -> None:
+        height, width = image.shape[:2]
+        size = self._enhancer.size
+        identities = [face.identity for face in faces]
+        with self._guarded():
+            for place, face in enumerate(faces):
+                self._told[place] = face_numbers(face.matrix, size, height, width, face.weight)
+            self._finish(done, len(faces), identities, at, layout)
+
+    def repeat_faces(self, done: Processed, image: Image, faces: Sequence[Placed], at: float) -> bool:
+        return False
+
+    def enhance_frame(self, done: Processed, image: Image, at: float, strength: float, layout: PixelFormat) -> None:
+        with self._guarded():
+            self._take_up(image)
+            self._told[0, WEIGHT] = 127.5 * strength
+            self._finish(done, _WHOLE, [WHOLE_FRAME], at, layout)
+
+    def _take_up(self, image: Image) -> FrameBuffers:
+        """The frame on its way to the device."""
+        self._number += 1
+        height, width = image.shape[:2]
+        frames = self._frames
+        if frames is None or (frames.height, frames.width) != (height, width):
+            self._forget_frames()
+            frames = self._frames = FrameBuffers(self._lane, height, width, self._detector.reduced(height, width))
+            self._numbers = torch.zeros(MAX_FACES, NUMBERS, device=self._lane.device)
+        self._lane.upload(torch.from_numpy(image), frames.staging, frames.frame)
+        self._lane.mark("up")
+        return frames
+
+    def _find(self) -> None:
+        assert self._frames is not None
+        kernels.reduce(self._frames.frame, self._frames.reduced)
+        self._found = self._detector.candidates(self._frames.reduced)
+
+    def _finish(self, done: Processed, count: int, keys: list[int], at: float, layout: PixelFormat) -> None:
+        assert self._frames is not None
+        assert self._numbers is not None
+        recorded = self._lane.recorded
+        step = self._steps.get(count)
+        if step is None:
+            step = self._steps[count] = self._step(self._frames, self._numbers, count)
+        last = self._last_of(count)
+        if last is not None:
+            self._told[: len(keys), RECALLED] = last.recall(keys, at)
+            self._told[: len(keys), KEPT] = last.free(len(keys))
+        self._numbers.copy_(self._numbers_host, non_blocking=True)
+        self._lane.mark("placed")
+        step.run(layout)
+        fetched = self._frames.fetch(layout)
+        self._lane.mark("down")
+        self._lane.wait("down")
+        pixels, broken = self._frames.read(fetched, layout)
+        if broken:
+            raise NetworkError(f"The network {self._enhancer.spec.name} gave a picture with values that are not numbers.")
+        if last is not None:
+            last.keep(keys, at)
+        for stage, start, end in _STAGES:
+            done.times_ms[stage] = self._lane.between(start, end)
+        done.times_ms["convert"] = self._lane.between("blended", "down")  # the copy: converting is a part of blending here
+        self._count_busy(done, recorded, "placed", "down")
+        number = self._number
+        size = Size(self._frames.width, self._frames.height)
+        done.picture = DevicePicture(pixels, layout, size, lambda: self._bgr_of(number))
+
+    def _count_busy(self, done: Processed, recorded: int, start: str, end: str) -> None:
+        """Adds the device's time between two marks, unless something was recorded there: that was the host's time."""
+        if self._lane.recorded == recorded:
+            done.busy_ms += self._lane.between(start, end)
+
+    def _step(self, frames: FrameBuffers, numbers: Tensor, count: int) -> Step:
+        last = self._last_of(count)
+        pictures = None if last is None else last.pictures
+        if count == _WHOLE:
+            return WholeStep(self._lane, frames, self._enhancer, numbers[:1], pictures)
+        return FacesStep(self._lane, frames, self._enhancer, numbers[:count], pictures)
+
+    def _last_of(self, count: int) -> LastPictures | None:
+        """The last pictures of the faces, or of the whole frame; None where the network has no memory."""
+        if not self._enhancer.memory:
+            return None
+        whole = count == _WHOLE
+        if whole not in self._last:
+            assert self._frames is not None
+            size = self._enhancer.size
+            shape = (1, self._frames.height, self._frames.width) if whole else (MAX_FACES, size, size)
+            self._last[whole] = LastPictures(*shape, device=self._lane.device)
+        return self._last[whole]
+
+    def _bgr_of(self, number: int) -> Image | None:
+        """The picture of the frame with this number, if it is still there."""
+        if number != self._number or self._frames is None:
+            return None
+        with self._guarded():
+            fetched = self._frames.fetch(PixelFormat.BGR)
+            self._lane.mark("fetched")
+            self._lane.wait("fetched")
+            return self._frames.read(fetched, PixelFormat.BGR)[0]
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """On the lane's stream; after any failure everything is made anew for the next frame."""
+        try:
+            with self._lane.working():
+                yield
+        except NetworkError:
+            raise
+        except RuntimeError as error:
+            if failure_of(error) is Failure.LOST:
+                keep_for_ever(self)
+                self._lane.abandon()
+            else:
+                self._drop()
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise NetworkError(f"The network {self._enhancer.spec.name} failed ({reason}).") from error
+        except BaseException:
+            self._drop()
+            raise
+
+    def _drop(self) -> None:
+        self._lane.settle()
+        self._last = {}
+        self._forget_frames()
+
+    def _forget_frames(self) -> None:
+        """All that has to do with the size of the frames; the last pictures of faces have not."""
+        self._steps, self._shelf = {}, {}
+        self._last.pop(True, None)
+        self._frames = self._numbers = self._search = self._found = self._found_host = None

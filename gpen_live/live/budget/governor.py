@@ -1,0 +1,119 @@
+"""The engine's thread within its budget: measures each frame, asks `Budget`, sets the engine's effort, says what is given up."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from gpen_live.engine.effort import Effort
+from gpen_live.live.budget.ladder import Budget, Rung, Window, Worked, describe, ladder
+from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.pacing.backlog import Patience
+from gpen_live.live.pacing.clock import now
+from gpen_live.live.status.board import Board
+from gpen_live.live.status.meters import Meters
+from gpen_live.live.status.snapshot import Thrift
+
+if TYPE_CHECKING:
+    from gpen_live.engine.engine import Engine
+    from gpen_live.frame import Frame
+
+_LOOK_EVERY_S: Final = 0.25
+_SETTLING_S: Final = 1.0  # after a model has been taken up: its first frames cost more than the rest
+
+
+class Keeper:
+    """Keeps the engine within the budget. All belongs to the engine's thread, but `state` to any; `patience` says who may wait.
+
+    Args:
+        target_fps: the rate of the output.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        config: Callable[[], LiveConfig],
+        meters: Meters,
+        board: Board,
+        target_fps: Callable[[], float],
+        clock: Callable[[], float] = now,
+    ) -> None:
+        self._config, self._meters, self._board, self._target_fps, self._clock = config, meters, board, target_fps, clock
+        self.patience = Patience(lambda: config().budget_ms, target_fps, clock)
+        self.state = Thrift()
+        self._engine: Engine | None = None
+        self._budget, self._window = Budget(), Window()
+        self._down = self._up = 0
+        self._looked_at = self._passed_at = clock()
+        self._full_s = self._all_s = 0.0
+        self._mode = config().mode
+
+    def take(self, engine: Engine) -> None:
+        """From now on it is this engine, or another network: what was learnt of the one before holds no more."""
+        self._engine = engine
+        self._begin()
+
+    def let_go(self) -> None:
+        """There is no engine any more, until the next `take`."""
+        self._engine = None
+        self.state = dataclasses.replace(self.state, level=0, given_up="")
+
+    def worked(self, frame: Frame, begun_at: float, faces: int) -> bool:
+        """The engine is done with a frame, and free for the next one. Whether the effort for that is another one."""
+        engine, config, at, level = self._engine, self._config(), self._clock(), self._budget.level
+        if engine is None:
+            return False
+        self.patience.worked(at - begun_at)
+        if config.mode is not self._mode:
+            self._mode = config.mode
+            self._begin()
+        self._count(at)
+        if not (config.budget_ms > 0 and config.realtime):
+            if level:
+                self._begin()
+            return level > 0
+        self._window.add(Worked(frame.number, frame.captured_at, begun_at, at, faces))
+        since = self._window.since(soon=self._budget.on_trial)  # a try that fails costs frames
+        if since is None or at - self._looked_at < _LOOK_EVERY_S:
+            return False
+        self._looked_at = at
+        seen = self._window.seen(self._latency_ms(since))
+        rungs = self._rungs(engine)
+        now_level = self._budget.look(at, seen, rungs, config.budget_ms, self._target_fps())
+        self._tell(engine, rungs[now_level].effort, config, seen.faces)
+        if now_level != level:
+            self._window.clear()
+        return now_level != level
+
+    def _begin(self) -> None:
+        """At full effort again, with nothing known."""
+        assert self._engine is not None
+        self._down, self._up = self._down + self._budget.steps_down, self._up + self._budget.steps_up
+        self._budget = Budget()
+        self._window.clear()
+        self._looked_at = self._clock() + _SETTLING_S
+        self._tell(self._engine, Effort(), self._config())
+
+    def _rungs(self, engine: Engine) -> tuple[Rung, ...]:
+        return ladder(faces=self._mode is Mode.ROI, in_between=engine.in_between, lighter=len(engine.lighter))
+
+    def _latency_ms(self, since: float) -> float:
+        """Capture to sink, p95, of the frames captured `since`; what a slow sink takes is not the engine's to mend."""
+        total = self._meters.recent("end_to_end", since)
+        return max(0.0, total.p95 - self._meters.recent("send", since).p50)
+
+    def _tell(self, engine: Engine, effort: Effort, config: LiveConfig, faces: int = 0) -> None:
+        engine.effort = effort
+        budget, before = self._budget, self.state
+        words = describe(effort, config.model, [one.spec.name for one in engine.lighter], faces)
+        steps = self._down + budget.steps_down, self._up + budget.steps_up
+        self.state = Thrift(budget.level, words, *steps, before.full_share)
+        if words and budget.level > before.level:
+            self._board.note(f"To stay within {config.budget_ms:g} ms: {words}.")
+
+    def _count(self, at: float) -> None:
+        took, self._passed_at = at - self._passed_at, at
+        self._all_s += took
+        self._full_s += took if self._budget.level == 0 else 0.0
+        self.state = dataclasses.replace(self.state, full_share=self._full_s / max(self._all_s, 1e-9))

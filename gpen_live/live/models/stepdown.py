@@ -1,0 +1,91 @@
+"""What takes the place of a model that its device can't carry any more: a smaller network, or the light one on the processor."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpen_live.errors import GpenLiveError, WeightsError
+from gpen_live.inference.failures import Failure, failure_of
+from gpen_live.models.registry import DEFAULT, ModelSpec, enhancers, get, locate
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What determines a loaded model. `attempt` counts the user's retries."""
+
+    model: str
+    weights: Path | None
+    device: str
+    attempt: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to load instead, the sentences that say why, and whether trying again what was wanted can help."""
+
+    wanted: Wanted
+    reason: str
+    again: bool
+
+
+def step_down(error: BaseException, wanted: Wanted, here: Callable[[ModelSpec], Path] = locate) -> Step | None:
+    """The next step down after `error` in loading or running `wanted`; None where the error says nothing about the device.
+
+    Memory: the next smaller network whose weights are here (`here` raises WeightsError where not), on the same device; after the
+    smallest, the processor. A lost device: the processor, with the light network.
+    """
+    failure = failure_of(error)
+    if failure is None or (failure is Failure.LOST and wanted.device == "cpu"):
+        return None
+    if failure is Failure.LOST:
+        reason = f"The graphics device stopped working: {DEFAULT} takes over on the processor. Restart GPEN Live to use it again."
+        return Step(on_processor(wanted), reason, again=False)
+    smaller = _smaller(wanted.model, here)
+    if smaller is not None:
+        less = dataclasses.replace(wanted, model=smaller, weights=None)
+        return Step(less, f"{_full(wanted)} {smaller} takes its place. {_MAKE_ROOM}", again=True)
+    if wanted.device == "cpu":
+        return None
+    reason = f"{_full(wanted)} It goes on on the processor. {_MAKE_ROOM}"
+    return Step(dataclasses.replace(wanted, device="cpu"), reason, again=True)
+
+
+def on_processor(wanted: Wanted) -> Wanted:
+    """The light network on the processor, in place of `wanted`."""
+    return dataclasses.replace(wanted, model=DEFAULT, weights=None, device="cpu")
+
+
+def explained(error: Exception, wanted: Wanted) -> Exception:
+    """An error in loading `wanted`, as a plain sentence where it is the device's."""
+    if isinstance(error, GpenLiveError) or failure_of(error) is not Failure.FULL:
+        return error
+    return GpenLiveError(_full(wanted), "Close other programs that use it, or choose a smaller network.")
+
+
+_MAKE_ROOM = "Close other programs that use it, then try again."
+
+
+def _full(wanted: Wanted) -> str:
+    owner = "The processor's" if wanted.device == "cpu" else "The graphics device's"
+    return f"{owner} memory is too full for {wanted.model}."
+
+
+def _smaller(model: str, here: Callable[[ModelSpec], Path]) -> str | None:
+    own = _weight(get(model))
+    for spec in sorted(enhancers(), key=_weight, reverse=True):
+        if spec.float_model is not None or _weight(spec) >= own:
+            continue
+        try:
+            here(spec)
+        except WeightsError:
+            continue
+        return spec.name
+    return None
+
+
+def _weight(spec: ModelSpec) -> tuple[bool, int]:
+    """By how much memory models take: GPEN above all light ones, and within a kind by the side of the picture."""
+    return spec.kind == "gpen", spec.size

@@ -1,0 +1,86 @@
+"""Resting: while nobody sees the picture, the network has nothing to do, and the machine's fans neither."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from gpen_live.live.config import LiveConfig, Resting
+from gpen_live.live.pacing.clock import now
+from gpen_live.sinks import is_file, is_virtual_camera
+from gpen_live.sinks.readers import readers
+from gpen_live.sinks.vcam import device_in
+
+REASON: Final = "Resting: nobody sees the picture."
+
+_PATIENCE_S: Final = 2.0  # for a window that is hidden for a moment, and a program that opens its camera anew
+_SOON_S: Final = 0.03  # between two looks while it rests: who comes is noticed within a frame
+_LATER_S: Final = 0.25
+_DEAR: Final = 20  # where looking takes long, it is done for a twentieth of the time at most
+
+
+def nobody_sees(resting: Resting, sink: str, window: bool | None, read_by: int | None) -> bool:
+    """Whether there is nobody to see the picture.
+
+    Args:
+        resting: the user's wish. sink: the pipeline's name for the output.
+        window: whether the window can be seen; None without one.
+        read_by: how many programs read the virtual camera; None where that is not known.
+    """
+    if window or resting is Resting.NEVER:
+        return False
+    if sink == "none":
+        return window is False  # without window and output it runs to be measured
+    if is_file(sink):
+        return False  # a recording is seen later
+    return read_by == 0 if read_by is not None else resting is Resting.HIDDEN and window is False
+
+
+class Rest:
+    """Watches who sees the picture, in a thread of its own (`run`). `window`, whether it can be seen, is set by whoever has one.
+
+    Args:
+        sink_label: the open sink's name for people ("" while there is none), which names a virtual camera's device.
+        count: see `gpen_live.sinks.readers.readers`. clock: seconds.
+    """
+
+    def __init__(
+        self,
+        config: Callable[[], LiveConfig],
+        sink_label: Callable[[], str],
+        stop: threading.Event,
+        count: Callable[[str], int | None] = readers,
+        clock: Callable[[], float] = now,
+    ) -> None:
+        self._config, self._sink_label, self._stop, self._count, self._clock = config, sink_label, stop, count, clock
+        self.window: bool | None = None
+        self._rests = False
+        self._unseen_since: float | None = None
+
+    @property
+    def resting(self) -> bool:
+        """Whether the network has nothing to do now."""
+        return self._rests and not self.window
+
+    def run(self) -> None:
+        wait_s = _LATER_S
+        while not self._stop.wait(wait_s):
+            start = self._clock()
+            self.look()
+            wait_s = max(_SOON_S if self.resting else _LATER_S, _DEAR * (self._clock() - start))
+
+    def look(self) -> None:
+        """Looks once. Resting begins after two seconds that nobody saw anything, and ends at once."""
+        config = self._config()
+        matters = is_virtual_camera(config.sink) and not self.window and config.realtime and config.rest is not Resting.NEVER
+        device = device_in(self._sink_label()) if matters else None
+        unseen = config.realtime and nobody_sees(
+            config.rest, config.sink, self.window, self._count(device) if device is not None else None
+        )
+        if not unseen:
+            self._unseen_since, self._rests = None, False
+            return
+        if self._unseen_since is None:
+            self._unseen_since = self._clock()
+        self._rests = self._clock() - self._unseen_since >= _PATIENCE_S
