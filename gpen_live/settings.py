@@ -95,7 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Loaded(NamedTuple):
+class LoadedSettings(NamedTuple):
     """Settings, and one or two sentences for the user when something about their file needs saying ("" otherwise)."""
 
     settings: Settings
@@ -111,26 +111,28 @@ class SettingsStore:
         """Whether the last attempt to save failed: try again later."""
         self._in_the_way: str | None = None
 
-    def load(self) -> Loaded:
+    def load(self) -> LoadedSettings:
         """The settings on disk, migrated from older versions; defaults when there are none or they can't be used."""
         sweep(self.path.parent)
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
-            return Loaded(Settings())
+            return LoadedSettings(Settings())
         except OSError as error:
-            return Loaded(Settings(), self._set_aside(f"settings.unreadable-{stamp}", f"can't be read ({_reason(error)})"))
+            return LoadedSettings(
+                Settings(), self._set_aside(f"settings.unreadable-{stamp}", f"can't be read ({_reason(error)})")
+            )
         try:
             tree = msgspec.json.decode(data, type=dict[str, Any])
             version = msgspec.convert(tree.get("version", 1), int)
             if version > _LAST_VERSION:  # no version of ours
                 raise msgspec.ValidationError("no such settings version")
             if version > VERSION:
-                return Loaded(Settings(), self._set_aside(f"settings.from-version-{version}", "are from a newer version"))
+                return LoadedSettings(Settings(), self._set_aside(f"settings.from-version-{version}", "are from a newer version"))
             settings = msgspec.convert(migrate(tree), Settings)
         except (msgspec.MsgspecError, RecursionError, UnicodeError):
-            return Loaded(Settings(), self._set_aside(f"settings.broken-{stamp}", "could not be read"))
+            return LoadedSettings(Settings(), self._set_aside(f"settings.broken-{stamp}", "could not be read"))
         return _within_range(settings)
 
     def save(self, settings: Settings) -> str:
@@ -223,7 +225,7 @@ def _from_version_1(tree: dict[str, Any]) -> dict[str, Any]:
 _MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_version_1}
 
 
-def _within_range(settings: Settings) -> Loaded:
+def _within_range(settings: Settings) -> LoadedSettings:
     limits: dict[str, tuple[float, float]] = {
         "strength": (0, 1),
         "leave_room": (0, 0.9),
@@ -247,9 +249,9 @@ def _within_range(settings: Settings) -> Loaded:
     ):
         clamped["window"] = None
     if not clamped:
-        return Loaded(settings)
+        return LoadedSettings(settings)
     names = ", ".join(sorted(clamped))
-    return Loaded(msgspec.structs.replace(settings, **clamped), f"Settings out of range were put right: {names}.")
+    return LoadedSettings(msgspec.structs.replace(settings, **clamped), f"Settings out of range were put right: {names}.")
 
 
 def _reason(error: OSError) -> str:

@@ -15,7 +15,7 @@ from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Array, Image, PixelFormat, Size
 from gpen_live.inference.device import describe_device
 from gpen_live.live.config import LiveConfig, Mode
-from gpen_live.live.models.loader import Loaded, Wanted
+from gpen_live.live.models.loader import LoadedModel, ModelRequest
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.pipeline import LivePipeline, Outside
 from gpen_live.live.status.meters import Meters
@@ -110,8 +110,8 @@ def _pipelined(engine: Engine, mode: Mode, source: ClipSource, count: int, going
     """Enhanced frames per second through the pipeline, which waits for each frame and drops none; and how many there were."""
     sink = _Nowhere()
 
-    def load(wanted: Wanted) -> Loaded:
-        return Loaded(wanted, engine.device, describe_device(engine.device), engine.detector, engine.enhancer)
+    def load(wanted: ModelRequest) -> LoadedModel:
+        return LoadedModel(wanted, engine.device, describe_device(engine.device), engine.detector, engine.enhancer)
 
     def open_source(spec: str, **_: object) -> ClipSource:
         return source

@@ -25,7 +25,7 @@ from gpen_live.bench.weights import weights_for
 from gpen_live.cli.options import DEVICE, MODEL, SizeType
 from gpen_live.engine.engine import Engine, load_detector
 from gpen_live.engine.paths.base import CanvasPath, FramePath, open_path
-from gpen_live.engine.result import Processed
+from gpen_live.engine.result import FrameResult
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.frame import Image, PixelFormat, Size
 from gpen_live.inference.device import choose_device, describe_device, peak_memory_mb
@@ -49,7 +49,7 @@ _PACE_S = 1 / 60
 @click.option("--model", type=MODEL, default="gpen-256", show_default=True)
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights to use instead of the model's own.")
 @click.option("--device", type=DEVICE, default="auto", show_default=True)
-@click.option("--layout", type=click.Choice([one.value for one in PixelFormat]), default="nv12", show_default=True)
+@click.option("--pixel_format", type=click.Choice([one.value for one in PixelFormat]), default="nv12", show_default=True)
 @click.option("--faces", type=click.IntRange(1, 4), help="So many at fixed places, whatever the detector finds.")
 @click.option("--full", is_flag=True, help="The whole frame instead of its faces.")
 @click.option("--frames", type=click.IntRange(10), default=2000, show_default=True)
@@ -61,7 +61,7 @@ def command(
     model: str,
     weights: Path | None,
     device: str,
-    layout: str,
+    pixel_format: str,
     faces: int | None,
     full: bool,
     frames: int,
@@ -81,9 +81,11 @@ def command(
     images, found = _frames(size, pinned=pinned)
     if faces is not None or not found:
         _fix(detector, size, faces or 1)
-    click.echo(f"{describe_device(chosen)}, {size}, {model}{'' if own else ' (untrained)'}, {layout}, torch {torch.__version__}")
+    click.echo(
+        f"{describe_device(chosen)}, {size}, {model}{'' if own else ' (untrained)'}, {pixel_format}, torch {torch.__version__}"
+    )
     path, canvas = open_path(chosen, detector, enhancer), CanvasPath(chosen, detector, enhancer)
-    runner = _Runner(chosen, detector, enhancer, path, images, PixelFormat(layout), full=full)
+    runner = _Runner(chosen, detector, enhancer, path, images, PixelFormat(pixel_format), full=full)
     age_s = time.time() - psutil.Process().create_time()
     click.echo(
         f"  {enhancer.runtime} in {enhancer.precision}; network ready after {load_s:.2f} s (warm-up {enhancer.warm_up_s:.2f} s); "
@@ -93,7 +95,7 @@ def command(
     _throughput(runner, images, frames)
     click.echo(f"  GPU memory {peak_memory_mb(chosen):.0f} MB at most, with loading")
     if not isinstance(path, CanvasPath):
-        baseline = _Runner(chosen, detector, enhancer, canvas, images, PixelFormat(layout), full=full)
+        baseline = _Runner(chosen, detector, enhancer, canvas, images, PixelFormat(pixel_format), full=full)
         _measure("The canvas, as baseline", baseline, min(frames, 200))
         _compare(chosen, detector, enhancer, (path, canvas), images[0], full=full)
     if profile is not None:
@@ -110,24 +112,24 @@ class _Runner:
         enhancer: Enhancer,
         path: FramePath,
         images: Sequence[Image],
-        layout: PixelFormat,
+        pixel_format: PixelFormat,
         *,
         full: bool,
     ) -> None:
         self.engine = Engine(device, detector, enhancer, path)
         self.engine.new_scene()
-        self._images, self._layout, self._full = images, layout, full
+        self._images, self._pixel_format, self._full = images, pixel_format, full
         self._number = 0
         for _ in range(_SETTLED):  # faces fade in, graphs are recorded
             self.once()
 
-    def once(self, image: Image | None = None) -> Processed:
+    def once(self, image: Image | None = None) -> FrameResult:
         """One frame (the next one, if none is given), until its pixels lie in host memory."""
         image, at = self._images[self._number % len(self._images)] if image is None else image, self._number / 60
         self._number += 1
         work = self.engine.enhance_frame if self._full else self.engine.enhance_faces
-        done = work(image, at, 1.0, self._layout)
-        done.picture.pixels(self._layout)
+        done = work(image, at, 1.0, self._pixel_format)
+        done.picture.pixels(self._pixel_format)
         return done
 
 
@@ -161,7 +163,7 @@ def _throughput(runner: _Runner, images: Sequence[Image], frames: int) -> None:
 
     def feed() -> None:
         for i in range(frames):
-            staged = runner.engine.stage(images[i % len(images)])
+            staged = runner.engine.pin(images[i % len(images)])
             while not slot.put_when_free(staged, 1.0):
                 pass
 

@@ -15,19 +15,19 @@ from gpen_live.live.status.snapshot import grade
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
-    from gpen_live.engine.result import Processed
+    from gpen_live.engine.result import FrameResult
 
 _COMING = 3  # frames until a face that comes into view is enhanced; without a network they tell nothing
 _FPS = 30  # what the frames' capture times say
 
 
-def enhance(engine: Engine, mode: Mode, image: Image, at: float) -> Processed:
+def enhance(engine: Engine, mode: Mode, image: Image, at: float) -> FrameResult:
     """The engine's frame in a mode, captured at `at` seconds, as the live pipeline calls it."""
     work = engine.enhance_frame if mode is Mode.FULL else engine.enhance_faces
     return work(image, at, 1.0, PixelFormat.NV12)
 
 
-def nv12(done: Processed) -> Array:
+def nv12(done: FrameResult) -> Array:
     """The finished frame for the virtual camera."""
     return done.picture.pixels(PixelFormat.NV12)
 

@@ -148,12 +148,12 @@ def _wait_until_warm(pipeline: LivePipeline) -> None:
 def _second(pipeline: LivePipeline, at: float) -> Second:
     since = now() - 1.0
     total = pipeline.meters.recent("end_to_end", since)
-    return Second(at, pipeline.meters.rates(since).fresh, total.p50, total.p95, pipeline.snapshot().thrift.level)
+    return Second(at, pipeline.meters.rates(since).fresh, total.p50, total.p95, pipeline.snapshot().quality.level)
 
 
 def _summary(pipeline: LivePipeline, phase: str, since: float) -> Summary:
-    total, rates, thrift = pipeline.meters.recent("end_to_end", since), pipeline.meters.rates(since), pipeline.snapshot().thrift
-    return Summary(phase, rates.fresh, rates.enhance, total.p50, total.p95, thrift.level, thrift.given_up)
+    total, rates, quality = pipeline.meters.recent("end_to_end", since), pipeline.meters.rates(since), pipeline.snapshot().quality
+    return Summary(phase, rates.fresh, rates.enhance, total.p50, total.p95, quality.level, quality.given_up)
 
 
 @contextmanager

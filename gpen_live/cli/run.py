@@ -196,7 +196,7 @@ def _print_meters(pipeline: LivePipeline) -> None:
         f"p95 {total.p95:.0f} ms ({stages}), faces {faces}, {busy_name(snapshot.device)} {snapshot.busy:.0%}, "
         f"dropped {snapshot.counts.dropped}"
     )
-    said = [text for text in (snapshot.raw_reason, snapshot.thrift.given_up) if text]
+    said = [text for text in (snapshot.raw_reason, snapshot.quality.given_up) if text]
     _say(". ".join([line, *said]))
 
 

@@ -15,11 +15,11 @@ from gpen_live.engine.effort import Effort
 from gpen_live.engine.paths.base import CanvasPath, FramePath, open_path
 from gpen_live.engine.paths.canvas import open_canvas, scale_of
 from gpen_live.engine.recurrent import LONGEST_S
-from gpen_live.engine.result import HostPicture, Placed, Processed
+from gpen_live.engine.result import FaceCrop, FrameResult, HostPicture
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, Points, to_template
 from gpen_live.faces.detect import Detection, Detector
-from gpen_live.faces.flow import Follower
-from gpen_live.faces.select import Favour
+from gpen_live.faces.flow import FlowTracker
+from gpen_live.faces.select import FaceSelection
 from gpen_live.faces.track import Face, Tracker
 from gpen_live.frame import Image, PixelFormat
 from gpen_live.inference.enhancer import Enhancer
@@ -62,7 +62,7 @@ class Engine:
         self.notes: list[str] = []
         self.wished = enhancer
         self._path = path or open_path(device, detector, enhancer)
-        self._tracker, self._follower, self._favour = Tracker(), Follower(), Favour()
+        self._tracker, self._flow, self._selection = Tracker(), FlowTracker(), FaceSelection()
         self._since_search = self._since_network = 0
         self._looked_at = -math.inf
         self._proven = isinstance(self._path, CanvasPath)
@@ -100,26 +100,26 @@ class Engine:
     def new_scene(self) -> None:
         """Another source: faces of the old one are forgotten."""
         self._tracker.reset()
-        self._follower.forget()
+        self._flow.forget()
         self._path.forget()
 
-    def stage(self, image: Image) -> Image:
+    def pin(self, image: Image) -> Image:
         """See `FramePath`: the one method for other threads."""
-        return self._path.stage(image)
+        return self._path.pin(image)
 
-    def enhance_faces(self, image: Image, at: float, strength: float, layout: PixelFormat = PixelFormat.BGR) -> Processed:
+    def enhance_faces(self, image: Image, at: float, strength: float, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
         """ROI mode: the faces of a frame captured at `at` seconds, enhanced by `strength` (0..1) and blended back.
 
-        `layout`: in which the picture will be asked for; any other costs more.
+        `pixel_format`: in which the picture will be asked for; any other costs more.
 
         Raises:
             NetworkError: see `Enhancer`. The caller sends the raw frame then.
         """
-        done = Processed(HostPicture(image))
+        done = FrameResult(HostPicture(image))
         with self._at_work():
-            done.faces = self._favour(self._tracker.update(self._found(done, image, at), at), self.effort.faces, at)
+            done.faces = self._selection(self._tracker.update(self._found(done, image, at), at), self.effort.faces, at)
             placed = [
-                Placed(face.identity, matrix, strength * face.weight)
+                FaceCrop(face.track_id, matrix, strength * face.weight)
                 for face in done.faces
                 if face.weight > _LEAST_WEIGHT
                 for matrix in [_placed(face, self.enhancer.size, image)]
@@ -127,32 +127,32 @@ class Engine:
             ]
             if placed:
                 if not self._repeated(done, image, placed, at):
-                    self._path.enhance_faces(done, image, placed, at, layout)
+                    self._path.enhance_faces(done, image, placed, at, pixel_format)
                     self._since_network = 0
                 self._proven = True
             else:
                 done.raw_reason = COMING if done.faces else NO_FACE
         return done
 
-    def enhance_frame(self, image: Image, at: float, strength: float, layout: PixelFormat = PixelFormat.BGR) -> Processed:
+    def enhance_frame(self, image: Image, at: float, strength: float, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
         """Full-frame mode: all of a frame captured at `at` seconds through the network, mixed with the raw one by `strength`.
 
-        `layout` and errors: see `enhance_faces`.
+        `pixel_format` and errors: see `enhance_faces`.
         """
-        done = Processed(HostPicture(image))
+        done = FrameResult(HostPicture(image))
         with self._at_work(whole_frame=True):
-            self._path.enhance_frame(done, image, at, strength, layout)
+            self._path.enhance_frame(done, image, at, strength, pixel_format)
             self._proven = True
         return done
 
-    def _found(self, done: Processed, image: Image, at: float) -> list[Detection]:
+    def _found(self, done: FrameResult, image: Image, at: float) -> list[Detection]:
         """The faces of a frame: searched for, or followed from the frame before where that is enough, and none was lost."""
         every = self.effort.detect_every if self._path.in_between else 1
         self._since_search += 1
         fresh, self._looked_at = 0 <= at - self._looked_at <= LONGEST_S, at
         start = time.perf_counter()
         if fresh and self._since_search < every:
-            followed = self._follower.follow(image)
+            followed = self._flow.follow(image)
             self._took(done, start)
             if followed is not None:
                 return followed
@@ -160,19 +160,19 @@ class Engine:
         self._since_search = 0
         if every > 1:
             start = time.perf_counter()
-            self._follower.anchor(image, found)
+            self._flow.anchor(image, found)
             self._took(done, start)
         else:
-            self._follower.forget()
+            self._flow.forget()
         return found
 
     @staticmethod
-    def _took(done: Processed, start: float) -> None:
+    def _took(done: FrameResult, start: float) -> None:
         ms = (time.perf_counter() - start) * 1e3
         done.times_ms["detect"] = done.times_ms.get("detect", 0.0) + ms
         done.busy_ms += ms
 
-    def _repeated(self, done: Processed, image: Image, placed: Sequence[Placed], at: float) -> bool:
+    def _repeated(self, done: FrameResult, image: Image, placed: Sequence[FaceCrop], at: float) -> bool:
         """Whether the network's last change was enough for this frame, as it may be for some of them."""
         self._since_network += 1
         return self._since_network < self.effort.enhance_every and self._path.repeat_faces(done, image, placed, at)

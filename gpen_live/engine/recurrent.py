@@ -12,7 +12,7 @@ LONGEST_S = 0.25
 """After a longer gap (a pause, a suspended machine, many dropped frames) the last picture is no help any more."""
 
 WHOLE_FRAME = -1
-"""The key of the whole frame, beside the faces' identities."""
+"""The key of the whole frame, beside the faces' track_ids."""
 
 
 class Memory:

@@ -22,8 +22,8 @@ class Picture(Protocol):
     def image(self) -> Image:
         """H x W x 3, uint8, BGR; not to be written to. To be asked for by the engine's thread."""
 
-    def pixels(self, layout: PixelFormat) -> Array:
-        """The picture in a sink's layout; see `gpen_live.media.pixel_formats.convert`."""
+    def pixels(self, pixel_format: PixelFormat) -> Array:
+        """The picture in a sink's pixel_format; see `gpen_live.media.pixel_formats.convert`."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class HostPicture:
     def image(self) -> Image:
         return self.bgr
 
-    def pixels(self, layout: PixelFormat) -> Array:
-        return convert(self.bgr, layout)
+    def pixels(self, pixel_format: PixelFormat) -> Array:
+        return convert(self.bgr, pixel_format)
 
 
 @dataclass
-class Processed:
+class FrameResult:
     """A finished frame. `raw_reason` says in a sentence why the frame is as it came; empty when it was enhanced.
 
     `times_ms` are milliseconds by stage name, `busy_ms` those for which the device worked on the frame.
@@ -60,9 +60,9 @@ class Processed:
 
 
 @dataclass(frozen=True)
-class Placed:
+class FaceCrop:
     """A face to enhance: who it is, its frame-to-crop transform, and how much of the change is blended in (0..1)."""
 
-    identity: int
+    track_id: int
     matrix: Matrix
     weight: float

@@ -24,7 +24,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from gpen_live.errors import WeightsError
 from gpen_live.faces.align import Points
-from gpen_live.faces.stub_packages import shells
+from gpen_live.faces.stub_packages import stub_packages
 from gpen_live.frame import Image
 
 ARCHITECTURE = "retinaface_mobile0.25"
@@ -233,7 +233,7 @@ def _retinaface() -> Callable[..., nn.Module]:
     Without that, a start is seconds shorter, and 170 MB of memory are saved.
     """
     try:
-        with shells("torchvision", "torchvision.models", "facexlib", "facexlib.detection"):
+        with stub_packages("torchvision", "torchvision.models", "facexlib", "facexlib.detection"):
             from facexlib.detection.retinaface import RetinaFace
     except ImportError:  # another torchvision, built otherwise
         from facexlib.detection.retinaface import RetinaFace

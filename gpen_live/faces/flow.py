@@ -35,7 +35,7 @@ _GROWTH: Final = (0.8, 1.25)  # of a face, from one frame to the next
 Grey = npt.NDArray[np.uint8]
 
 
-class Follower:
+class FlowTracker:
     """Takes the faces of one frame to the next ones. Used by one thread."""
 
     def __init__(self) -> None:

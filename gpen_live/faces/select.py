@@ -12,7 +12,7 @@ _FADE_S = 0.16  # how long a face takes from raw to enhanced, and back
 _LONGEST_STEP_S = 0.25
 
 
-class Favour:
+class FaceSelection:
     """Chooses up to so many faces and fades between the choices."""
 
     def __init__(self) -> None:
@@ -27,14 +27,14 @@ class Favour:
         self._choose(faces, len(faces) if most is None else most)
         shares = {}
         for face in faces:
-            wanted = float(face.identity in self._chosen)
-            share = self._shares.get(face.identity, wanted)  # a new face fades in by itself
-            shares[face.identity] = min(wanted, share + step) if wanted > share else max(wanted, share - step)
+            wanted = float(face.track_id in self._chosen)
+            share = self._shares.get(face.track_id, wanted)  # a new face fades in by itself
+            shares[face.track_id] = min(wanted, share + step) if wanted > share else max(wanted, share - step)
         self._shares = shares
-        return [dataclasses.replace(face, weight=face.weight * shares[face.identity]) for face in faces]
+        return [dataclasses.replace(face, weight=face.weight * shares[face.track_id]) for face in faces]
 
     def _choose(self, faces: Sequence[Face], most: int) -> None:
-        chosen = [face for face in faces if face.identity in self._chosen][:most]
+        chosen = [face for face in faces if face.track_id in self._chosen][:most]
         others = [face for face in faces if face not in chosen]
         while others and len(chosen) < most:
             chosen.append(others.pop(0))
@@ -44,4 +44,4 @@ class Favour:
                 break
             chosen.remove(smallest)
             chosen.append(others.pop(0))
-        self._chosen = {face.identity for face in chosen}
+        self._chosen = {face.track_id for face in chosen}

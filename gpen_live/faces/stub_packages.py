@@ -10,8 +10,8 @@ from types import ModuleType
 
 
 @contextmanager
-def shells(*packages: str) -> Iterator[None]:
-    """While it lasts, these packages are empty shells: modules in them are found and imported, their `__init__` is not run.
+def stub_packages(*packages: str) -> Iterator[None]:
+    """While it lasts, these packages are empty stubs: modules in them are found and imported, their `__init__` is not run.
 
     Afterwards all modules of theirs that came in are forgotten again, so that whoever imports the package gets it whole. Where
     it is loaded already, it stays as it is.

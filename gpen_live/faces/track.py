@@ -1,4 +1,4 @@
-"""Faces over time: identity from frame to frame, landmarks that rest with a still face and keep up with a fast one."""
+"""Faces over time: track_id from frame to frame, landmarks that rest with a still face and keep up with a fast one."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _TAKE_OVER = 1.25  # a new face takes the place of a tracked one only when it is
 class Face:
     """A tracked face in one frame.
 
-    `identity` stays with a face while it is tracked; `landmarks` are smoothed (5 x 2, frame pixels); `size` is the spread of
+    `track_id` stays with a face while it is tracked; `landmarks` are smoothed (5 x 2, frame pixels); `size` is the spread of
     the landmarks in pixels; `weight` (0..1) fades faces in and out so that nothing pops.
     """
 
-    identity: int
+    track_id: int
     landmarks: Points
     size: float
     weight: float
@@ -93,8 +93,8 @@ def _gain(cutoff: float, step: float) -> float:
 
 
 class _Track:
-    def __init__(self, identity: int, found: Detection, at: float) -> None:
-        self.identity = identity
+    def __init__(self, track_id: int, found: Detection, at: float) -> None:
+        self.track_id = track_id
         self._filter = LandmarkFilter()
         self.landmarks = self._filter(found.landmarks, at)
         self.size = face_size(self.landmarks)
@@ -137,14 +137,14 @@ class Tracker:
         found = [detection for detection in found if _possible(detection.landmarks)]
         matches = self._match(found)
         for track in self._tracks:
-            track.update(matches.get(track.identity), at)
+            track.update(matches.get(track.track_id), at)
         self._tracks = [track for track in self._tracks if not track.gone]
         taken = {id(detection) for detection in matches.values()}
         for detection in found:
             if id(detection) not in taken and detection.score >= SURE:
                 self._admit(detection, at)
         self._tracks.sort(key=lambda track: -track.size)
-        return [Face(t.identity, t.landmarks, t.size, max(t.weight, 0.0)) for t in self._tracks]
+        return [Face(t.track_id, t.landmarks, t.size, max(t.weight, 0.0)) for t in self._tracks]
 
     def _admit(self, detection: Detection, at: float) -> None:
         if len(self._tracks) >= self._max_faces:
@@ -156,16 +156,16 @@ class Tracker:
         self._next_identity += 1
 
     def _match(self, found: Sequence[Detection]) -> dict[int, Detection]:
-        """Detections by the identity of the track that they continue; each at most once, the total distance least."""
+        """Detections by the track_id of the track that they continue; each at most once, the total distance least."""
         if not self._tracks or not found:
             return {}
         cost = np.array([[_distance(track.landmarks, d.landmarks) for d in found] for track in self._tracks])
         if cost.size == 1:  # by far the most frequent
-            return {self._tracks[0].identity: found[0]} if cost[0, 0] < _GATE else {}
+            return {self._tracks[0].track_id: found[0]} if cost[0, 0] < _GATE else {}
         from scipy.optimize import linear_sum_assignment
 
         rows, columns = linear_sum_assignment(np.minimum(cost, 10 * _GATE))
-        return {self._tracks[r].identity: found[c] for r, c in zip(rows, columns, strict=True) if cost[r, c] < _GATE}
+        return {self._tracks[r].track_id: found[c] for r, c in zip(rows, columns, strict=True) if cost[r, c] < _GATE}
 
 
 def _possible(landmarks: Points) -> bool:

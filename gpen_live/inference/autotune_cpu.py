@@ -103,7 +103,7 @@ def ways(network: torch.nn.Module, size: int, quantised: Quantised | None, *, me
     if bf16:
         half = copy.deepcopy(network).to(torch.bfloat16)
         found.append(Way("PyTorch", "bf16", lambda _: torch_network(half, memory=memory)))
-    from gpen_live.inference.openvino.network import RuntimeMissingError, VinoNetwork, library
+    from gpen_live.inference.openvino.network import OpenVinoNetwork, RuntimeMissingError, library
 
     try:
         library()
@@ -113,7 +113,7 @@ def ways(network: torch.nn.Module, size: int, quantised: Quantised | None, *, me
 
     def vino(precision: Precision, threads: int) -> Network:
         eight = quantised if precision == "int8" else None
-        return VinoNetwork(
+        return OpenVinoNetwork(
             network if eight is None else eight.network,
             precision,
             size=size,
@@ -134,7 +134,7 @@ def _ways_of_gpen(network: Gpen, notes: list[str]) -> list[Way]:
     """Beside PyTorch in fp32. Each makes its copy of the weights when its turn comes, and not before: they are large."""
     import torch
 
-    from gpen_live.inference.openvino.gpen import VinoGpen
+    from gpen_live.inference.openvino.gpen import OpenVinoGpen
     from gpen_live.inference.openvino.network import RuntimeMissingError, library
 
     bf16 = _cpu_has_bf16()
@@ -144,9 +144,9 @@ def _ways_of_gpen(network: Gpen, notes: list[str]) -> list[Way]:
         notes.append(str(error))
         half = Way("PyTorch", "bf16", lambda _: torch_network(copy.deepcopy(network).to(torch.bfloat16), memory=False))
         return [half] if bf16 else []
-    found = [Way("OpenVINO", "fp32", lambda threads: VinoGpen(network, "fp32", threads=threads))]
+    found = [Way("OpenVINO", "fp32", lambda threads: OpenVinoGpen(network, "fp32", threads=threads))]
     if bf16:
-        found.append(Way("OpenVINO", "bf16", lambda threads: VinoGpen(network, "bf16", threads=threads)))
+        found.append(Way("OpenVINO", "bf16", lambda threads: OpenVinoGpen(network, "bf16", threads=threads)))
     return found
 
 

@@ -31,14 +31,14 @@ Say = Callable[[float], None]
 _DTYPES = {"fp16": "float16", "bf16": "bfloat16", "tf32": "float32", "fp32": "float32"}
 
 
-class Card:
+class CudaAutotuner:
     """Finds how to run one network on one CUDA device.
 
     Args:
         network: in float32; it may be moved to the device, or its weights copied.
         size: of its crops in pixels.
         memory: whether it also gets its last pictures.
-        identity: tells its weights from others'; empty: nothing is remembered about them.
+        fingerprint: tells its weights from others'; empty: nothing is remembered about them.
         notes: gets a sentence about each way that can't be used.
         fit: told about the fitting to the card, which happens once; None: it does not happen, and tiles are guessed.
     """
@@ -50,12 +50,12 @@ class Card:
         device: torch.device,
         *,
         memory: bool,
-        identity: str,
+        fingerprint: str,
         notes: list[str],
         fit: Say | None,
     ) -> None:
         self._module, self._size, self._device = network, size, device
-        self._memory, self._identity, self._notes, self._fit = memory, identity, notes, fit
+        self._memory, self._fingerprint, self._notes, self._fit = memory, fingerprint, notes, fit
 
     def choose(self, *, thorough: bool) -> tuple[list[Candidate], Network]:
         """What was measured, the chosen one marked, and its network, ready to run.
@@ -155,7 +155,7 @@ class Card:
     def _fused_gpen(self, module: Gpen, precision: str) -> Network:
         import torch
 
-        gpen = _late("triton_gpen")
+        gpen = _late("gpen")
         processors = torch.cuda.get_device_properties(self._device).multi_processor_count
         dtype: torch.dtype = getattr(torch, _DTYPES[precision])
         plan = Plan(processors, depth=32 if precision == "tf32" else 64)
@@ -187,7 +187,7 @@ class Card:
     def _fused_lite(self, module: Lite, precision: str) -> Network:
         import torch
 
-        lite = _late("triton_lite")
+        lite = _late("lite")
         made: Network = lite.TritonLite(module, getattr(torch, _DTYPES[precision]), self._device)
         for faces in range(MAX_FACES, 0, -1):  # compiles for each number of them, not when they come into view
             crops = torch.zeros(faces, 3, self._size, self._size, device=self._device)
@@ -196,14 +196,14 @@ class Card:
 
     def _recalled(self, runtime: str, precision: str) -> tuple[float, float] | None:
         """The errors in levels that were measured for these weights on this card, mean and largest."""
-        value = store.recall(self._key("error", runtime, precision, self._identity)) if self._identity else None
+        value = store.recall(self._key("error", runtime, precision, self._fingerprint)) if self._fingerprint else None
         if isinstance(value, list) and len(value) == 2 and all(isinstance(each, float) for each in value):
             return value[0], value[1]
         return None
 
     def _remember(self, runtime: str, precision: str, errors: tuple[float, float]) -> None:
-        if self._identity:
-            store.remember(self._key("error", runtime, precision, self._identity), list(errors))
+        if self._fingerprint:
+            store.remember(self._key("error", runtime, precision, self._fingerprint), list(errors))
 
     def _key(self, *parts: str) -> str:
         return card_key(self._device, *parts)
@@ -233,7 +233,7 @@ def _versions() -> str:
 def _late(room: str) -> Any:
     """A module that imports Triton. Raises RuntimeError where there is none (Windows, macOS)."""
     try:
-        return importlib.import_module(f"gpen_live.engine.runtimes.{room}")
+        return importlib.import_module(f"gpen_live.inference.triton.{room}")
     except (ImportError, OSError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RuntimeError(f"Triton does not load: {reason}") from error
@@ -241,5 +241,5 @@ def _late(room: str) -> Any:
 
 def _kernels_version() -> str:
     """Changes with the source of all that networks run in."""
-    rooms = sorted((Path(__file__).parent / "runtimes").glob("*.py"))
+    rooms = sorted(path for folder in ("cuda", "triton") for path in (Path(__file__).parent / folder).glob("*.py"))
     return hashlib.sha256(b"".join(room.read_bytes() for room in rooms)).hexdigest()[:12]

@@ -84,7 +84,7 @@ class Enhancer:
 
         return moved
 
-    def warm_up(self, *, thorough: bool = False, identity: str = "", fit: Callable[[float], None] | None = None) -> None:
+    def warm_up(self, *, thorough: bool = False, fingerprint: str = "", fit: Callable[[float], None] | None = None) -> None:
         """Runs the network until it is at speed, in the fastest way that is good enough on this very machine.
 
         On a CPU candidates are runtime, precision (bf16, for light networks 8 bits too) and number of threads: having the
@@ -94,15 +94,15 @@ class Enhancer:
         Args:
             thorough: measure every candidate with every number of threads, for as long as it takes; else only the fastest of
                 one thread is tried with more of them, so that a light network is ready in about a second, and GPEN gets all.
-            identity: tells the weights from others', so that on a CUDA device what was measured of them is remembered.
+            fingerprint: tells the weights from others', so that on a CUDA device what was measured of them is remembered.
             fit: on a CUDA device, told the share done while the network is fitted to the card, which happens once and takes up
                 to a minute; None: it is not fitted, and a little slower.
         """
         start = time.perf_counter()
-        self._warm_up(thorough, identity, fit)
+        self._warm_up(thorough, fingerprint, fit)
         self.warm_up_s = time.perf_counter() - start
 
-    def _warm_up(self, thorough: bool, identity: str, fit: Callable[[float], None] | None) -> None:
+    def _warm_up(self, thorough: bool, fingerprint: str, fit: Callable[[float], None] | None) -> None:
         import torch
 
         with torch.inference_mode():
@@ -110,7 +110,7 @@ class Enhancer:
                 self._take_fastest(thorough)
                 return
             if self.device.type == "cuda":
-                self._take_card(thorough, identity, fit)
+                self._take_card(thorough, fingerprint, fit)
             else:
                 crop = sample_crop(self.size).to(self.device)
                 for _ in range(_WARM_UPS):
@@ -119,16 +119,18 @@ class Enhancer:
             if self.spec.float_model is not None:
                 self.notes.append(f"8 bits are for processors: on {self.device} {self.spec.name} computes in {self.precision}.")
 
-    def _take_card(self, thorough: bool, identity: str, fit: Callable[[float], None] | None) -> None:
+    def _take_card(self, thorough: bool, fingerprint: str, fit: Callable[[float], None] | None) -> None:
         import torch
 
-        from gpen_live.inference.autotune_cuda import Card
+        from gpen_live.inference.autotune_cuda import CudaAutotuner
         from gpen_live.inference.cuda.replay import Replayed
         from gpen_live.inference.cuda.streams import give_memory_back
 
         if self._module is None:
             return
-        card = Card(self._module, self.size, self.device, memory=self.memory, identity=identity, notes=self.notes, fit=fit)
+        card = CudaAutotuner(
+            self._module, self.size, self.device, memory=self.memory, fingerprint=fingerprint, notes=self.notes, fit=fit
+        )
         try:
             self.candidates, self._network = card.choose(thorough=thorough)
         except RuntimeError as error:
@@ -258,6 +260,6 @@ def load_enhancer(
     enhancer.notes += notes
     del network, quantised  # the enhancer keeps what it needs
     about = path.stat()
-    enhancer.warm_up(thorough=thorough, identity=f"{name} {path.resolve()} {about.st_size} {about.st_mtime_ns}", fit=fit)
+    enhancer.warm_up(thorough=thorough, fingerprint=f"{name} {path.resolve()} {about.st_size} {about.st_mtime_ns}", fit=fit)
     give_back()
     return enhancer

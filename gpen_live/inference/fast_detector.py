@@ -70,9 +70,9 @@ def _on_a_card(detector: Detector) -> tuple[Search, str] | None:
 
 
 def _on_a_processor(detector: Detector) -> tuple[Search, str] | None:
-    from gpen_live.inference.openvino.detector import VinoDetector
+    from gpen_live.inference.openvino.detector import OpenVinoDetector
 
-    fast = VinoDetector(detector.network, threads=min(most_threads(), _THREADS))
+    fast = OpenVinoDetector(detector.network, threads=min(most_threads(), _THREADS))
     version = importlib.metadata.version("openvino")
     return fast, " | ".join(("detector", _digest(detector.network), cpu_name(), f"openvino {version}"))
 

@@ -14,14 +14,14 @@ from gpen_live.live.config import LiveConfig
 from gpen_live.live.opening import Departures, Opening
 from gpen_live.live.pacing.clock import Sleep, now
 from gpen_live.live.slot import Slot
-from gpen_live.live.status.board import Board, as_plain
+from gpen_live.live.status.board import StatusBoard, as_plain
 from gpen_live.live.status.meters import Meters
 from gpen_live.live.status.snapshot import Health
 from gpen_live.media.fit import fit
 from gpen_live.sources import open_source
 from gpen_live.sources.base import Source
 from gpen_live.sources.camera import CameraSource
-from gpen_live.sources.identity import Whereabouts
+from gpen_live.sources.identity import CameraIdentity
 
 RETRY_S = 0.5
 _CLOSE_S = 1.5
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _SourceRequest:
     """What must be opened anew when it changes. `attempt` counts the user's and the camera's retries."""
 
     source: str
@@ -52,7 +52,7 @@ class _Opened:
 
     source: Source
     spec: str
-    whereabouts: Whereabouts | None
+    camera_identity: CameraIdentity | None
     label: str
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ class Capture:
         config: Callable[[], LiveConfig],
         out: Slot[Frame],
         meters: Meters,
-        board: Board,
+        board: StatusBoard,
         stop: threading.Event,
         ready: threading.Event,
         max_frames: int | None,
@@ -86,16 +86,16 @@ class Capture:
         self.ended = threading.Event()
         self.output_size: Size | None = None
         self.output_fps = _USUAL_FPS
-        self.stage: Callable[[Image], Image] = lambda image: image
+        self.pin: Callable[[Image], Image] = lambda image: image
         self.scene = 0  # counts sources: another number, another scene
         self._source: Source | None = None
-        self._current: _Wanted | None = None
-        self._wanted: _Wanted | None = None
+        self._current: _SourceRequest | None = None
+        self._wanted: _SourceRequest | None = None
         self._opening: Opening[_Opened] | None = None
         self._departures = Departures()
         self._attempt = 0
         self._place = ""  # the spec of what is open, or was last
-        self._known: Whereabouts | None = None  # the camera that was asked for, under whatever number it is
+        self._known: CameraIdentity | None = None  # the camera that was asked for, under whatever number it is
         self._lost: str | None = None  # the camera that worked and went away
         self._retry_at: float | None = None
         self._number = 0
@@ -129,7 +129,7 @@ class Capture:
         if self._retry_at is not None and now() >= self._retry_at:
             self._retry_at = None
             self._attempt += 1
-        wanted = _Wanted(config.source, config.size, config.fps, self._attempt)
+        wanted = _SourceRequest(config.source, config.size, config.fps, self._attempt)
         if wanted != self._wanted:
             self._wanted = wanted
             self._start_opening(wanted, config)
@@ -137,7 +137,7 @@ class Capture:
             opening, self._opening = self._opening, None
             self._adopt(wanted, opening)
 
-    def _start_opening(self, wanted: _Wanted, config: LiveConfig) -> None:
+    def _start_opening(self, wanted: _SourceRequest, config: LiveConfig) -> None:
         self._abandon()
         if self._current is not None and wanted.source in (self._current.source, self._place):
             self._close()  # a camera can't be opened twice
@@ -148,13 +148,13 @@ class Capture:
         def opened() -> _Opened:
             spec = wanted.source if known is None else known.now()
             source = self._open_source(spec, size=wanted.size, fps=wanted.fps, realtime=config.realtime, loop=config.loop)
-            camera = Whereabouts.of(wanted.source, source) if known is None and isinstance(source, CameraSource) else known
+            camera = CameraIdentity.of(wanted.source, source) if known is None and isinstance(source, CameraSource) else known
             return _Opened(source, spec, camera, source.label)
 
         before = {wanted.source, self._place}
         self._opening = Opening(wanted.source, opened, after=[t for spec in before for t in self._departures.of(spec)])
 
-    def _adopt(self, wanted: _Wanted, opening: Opening[_Opened]) -> None:
+    def _adopt(self, wanted: _SourceRequest, opening: Opening[_Opened]) -> None:
         if opening.opened is None:
             if self._lost == wanted.source:  # its note stays, and so does the last frame
                 self._retry_at = now() + RETRY_S
@@ -165,7 +165,7 @@ class Capture:
             return
         self._close()
         source, self._source, self._lost = opening.opened.source, opening.opened.source, None
-        self._place, self._known = opening.opened.spec, opening.opened.whereabouts
+        self._place, self._known = opening.opened.spec, opening.opened.camera_identity
         self.scene += 1
         # Without a wish the first source's size stays: programs that read a virtual camera rarely stand a change.
         kept = self.output_size if self._current is not None and self._current.size is None else None
@@ -196,15 +196,15 @@ class Capture:
                 _log.warning("%s delivered something that is no picture: %s", source.label, error)
             return
         self._meters.captured(at)
-        frame = Frame(self._staged(fitted), self._number, at, {"capture": (at - start) * 1e3}, self.scene)
+        frame = Frame(self._pinned(fitted), self._number, at, {"capture": (at - start) * 1e3}, self.scene)
         self._number += 1
         self._hand_over(frame)
         if self._max_frames is not None and self._number >= self._max_frames:
             self.ended.set()
 
-    def _staged(self, image: Image) -> Image:
+    def _pinned(self, image: Image) -> Image:
         try:
-            return self.stage(image)
+            return self.pin(image)
         except Exception as error:  # it serves as it is
             self._board.note(str(as_plain(error, "Staging a frame for the device")))
             return image

@@ -11,15 +11,15 @@ from typing import Any
 
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Frame, PixelFormat, Size
-from gpen_live.live.budget.governor import Keeper
+from gpen_live.live.budget.governor import QualityGovernor
 from gpen_live.live.capture import Capture
 from gpen_live.live.config import LiveConfig
-from gpen_live.live.models.loader import Loaded, Loader, Wanted
+from gpen_live.live.models.loader import LoadedModel, Loader, ModelRequest
 from gpen_live.live.pacing.clock import Sleep, now
-from gpen_live.live.pacing.idle import Rest
+from gpen_live.live.pacing.idle import IdleMonitor
 from gpen_live.live.sender import Sender
 from gpen_live.live.slot import Slot
-from gpen_live.live.status.board import Board
+from gpen_live.live.status.board import StatusBoard
 from gpen_live.live.status.meters import WINDOW_S, Meters
 from gpen_live.live.status.overlay import Overlay
 from gpen_live.live.status.report import build_report
@@ -43,8 +43,8 @@ class Outside:
 
     open_source: Callable[..., Source] | None = None
     open_sink: Callable[..., Sink] | None = None
-    load: Callable[[Wanted], Loaded] | None = None
-    handed_over: Callable[[Loaded], Loaded] | None = None
+    load: Callable[[ModelRequest], LoadedModel] | None = None
+    handed_over: Callable[[LoadedModel], LoadedModel] | None = None
 
 
 class LivePipeline:
@@ -62,7 +62,7 @@ class LivePipeline:
         self._lock = threading.Lock()
         self._stop, self._ready = threading.Event(), threading.Event()
         self._model_attempt = 0
-        self.board = Board()
+        self.board = StatusBoard()
         self.meters = Meters()
         self.started_at = now()
         self.preview: Slot[Preview] = Slot()
@@ -76,8 +76,8 @@ class LivePipeline:
         self._capture = Capture(
             self._wishes, captured, self.meters, self.board, self._stop, self._ready, max_frames, sleep, outside.open_source
         )
-        self._keeper = Keeper(self._wishes, self.meters, self.board, lambda: self._capture.output_fps)
-        self._rest = Rest(self._wishes, lambda: self.board.read("sink").label, self._stop)
+        self._governor = QualityGovernor(self._wishes, self.meters, self.board, lambda: self._capture.output_fps)
+        self._idle = IdleMonitor(self._wishes, lambda: self.board.read("sink").label, self._stop)
         self._worker = Worker(
             self._wishes,
             captured,
@@ -89,14 +89,14 @@ class LivePipeline:
             self._stop,
             self._capture.ended,
             sleep,
-            self._keeper,
-            lambda: self._rest.resting,
+            self._governor,
+            lambda: self._idle.resting,
         )
         self._sender = Sender(
             self._wishes,
             finished,
             self._output,
-            self._set_layout,
+            self._set_pixel_format,
             self.meters,
             self.board,
             self._stop,
@@ -105,7 +105,7 @@ class LivePipeline:
             sleep,
             outside.open_sink,
         )
-        self._capture.stage = self._worker.stage
+        self._capture.pin = self._worker.pin
         self._worker.overlay = Overlay(self.snapshot)
         self._threads: list[threading.Thread] = []
 
@@ -127,7 +127,7 @@ class LivePipeline:
             ("engine", self._worker.run),
             ("sender", self._sender.run),
             ("loader", self._loader.run),
-            ("rest", self._rest.run),
+            ("rest", self._idle.run),
         ):
             self._threads.append(self._thread(name, run))
         if wait_for_model:
@@ -158,7 +158,7 @@ class LivePipeline:
 
     def set_seen(self, seen: bool) -> None:
         """Tells whether the window can be seen; never told, there is none."""
-        self._rest.window = seen
+        self._idle.window = seen
 
     @property
     def finished(self) -> bool:
@@ -186,7 +186,7 @@ class LivePipeline:
             counts=self.meters.counts(),
             faces=state.faces,
             busy=self.meters.busy_share(since),
-            thrift=self._keeper.state,
+            quality=self._governor.state,
             raw_reason=state.raw_reason,
         )
 
@@ -210,12 +210,12 @@ class LivePipeline:
         size = self._capture.output_size
         return None if size is None else (size, self._capture.output_fps)
 
-    def _set_layout(self, layout: PixelFormat) -> None:
-        self._worker.layout = layout
+    def _set_pixel_format(self, pixel_format: PixelFormat) -> None:
+        self._worker.pixel_format = pixel_format
 
     def _ask_for_model(self) -> None:
         config = self._config
-        self._loader.ask(Wanted(config.model, config.weights, config.device, self._model_attempt))
+        self._loader.ask(ModelRequest(config.model, config.weights, config.device, self._model_attempt))
 
     def _release(self) -> None:
         while not self._stop.is_set() and not self._model_ready.wait(0.05):

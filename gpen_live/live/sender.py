@@ -15,7 +15,7 @@ from gpen_live.live.courier import Courier
 from gpen_live.live.opening import Departures, Opening
 from gpen_live.live.pacing.clock import PhaseLock, Sleep, Ticker, now
 from gpen_live.live.slot import Slot
-from gpen_live.live.status.board import Board, as_plain
+from gpen_live.live.status.board import StatusBoard, as_plain
 from gpen_live.live.status.meters import Meters
 from gpen_live.live.status.snapshot import Health
 from gpen_live.live.worker import Outgoing
@@ -30,7 +30,7 @@ _CLOSE_S = 5.0  # a recording has long finished by then; a hanging driver is lef
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _SinkRequest:
     """What must be opened anew when it changes. `attempt` counts the user's retries."""
 
     sink: str
@@ -46,7 +46,7 @@ class Sender:
 
     Args:
         output: size and frame rate of the output, or None while they are not known yet.
-        layout_wanted: told the layout that the open sink takes.
+        pixel_format_wanted: told the pixel_format that the open sink takes.
         bypass: a raw frame past an engine that is stuck, if it is; see `Bypass.next`.
         sleep: tells which frames are from before the system slept.
         opener: called instead of `open_sink`.
@@ -57,9 +57,9 @@ class Sender:
         config: Callable[[], LiveConfig],
         inbox: Slot[Outgoing],
         output: Callable[[], tuple[Size, float] | None],
-        layout_wanted: Callable[[PixelFormat], None],
+        pixel_format_wanted: Callable[[PixelFormat], None],
         meters: Meters,
-        board: Board,
+        board: StatusBoard,
         stop: threading.Event,
         worker_idle: threading.Event,
         bypass: Callable[[float], Outgoing | None],
@@ -67,13 +67,13 @@ class Sender:
         opener: Callable[..., Sink] | None = None,
     ) -> None:
         self._open_sink = opener or open_sink
-        self._config, self._inbox, self._output, self._layout_wanted = config, inbox, output, layout_wanted
+        self._config, self._inbox, self._output, self._pixel_format_wanted = config, inbox, output, pixel_format_wanted
         self._meters, self._board, self._stop, self._worker_idle = meters, board, stop, worker_idle
         self._bypass, self._sleep = bypass, sleep
         self.done = threading.Event()
         self._sink: Sink | None = None
-        self._opened: _Wanted | None = None
-        self._wanted: _Wanted | None = None
+        self._opened: _SinkRequest | None = None
+        self._wanted: _SinkRequest | None = None
         self._opening: Opening[Sink] | None = None
         self._departures = Departures()
         self._used: set[str] = set()
@@ -190,15 +190,15 @@ class Sender:
         self._lost, self._retry_at = spec, now() + RETRY_S
 
     @staticmethod
-    def _suit(item: Outgoing, size: Size, layout: PixelFormat) -> None:
+    def _suit(item: Outgoing, size: Size, pixel_format: PixelFormat) -> None:
         """Makes a frame that was finished for another sink or another size suit the one that is open."""
-        if item.size == size and item.layout is layout:
+        if item.size == size and item.pixel_format is pixel_format:
             return
         image = item.bgr()
         if item.size != size:
             image = fit(image, size)
         item.image, item.size = image, size
-        item.pixels, item.layout = convert(image, layout), layout
+        item.pixels, item.pixel_format = convert(image, pixel_format), pixel_format
 
     def _follow_wishes(self, size: Size, fps: float) -> None:
         sink = self._config().sink
@@ -207,7 +207,7 @@ class Sender:
         if self._retry_at is not None and now() >= self._retry_at:
             self._retry_at = None
             self._attempt += 1
-        wanted = _Wanted(sink, size, fps, self._attempt)
+        wanted = _SinkRequest(sink, size, fps, self._attempt)
         if self._recording is not None and (wanted.sink, wanted.attempt) == (self._recording.sink, self._recording.attempt):
             wanted = self._recording  # a recording keeps its size and rate to its end
         if wanted != self._wanted:
@@ -218,11 +218,11 @@ class Sender:
             self._adopt(wanted, opening)
 
     @property
-    def _recording(self) -> _Wanted | None:
+    def _recording(self) -> _SinkRequest | None:
         """The open sink, if it is a file."""
         return self._opened if self._opened is not None and is_file(self._opened.sink) else None
 
-    def _start_opening(self, wanted: _Wanted) -> None:
+    def _start_opening(self, wanted: _SinkRequest) -> None:
         self._abandon()
         if self._opened is not None and wanted.sink == self._opened.sink:
             self._close()  # a virtual camera can't be opened twice
@@ -230,13 +230,13 @@ class Sender:
             self._board.write("sink", Health.STARTING, wanted.sink)
         self._opening = Opening(wanted.sink, lambda: self._open(wanted), after=self._departures.of(wanted.sink))
 
-    def _open(self, wanted: _Wanted) -> Sink:
+    def _open(self, wanted: _SinkRequest) -> Sink:
         # What this run has recorded is not written over: the next recording gets a name of its own.
         spec = _next_name(wanted.sink) if is_file(wanted.sink) and wanted.sink in self._used else wanted.sink
         sink = self._open_sink(spec, size=wanted.size, fps=wanted.fps)
         return Courier(sink) if is_virtual_camera(spec) else sink
 
-    def _adopt(self, wanted: _Wanted, opening: Opening[Sink]) -> None:
+    def _adopt(self, wanted: _SinkRequest, opening: Opening[Sink]) -> None:
         self._close()
         if opening.opened is None and self._lost == wanted.sink:  # its note stays
             self._retry_at = now() + RETRY_S
@@ -246,7 +246,7 @@ class Sender:
             self._board.fail("sink", wanted.sink, opening.error or SinkError(f"{wanted.sink} could not be opened."))
             return
         self._sink, self._opened = opening.opened, wanted
-        self._layout_wanted(self._sink.wants)
+        self._pixel_format_wanted(self._sink.wants)
         self._board.write("sink", Health.OK if wanted.sink != "none" else Health.OFF, self._sink.label)
 
     def _abandon(self) -> None:

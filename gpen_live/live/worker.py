@@ -12,23 +12,23 @@ from gpen_live.engine.result import HostPicture
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Array, Frame, Image, PixelFormat, Size
 from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
-from gpen_live.live.budget.governor import Keeper
+from gpen_live.live.budget.governor import QualityGovernor
 from gpen_live.live.bypass import STUCK, Bypass
 from gpen_live.live.config import LiveConfig, Mode
-from gpen_live.live.models.loader import Loaded, Loader
-from gpen_live.live.models.stepdown import Wanted
+from gpen_live.live.models.loader import LoadedModel, Loader
+from gpen_live.live.models.stepdown import ModelRequest
 from gpen_live.live.pacing.clock import Sleep, now
-from gpen_live.live.pacing.duty_cycle import Room
+from gpen_live.live.pacing.duty_cycle import DutyCycle
 from gpen_live.live.pacing.idle import REASON
 from gpen_live.live.slot import Slot
-from gpen_live.live.status.board import Board, as_plain
+from gpen_live.live.status.board import StatusBoard, as_plain
 from gpen_live.live.status.meters import Meters
 from gpen_live.live.status.snapshot import Health
 from gpen_live.media.pixel_formats import restore
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
-    from gpen_live.engine.result import Picture, Processed
+    from gpen_live.engine.result import FrameResult, Picture
     from gpen_live.faces.track import Face
     from gpen_live.inference.enhancer import Enhancer
 
@@ -38,11 +38,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Outgoing:
-    """A finished frame of `size` on its way to the sink: `pixels` in `layout`; in case the sink changes meanwhile, see `bgr`."""
+    """A finished frame of `size` on its way to the sink: `pixels` in `pixel_format`; if the sink changes meanwhile, see `bgr`."""
 
     size: Size
     pixels: Array
-    layout: PixelFormat
+    pixel_format: PixelFormat
     image: Image | None
     number: int
     captured_at: float
@@ -52,7 +52,7 @@ class Outgoing:
 
     def bgr(self) -> Image:
         """The picture in BGR: as it was finished, or made from its pixels where it never came to the host."""
-        return restore(self.pixels, self.layout, self.size) if self.image is None else self.image
+        return restore(self.pixels, self.pixel_format, self.size) if self.image is None else self.image
 
 
 @dataclass(frozen=True)
@@ -91,28 +91,28 @@ class Worker:
         preview: Slot[Preview],
         loader: Loader,
         meters: Meters,
-        board: Board,
+        board: StatusBoard,
         stop: threading.Event,
         source_ended: threading.Event,
         sleep: Sleep,
-        keeper: Keeper,
+        governor: QualityGovernor,
         resting: Callable[[], bool],
     ) -> None:
         self._config, self._inbox, self._outbox, self._preview = config, inbox, outbox, preview
         self._loader, self._meters, self._board = loader, meters, board
         self._stop, self._source_ended, self._sleep = stop, source_ended, sleep
-        self._keeper, self._resting = keeper, resting
+        self._governor, self._resting = governor, resting
         self.bypass = Bypass(inbox, self._raw, lambda: self._warn(STUCK), meters.dropped)
         self.idle = threading.Event()
-        self.layout = PixelFormat.BGR
+        self.pixel_format = PixelFormat.BGR
         self.overlay: Callable[[Image], Image] | None = None
         self.state = WorkerState()
         self._engine: Engine | None = None
-        self._wanted: Wanted | None = None  # what runs in it
+        self._wanted: ModelRequest | None = None  # what runs in it
         self._network: Enhancer | None = None
         self._scene = -1
         self._failing = ""
-        self._room = Room.until(stop, lambda: self._config().leave_room)
+        self._duty_cycle = DutyCycle.until(stop, lambda: self._config().leave_room)
 
     def run(self) -> None:
         while not self._stop.is_set():
@@ -133,7 +133,7 @@ class Worker:
 
     def _newest_if_late(self, frame: Frame) -> Frame:
         """The frame, or the one that waits behind it where that would get late by waiting any longer."""
-        skips = self._keeper.patience.skips
+        skips = self._governor.backlog.skips
         while self._config().realtime and skips(frame.captured_at, waiting=not self._inbox.empty):
             newer = self._inbox.take(0)
             if newer is None:  # it went past this thread
@@ -142,10 +142,10 @@ class Worker:
             frame = newer
         return frame
 
-    def stage(self, image: Image) -> Image:
+    def pin(self, image: Image) -> Image:
         """A captured frame, laid where the device reaches it soonest. For the capture thread: here it would cost frames."""
         engine = self._engine
-        return image if engine is None or self.bypass.active else engine.stage(image)
+        return image if engine is None or self.bypass.active else engine.pin(image)
 
     def _adopt(self) -> None:
         loaded = self._loader.loaded.take(0)
@@ -161,12 +161,12 @@ class Worker:
             return
         self._wanted, self._network = loaded.wanted, loaded.enhancer
         self.bypass.forget()
-        self._keeper.take(self._engine)
+        self._governor.take(self._engine)
         self._name(loaded.enhancer)
         self.state.device = loaded.device_label
         self._recovered()
 
-    def _engine_with(self, loaded: Loaded) -> Engine:
+    def _engine_with(self, loaded: LoadedModel) -> Engine:
         """The engine with the new network: the same one, with the faces that it follows, where the device is the same."""
         if self._engine is not None and self._engine.device == loaded.device:
             self._engine.use(loaded.enhancer, loaded.lighter)
@@ -187,9 +187,9 @@ class Worker:
             self._failed(error)
 
     def _pass_on(self, frame: Frame) -> None:
-        config, layout = self._config(), self.layout
+        config, pixel_format = self._config(), self.pixel_format
         begun = now()
-        done, reason = self._enhanced(frame, config, PixelFormat.BGR if config.overlay else layout)
+        done, reason = self._enhanced(frame, config, PixelFormat.BGR if config.overlay else pixel_format)
         picture: Picture = done.picture if done is not None and not reason else HostPicture(frame.image)
         busy_ms = 0.0
         if done is not None:
@@ -202,11 +202,11 @@ class Worker:
         self._meters.processed(sum(face.weight > 0 for face in faces))
         start = now()
         try:
-            shown, pixels = self._finished(picture, layout, overlay=config.overlay)
+            shown, pixels = self._finished(picture, pixel_format, overlay=config.overlay)
         except Exception as error:  # a picture that can't be had any more is no reason to leave its frame out
             reason = self.state.raw_reason = self._failed(error)
             picture = HostPicture(frame.image)
-            shown, pixels = self._finished(picture, layout, overlay=config.overlay)
+            shown, pixels = self._finished(picture, pixel_format, overlay=config.overlay)
         else:
             if done is not None:
                 self._recovered()
@@ -214,18 +214,18 @@ class Worker:
         frame.times_ms["convert"] = frame.times_ms.get("convert", 0.0) + (end - start) * 1e3
         image = shown.image() if shown.at_hand else None
         size = Size.of(frame.image)
-        out = Outgoing(size, pixels, layout, image, frame.number, frame.captured_at, end, not reason, frame.times_ms)
+        out = Outgoing(size, pixels, pixel_format, image, frame.number, frame.captured_at, end, not reason, frame.times_ms)
         self._hand_over(out, config)
         self._show(picture, frame, faces)
         self.bypass.end()
-        self._room.leave(begun, busy_ms)
-        if done is not None and self._engine is not None and self._keeper.worked(frame, begun, len(faces)):
+        self._duty_cycle.leave(begun, busy_ms)
+        if done is not None and self._engine is not None and self._governor.worked(frame, begun, len(faces)):
             self._name(self._engine.enhancer)
 
-    def _finished(self, picture: Picture, layout: PixelFormat, *, overlay: bool) -> tuple[Picture, Array]:
+    def _finished(self, picture: Picture, pixel_format: PixelFormat, *, overlay: bool) -> tuple[Picture, Array]:
         """The picture with all that viewers are to see, and its pixels as the sink takes them."""
         shown = HostPicture(self._with_overlay(picture.image())) if overlay else picture
-        return shown, shown.pixels(layout)
+        return shown, shown.pixels(pixel_format)
 
     def _show(self, picture: Picture, frame: Frame, faces: Sequence[Face]) -> None:
         """For the window. What would have to come from the device does so only when somebody has looked at the last one."""
@@ -247,18 +247,18 @@ class Worker:
     def _raw(self, frame: Frame) -> Outgoing:
         """A frame as it came, finished; for the sender's thread, while this one is stuck."""
         self.state.raw_reason = STUCK
-        picture, layout = HostPicture(frame.image), self.layout
-        shown, pixels = self._finished(picture, layout, overlay=self._config().overlay)
+        picture, pixel_format = HostPicture(frame.image), self.pixel_format
+        shown, pixels = self._finished(picture, pixel_format, overlay=self._config().overlay)
         self._show(picture, frame, [])
         size = Size.of(frame.image)
-        return Outgoing(size, pixels, layout, shown.image(), frame.number, frame.captured_at, now(), False, frame.times_ms)
+        return Outgoing(size, pixels, pixel_format, shown.image(), frame.number, frame.captured_at, now(), False, frame.times_ms)
 
     def _hand_over(self, outgoing: Outgoing, config: LiveConfig) -> None:
         if self.bypass.overtaken(outgoing.number):
             self._meters.dropped()
             return
         if config.realtime:
-            replaces = self._keeper.patience.replaces(outgoing.captured_at, waiting=not self._outbox.empty)
+            replaces = self._governor.backlog.replaces(outgoing.captured_at, waiting=not self._outbox.empty)
             if replaces and self._outbox.take(0) is not None:
                 self._meters.dropped()
             if self._outbox.put(outgoing) is not None:
@@ -268,8 +268,8 @@ class Worker:
             if self._outbox.put_when_free(outgoing, 0.1):
                 return
 
-    def _enhanced(self, frame: Frame, config: LiveConfig, layout: PixelFormat) -> tuple[Processed | None, str]:
-        """The engine's frame, asked for in `layout`, or why there is none: the sentence that the overlay shows meanwhile."""
+    def _enhanced(self, frame: Frame, config: LiveConfig, pixel_format: PixelFormat) -> tuple[FrameResult | None, str]:
+        """The engine's frame, asked for in `pixel_format`, or the sentence that says why there is none."""
         if not config.enhance:
             return None, "Enhancement is off."
         if self._resting():
@@ -282,9 +282,9 @@ class Worker:
             engine.new_scene()
         try:
             if config.mode is Mode.FULL:
-                done = engine.enhance_frame(frame.image, frame.captured_at, config.strength, layout)
+                done = engine.enhance_frame(frame.image, frame.captured_at, config.strength, pixel_format)
             else:
-                done = engine.enhance_faces(frame.image, frame.captured_at, config.strength, layout)
+                done = engine.enhance_faces(frame.image, frame.captured_at, config.strength, pixel_format)
         except Exception as error:  # the raw frame goes out whatever happens in there
             return None, self._failed(error)
         finally:
@@ -300,7 +300,7 @@ class Worker:
         while engine.notes:
             self._board.note(engine.notes.pop(0))
 
-    def _failed(self, error: Exception, wanted: Wanted | None = None) -> str:
+    def _failed(self, error: Exception, wanted: ModelRequest | None = None) -> str:
         """Says a failure once, not once a frame; what the device can't carry any more (`wanted`, or what runs) is given up."""
         wanted = wanted or self._wanted
         if wanted is not None and (step := self._loader.step_down(error, wanted)):
@@ -321,7 +321,7 @@ class Worker:
     def _let_go(self, error: Exception) -> None:
         """Until something else is loaded the raw frame goes out."""
         engine, self._engine, self._wanted, self._network, self._failing = self._engine, None, None, None, ""
-        self._keeper.let_go()
+        self._governor.let_go()
         if failure_of(error) is Failure.LOST:
             keep_for_ever(engine)
 

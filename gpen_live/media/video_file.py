@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 
-class FilmFile:
+class VideoFile:
     """A file for a muxer to write. It appends at once, and holds back what changes earlier bytes until all else is on the disk.
 
     At the end of a film muxers go back and change its head, after which its parts mean nothing without the index that comes next:

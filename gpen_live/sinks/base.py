@@ -10,8 +10,8 @@ from gpen_live.frame import Array, PixelFormat, Size
 class Sink(ABC):
     """Takes finished frames. One thread at a time opens, writes and closes it.
 
-    `label` names it for people, `wants` is the layout that passes through without another conversion. The 4:2:0 layouts have the
-    sides of `even`.
+    `label` names it for people, `wants` is the pixel format that passes through without another conversion. The 4:2:0
+    ones have the sides of `even`.
     """
 
     label: str
@@ -19,7 +19,7 @@ class Sink(ABC):
 
     @abstractmethod
     def send(self, pixels: Array) -> None:
-        """Takes one frame in the layout `wants`, of the size and at about the rate given at opening.
+        """Takes one frame in the pixel_format `wants`, of the size and at about the rate given at opening.
 
         Raises:
             SinkError: the device or file failed.

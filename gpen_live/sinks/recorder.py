@@ -12,7 +12,7 @@ import numpy as np
 
 from gpen_live.errors import SinkError, UsageError
 from gpen_live.frame import Array, PixelFormat, Size
-from gpen_live.media.video_file import FilmFile
+from gpen_live.media.video_file import VideoFile
 from gpen_live.sinks.base import Sink, even
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class RecorderSink(Sink):
 
         kind = _FORMATS[path.suffix.lower()]
         try:
-            self._file = FilmFile(path)
+            self._file = VideoFile(path)
         except OSError as error:
             raise self._failure(error) from error
         try:

@@ -43,9 +43,9 @@ class VirtualCameraSink(Sink):
         try:
             import pyvirtualcam
 
-            layout = pyvirtualcam.PixelFormat[self.wants.name]
+            pixel_format = pyvirtualcam.PixelFormat[self.wants.name]
             self._camera: pyvirtualcam.Camera | None = pyvirtualcam.Camera(
-                frame.width, frame.height, fps, fmt=layout, device=chosen
+                frame.width, frame.height, fps, fmt=pixel_format, device=chosen
             )
         except (RuntimeError, ValueError, OSError, ImportError) as error:
             raise explain(system, str(error), chosen) from error
@@ -60,7 +60,7 @@ class VirtualCameraSink(Sink):
             )
 
     def send(self, pixels: Array) -> None:
-        """Sends one frame in the layout `wants`, H*3/2 x W."""
+        """Sends one frame in the pixel_format `wants`, H*3/2 x W."""
         if self._camera is None:
             raise SinkError(f"{self.label} is already closed.", "Start the virtual camera again.")
         if self._claim is not None:
@@ -83,7 +83,7 @@ class VirtualCameraSink(Sink):
 
 
 def native_layout(system: str) -> PixelFormat:
-    """The layout that costs the backend least.
+    """The pixel_format that costs the backend least.
 
     OBS on Windows carries NV12. v4l2loopback carries any, and I420 is the one that all readers know; on macOS OBS carries UYVY,
     to which I420 is one step and NV12 two.

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
     from gpen_live.faces.detect import Detector
     from gpen_live.inference.autotune_cpu import Network
-    from gpen_live.live.models.loader import Loaded
+    from gpen_live.live.models.loader import LoadedModel
 
 _REMEDY = "It is a fault of the soak: wait."
 
 
-class Kind(str, Enum):
+class FaultKind(str, Enum):
     """What can happen; the values are what people read."""
 
     CAMERA_GONE = "camera gone and back"
@@ -65,13 +65,13 @@ class Fault:
         after: the kind that it always comes next to.
     """
 
-    kind: Kind
+    kind: FaultKind
     seconds: float
     limit_s: float
     pause: bool = False
     still: bool = False
     shortens: bool = True
-    after: Kind | None = None
+    after: FaultKind | None = None
 
     def lasts(self, haste: float) -> float:
         """Seconds, in a hurry; but what is gone or broken for a moment only may not be noticed."""
@@ -79,19 +79,19 @@ class Fault:
 
 
 FAULTS: Final = (
-    Fault(Kind.CAMERA_GONE, 3.0, 2.0, still=True, shortens=False),
-    Fault(Kind.CAMERA_HANGS, 0.0, 3.0, still=True),
-    Fault(Kind.GARBAGE, 0.5, 1.0, still=True),
-    Fault(Kind.OTHER_SIZE, 2.0, 1.0),
-    Fault(Kind.NETWORK_RAISES, 1.0, 2.0, shortens=False),
-    Fault(Kind.NETWORK_NAN, 1.0, 2.0, shortens=False),
-    Fault(Kind.NETWORK_SLOW, 5.0, 2.0),
-    Fault(Kind.SINK_GONE, 2.0, 3.0, pause=True, still=True),
-    Fault(Kind.SINK_SLOW, 1.0, 3.0, pause=True, still=True),
+    Fault(FaultKind.CAMERA_GONE, 3.0, 2.0, still=True, shortens=False),
+    Fault(FaultKind.CAMERA_HANGS, 0.0, 3.0, still=True),
+    Fault(FaultKind.GARBAGE, 0.5, 1.0, still=True),
+    Fault(FaultKind.OTHER_SIZE, 2.0, 1.0),
+    Fault(FaultKind.NETWORK_RAISES, 1.0, 2.0, shortens=False),
+    Fault(FaultKind.NETWORK_NAN, 1.0, 2.0, shortens=False),
+    Fault(FaultKind.NETWORK_SLOW, 5.0, 2.0),
+    Fault(FaultKind.SINK_GONE, 2.0, 3.0, pause=True, still=True),
+    Fault(FaultKind.SINK_SLOW, 1.0, 3.0, pause=True, still=True),
     # A network keeps what it prepared for whole frames until it is replaced: memory is comparable again after that.
-    Fault(Kind.OTHER_MODEL, 5.0, 60.0, after=Kind.OTHER_MODE),
-    Fault(Kind.OTHER_MODE, 2.0, 2.0),
-    Fault(Kind.OTHER_SETTINGS, 2.0, 2.0),
+    Fault(FaultKind.OTHER_MODEL, 5.0, 60.0, after=FaultKind.OTHER_MODE),
+    Fault(FaultKind.OTHER_MODE, 2.0, 2.0),
+    Fault(FaultKind.OTHER_SETTINGS, 2.0, 2.0),
 )
 HANG_S = 6.0  # then the driver gives up by itself
 _VIRTUAL_CAMERA, _CAMERA = "vcam", "camera:0"
@@ -112,15 +112,15 @@ class Faults:
         self.sink_gone = False
         self.hung_at = 0.0
         """When a camera began to hang."""
-        self._once: dict[Kind, float] = {}
+        self._once: dict[FaultKind, float] = {}
         self._poison: torch.Tensor | None = None
         self._nan = False
 
-    def once(self, kind: Kind, seconds: float) -> None:
+    def once(self, kind: FaultKind, seconds: float) -> None:
         """Holds up, for so long, whoever comes next to where `kind` happens."""
         self._once[kind] = seconds
 
-    def met(self, kind: Kind) -> float:
+    def met(self, kind: FaultKind) -> float:
         """Seconds to be held up for; 0 mostly."""
         return self._once.pop(kind, 0.0)
 
@@ -136,11 +136,11 @@ class Faults:
 
     def meet_network(self) -> None:
         """Where the network runs: slow, or raising."""
-        time.sleep(self.met(Kind.NETWORK_SLOW))
+        time.sleep(self.met(FaultKind.NETWORK_SLOW))
         if self.network_raises:
             raise RuntimeError("a fault of the soak")
 
-    def disturb(self, loaded: Loaded) -> Loaded:
+    def disturb(self, loaded: LoadedModel) -> LoadedModel:
         """A model whose network meets these faults."""
         loaded.enhancer.surround(lambda network: self._around(network, loaded.device))
         return dataclasses.replace(loaded, detector=cast("Detector", _DisturbedDetector(loaded.detector, self)))
@@ -194,7 +194,7 @@ class DisturbedDevice:
         self._garbage = _garbage()
 
     def read(self) -> tuple[bool, Any]:
-        hang_s = self._faults.met(Kind.CAMERA_HANGS)
+        hang_s = self._faults.met(FaultKind.CAMERA_HANGS)
         if hang_s:
             self._faults.hung_at = now()
             time.sleep(hang_s)
@@ -226,7 +226,7 @@ class DisturbedSink(Sink):
     def send(self, pixels: Array) -> None:
         if self._faults.sink_gone:
             raise SinkError(f"{self.label} is gone.", _REMEDY)
-        time.sleep(self._faults.met(Kind.SINK_SLOW))
+        time.sleep(self._faults.met(FaultKind.SINK_SLOW))
         self._sink.send(pixels)
         self._watch.sent(_brightness(pixels, self.wants), now())
 
@@ -274,9 +274,9 @@ def outside(faults: Faults, watch: Watch, *, source: str, sink: str) -> Outside:
     return Outside(open_source=open_disturbed_source, open_sink=open_disturbed_sink, handed_over=faults.disturb)
 
 
-def _brightness(pixels: Array, layout: PixelFormat) -> Array:
+def _brightness(pixels: Array, pixel_format: PixelFormat) -> Array:
     """H x W; of BGR its green, which is most of it."""
-    return pixels[:, :, 1] if layout is PixelFormat.BGR else pixels[: 2 * pixels.shape[0] // 3]
+    return pixels[:, :, 1] if pixel_format is PixelFormat.BGR else pixels[: 2 * pixels.shape[0] // 3]
 
 
 def _garbage() -> Iterator[Any]:

@@ -14,7 +14,7 @@ from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig, Mode, Resting
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.pipeline import LivePipeline
-from gpen_live.soak.faults import FAULTS, HANG_S, Fault, Faults, Kind, disguised, outside
+from gpen_live.soak.faults import FAULTS, HANG_S, Fault, FaultKind, Faults, disguised, outside
 from gpen_live.soak.machine import Machine
 from gpen_live.soak.results import Event, Latency, Sample, Soak
 from gpen_live.soak.schedule import Schedule
@@ -249,9 +249,15 @@ class Soaking:
         if self._watch.newest_captured_at <= running.over_at:
             return False
         kind = running.fault.kind
-        if kind is Kind.OTHER_MODEL and self._pipeline.snapshot().model_name != self._config.model:
+        if kind is FaultKind.OTHER_MODEL and self._pipeline.snapshot().model_name != self._config.model:
             return False
-        if kind in (Kind.NETWORK_RAISES, Kind.NETWORK_NAN, Kind.NETWORK_SLOW, Kind.OTHER_MODEL, Kind.OTHER_MODE):
+        if kind in (
+            FaultKind.NETWORK_RAISES,
+            FaultKind.NETWORK_NAN,
+            FaultKind.NETWORK_SLOW,
+            FaultKind.OTHER_MODEL,
+            FaultKind.OTHER_MODE,
+        ):
             return self._pipeline.meters.counts().enhanced > running.enhanced
         return True
 
@@ -259,29 +265,29 @@ class Soaking:
         """Brings a fault about, or ends it."""
         faults = self._faults
         match fault.kind:
-            case Kind.CAMERA_GONE:
+            case FaultKind.CAMERA_GONE:
                 faults.camera_gone = on
-            case Kind.CAMERA_HANGS if on:
-                faults.once(Kind.CAMERA_HANGS, HANG_S)
-            case Kind.GARBAGE:
+            case FaultKind.CAMERA_HANGS if on:
+                faults.once(FaultKind.CAMERA_HANGS, HANG_S)
+            case FaultKind.GARBAGE:
                 faults.garbage = on
-            case Kind.OTHER_SIZE:
+            case FaultKind.OTHER_SIZE:
                 faults.other_size = on
-            case Kind.NETWORK_RAISES:
+            case FaultKind.NETWORK_RAISES:
                 faults.network_raises = on
-            case Kind.NETWORK_NAN:
+            case FaultKind.NETWORK_NAN:
                 faults.network_nan = on
-            case Kind.NETWORK_SLOW | Kind.SINK_SLOW if on:
+            case FaultKind.NETWORK_SLOW | FaultKind.SINK_SLOW if on:
                 faults.once(fault.kind, fault.lasts(self._options.haste))
-            case Kind.SINK_GONE:
+            case FaultKind.SINK_GONE:
                 faults.sink_gone = on
-            case Kind.OTHER_MODEL:
+            case FaultKind.OTHER_MODEL:
                 usual = self._config.model
                 other = _OTHER.get(usual, "lite-256")
                 self._pipeline.change(model=other if on else usual, weights=None if on else self._config.weights)
-            case Kind.OTHER_MODE:
+            case FaultKind.OTHER_MODE:
                 self._pipeline.change(mode=Mode.FULL if on else self._config.mode)
-            case Kind.OTHER_SETTINGS:
+            case FaultKind.OTHER_SETTINGS:
                 changed = {"strength": 0.5, "overlay": True, "leave_room": 0.5}
                 usually = {name: getattr(self._config, name) for name in changed}
                 self._pipeline.change(**(changed if on else usually))

@@ -10,7 +10,7 @@ from gpen_live.sources.devices import list_cameras
 
 
 @dataclass(frozen=True)
-class Whereabouts:
+class CameraIdentity:
     """A camera that was opened as `spec`, its number and its name then, and the numbers of all cameras of that name.
 
     Where `numbers` is empty the system did not list it (a loopback device, for one), and only its number is known.
@@ -22,7 +22,7 @@ class Whereabouts:
     numbers: frozenset[int]
 
     @classmethod
-    def of(cls, spec: str, camera: CameraSource) -> Whereabouts:
+    def of(cls, spec: str, camera: CameraSource) -> CameraIdentity:
         """Of a camera that has just been opened."""
         return cls(spec, camera.index, camera.label, camera.namesakes)
 

@@ -22,7 +22,7 @@ from safetensors.torch import save
 from torch import Generator, Tensor, nn
 
 from gpen_live.inference.autotune_cpu import most_threads
-from gpen_live.inference.openvino.network import VinoNetwork
+from gpen_live.inference.openvino.network import OpenVinoNetwork
 from gpen_live.models.files import sha256
 from gpen_live.nets.lite import Lite
 from gpen_live.nets.quantised import BITS, Quantised, convolutions, pack_state, unpack_state
@@ -114,10 +114,10 @@ def rounded(network: Lite, ranges: dict[str, tuple[float, float]]) -> Quantised:
     return Quantised(copy.eval().requires_grad_(False), kept)
 
 
-def in_eight_bits(quantised: Quantised, size: int) -> VinoNetwork:
+def in_eight_bits(quantised: Quantised, size: int) -> OpenVinoNetwork:
     """The network as the product runs it on crops of `size`."""
     cores = most_threads()
-    return VinoNetwork(quantised.network, "int8", size=size, threads=cores, most_threads=cores, ranges=quantised.ranges)
+    return OpenVinoNetwork(quantised.network, "int8", size=size, threads=cores, most_threads=cores, ranges=quantised.ranges)
 
 
 @torch.no_grad()

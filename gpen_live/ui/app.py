@@ -27,7 +27,7 @@ from gpen_live.system.folders import config_dir
 from gpen_live.ui import icons
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.instance import Instance
-from gpen_live.ui.models import Registry
+from gpen_live.ui.models import ModelCatalogue
 from gpen_live.ui.theme import ThemeKeeper
 from gpen_live.ui.window import MainWindow
 
@@ -70,7 +70,7 @@ def run_app(
         return 0
     run = _Run(frames, seconds)
     controller = Controller(store, run.make_pipeline, config)
-    window = MainWindow(controller, Registry(), _list_cameras, theme)
+    window = MainWindow(controller, ModelCatalogue(), _list_cameras, theme)
 
     def begin() -> None:
         _log.info("window up %.2f s after the start of the process", _seconds_since_start())

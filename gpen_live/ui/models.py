@@ -37,7 +37,7 @@ class Catalogue(Protocol):
     def check(self, name: str, path: Path) -> None: ...
 
 
-class Registry:
+class ModelCatalogue:
     """The catalogue of `gpen_live.models`."""
 
     def models(self) -> Sequence[Model]:

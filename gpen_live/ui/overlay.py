@@ -171,8 +171,8 @@ class _Panel:
             self._text(painter, self._small, DARK.muted, describe_faces(snapshot.faces), _PAD, y, width, 16, right=True)
         y += 16
         said = [f"Raw: {snapshot.raw_reason}"] if snapshot.raw_reason else []
-        if snapshot.thrift.given_up:
-            said.append(f"To be in time: {snapshot.thrift.given_up}.")
+        if snapshot.quality.given_up:
+            said.append(f"To be in time: {snapshot.quality.given_up}.")
         for text in said:
             flags = int(Qt.TextFlag.TextWordWrap)
             box = QFontMetricsF(self._small).boundingRect(QRectF(_PAD, y + 6, width, 200), flags, text)

@@ -379,6 +379,6 @@ def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:
     if snapshot.raw_reason:
         return "warn", " · ".join([*words, snapshot.raw_reason.rstrip(".")])
     words += [f"{snapshot.model_name} on {device_name(snapshot.device)}", describe_faces(snapshot.faces)]
-    if snapshot.thrift.given_up:
-        return "warn", " · ".join([*words, f"to stay within {config.budget_ms:g} ms, {snapshot.thrift.given_up}"])
+    if snapshot.quality.given_up:
+        return "warn", " · ".join([*words, f"to stay within {config.budget_ms:g} ms, {snapshot.quality.given_up}"])
     return "good", " · ".join(words)

@@ -28,7 +28,7 @@ from gpen_live.bench.timing import Budget
 from gpen_live.bench.weights import weights_for
 from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import Engine
-from gpen_live.engine.result import HostPicture, Processed
+from gpen_live.engine.result import FrameResult, HostPicture
 from gpen_live.errors import GpenLiveError, SourceError, WeightsError
 from gpen_live.frame import Image, PixelFormat, Size
 from gpen_live.inference.enhancer import NetworkError, load_enhancer
@@ -64,7 +64,7 @@ class FakeEngine:
     def new_scene(self) -> None:
         self.count = 0
 
-    def enhance_faces(self, image: Image, at: float, strength: float, layout: PixelFormat = PixelFormat.BGR) -> Processed:
+    def enhance_faces(self, image: Image, at: float, strength: float, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
         self.begun, self.busy = self.begun + 1, True
         time.sleep(self.slow)
         self.busy = False
@@ -73,10 +73,10 @@ class FakeEngine:
         self.calls += 1
         self.count += 1
         reason = "" if self.count > self.coming else "A face is coming into view."
-        return Processed(HostPicture(image), raw_reason=reason, times_ms={"detect": 1.0, "network": 2.0})
+        return FrameResult(HostPicture(image), raw_reason=reason, times_ms={"detect": 1.0, "network": 2.0})
 
-    def enhance_frame(self, image: Image, at: float, strength: float, layout: PixelFormat = PixelFormat.BGR) -> Processed:
-        return Processed(HostPicture(image), times_ms={"network": 3.0})
+    def enhance_frame(self, image: Image, at: float, strength: float, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
+        return FrameResult(HostPicture(image), times_ms={"network": 3.0})
 
 
 @pytest.fixture

@@ -64,14 +64,14 @@ def test_a_clock_that_stands_still_does_no_harm() -> None:
 def test_identity_stays_with_the_face() -> None:
     tracker = Tracker()
     left, right = landmarks(50, 100, 200), landmarks(700, 100, 260)
-    first = {f.identity: f.landmarks[0, 0] for f in tracker.update([seen(left), seen(right)], 0.0)}
+    first = {f.track_id: f.landmarks[0, 0] for f in tracker.update([seen(left), seen(right)], 0.0)}
     for i in range(1, 60):
         shift = [4.0 * i, 0]
         order = [seen(left + shift), seen(right - shift)][:: 1 if i % 2 else -1]
         faces = tracker.update(order, i * STEP)
-    assert {face.identity for face in faces} == set(first)
+    assert {face.track_id for face in faces} == set(first)
     by_side = sorted(faces, key=lambda face: face.landmarks[0, 0])
-    assert first[by_side[0].identity] < first[by_side[1].identity]
+    assert first[by_side[0].track_id] < first[by_side[1].track_id]
 
 
 def test_largest_first_and_at_most_four() -> None:

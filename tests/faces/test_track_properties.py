@@ -41,10 +41,10 @@ def test_whatever_is_detected_the_faces_are_few_distinct_ordered_and_usable(
         at += step
         faces = tracker.update(found * 2 if doubled else found, at)
         assert len(faces) <= MAX_FACES
-        identities = {face.identity for face in faces}
-        assert len(identities) == len(faces)
-        assert all(identity <= newest + 2 * len(found) for identity in identities), "they are counted, and never jump"
-        newest = max([newest, *identities])
+        track_ids = {face.track_id for face in faces}
+        assert len(track_ids) == len(faces)
+        assert all(track_id <= newest + 2 * len(found) for track_id in track_ids), "they are counted, and never jump"
+        newest = max([newest, *track_ids])
         sizes = [face.size for face in faces]
         assert sizes == sorted(sizes, reverse=True)
         for face in faces:
@@ -60,7 +60,7 @@ def test_nonsense_does_not_disturb_a_face_that_is_there(nonsense: list[Detection
     for i in range(20):
         tracker.update([face], i / 30)
     faces = tracker.update([*nonsense, face, *nonsense], 20 / 30)
-    assert 0 in {each.identity for each in faces}
-    kept = next(each for each in faces if each.identity == 0)
+    assert 0 in {each.track_id for each in faces}
+    kept = next(each for each in faces if each.track_id == 0)
     assert kept.weight == 1.0
     assert np.allclose(kept.landmarks, face.landmarks)

@@ -17,7 +17,7 @@ from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Array, Image, Size
 from gpen_live.inference.enhancer import Enhancer
-from gpen_live.live.models.loader import Loaded, Wanted
+from gpen_live.live.models.loader import LoadedModel, ModelRequest
 from gpen_live.live.pipeline import LivePipeline, Outside
 from gpen_live.live.status.snapshot import Health
 from gpen_live.models.registry import get
@@ -157,7 +157,7 @@ class World:
         self.sink = FakeSink()
         self.network = Network()
         self.device_label = "cpu (fake)"
-        self.loads: list[Wanted] = []
+        self.loads: list[ModelRequest] = []
         self.load_faults: list[Exception] = []
 
     @property
@@ -170,11 +170,11 @@ class World:
     def _open_sink(self, spec: str, **_: object) -> Sink:
         return self.sink
 
-    def _load(self, wanted: Wanted) -> Loaded:
+    def _load(self, wanted: ModelRequest) -> LoadedModel:
         self.loads.append(wanted)
         if self.load_faults:
             raise self.load_faults.pop(0)
-        return Loaded(wanted, CPU, self.device_label, Known(CPU), Enhancer(self.network, get(wanted.model), CPU))
+        return LoadedModel(wanted, CPU, self.device_label, Known(CPU), Enhancer(self.network, get(wanted.model), CPU))
 
     def numbers(self) -> list[int]:
         """Of the frames that went out, in turn."""

@@ -15,7 +15,7 @@ from gpen_live.frame import Array, PixelFormat, Size
 from gpen_live.inference.device import describe_device
 from gpen_live.inference.enhancer import Enhancer
 from gpen_live.live.config import LiveConfig, Mode
-from gpen_live.live.models.loader import Loaded, Wanted
+from gpen_live.live.models.loader import LoadedModel, ModelRequest
 from gpen_live.live.pipeline import LivePipeline, Outside
 from gpen_live.models.registry import get
 from gpen_live.sinks.base import Sink
@@ -39,10 +39,10 @@ class Nowhere(Sink):
         pass
 
 
-def load(wanted: Wanted) -> Loaded:
+def load(wanted: ModelRequest) -> LoadedModel:
     device = CPU if wanted.device == "cpu" else CARD
     enhancer = Enhancer(Network(), get(wanted.model), device)
-    return Loaded(wanted, device, describe_device(device), Known(device), enhancer)
+    return LoadedModel(wanted, device, describe_device(device), Known(device), enhancer)
 
 
 def open_source(spec: str, **_: object) -> Source:

@@ -15,8 +15,8 @@ from gpen_live.errors import DeviceError, WeightsError
 from gpen_live.inference.enhancer import NetworkError
 from gpen_live.inference.failures import Failure, failure_of
 from gpen_live.live import worker
-from gpen_live.live.models.loader import Loaded
-from gpen_live.live.models.stepdown import Wanted, step_down
+from gpen_live.live.models.loader import LoadedModel
+from gpen_live.live.models.stepdown import ModelRequest, step_down
 from gpen_live.live.status.snapshot import Health
 from gpen_live.models.registry import ModelSpec
 from tests.faults.conftest import Start
@@ -63,7 +63,7 @@ def test_down_the_ladder() -> None:
             raise WeightsError("It was never downloaded.")
         return Path(spec.filename)
 
-    wanted, path = Wanted("gpen-2048", Path("own.pth"), "cuda:1"), []
+    wanted, path = ModelRequest("gpen-2048", Path("own.pth"), "cuda:1"), []
     while (step := step_down(full(), wanted, here)) is not None:
         assert step.again
         assert wanted.model in step.reason
@@ -74,11 +74,11 @@ def test_down_the_ladder() -> None:
         *(("gpen-1024", "cuda:1"), ("gpen-256", "cuda:1"), ("lite-512", "cuda:1"), ("lite-256", "cuda:1")),
         ("lite-256", "cpu"),
     ]
-    down = step_down(lost(), Wanted("gpen-2048", None, "auto"), here)
+    down = step_down(lost(), ModelRequest("gpen-2048", None, "auto"), here)
     assert down is not None
     assert (down.wanted.model, down.wanted.device, down.again) == ("lite-256", "cpu", False)
     assert step_down(lost(), down.wanted, here) is None
-    assert step_down(ValueError("no"), Wanted("gpen-2048", None, "auto"), here) is None
+    assert step_down(ValueError("no"), ModelRequest("gpen-2048", None, "auto"), here) is None
 
 
 def failing_once(network: Network, error: Exception) -> None:
@@ -101,7 +101,7 @@ def test_a_network_that_was_given_up_has_left_its_memory_when_the_next_one_is_lo
     large = weakref.ref(world.network)
     outside = world.outside
 
-    def load(wanted: Wanted) -> Loaded:
+    def load(wanted: ModelRequest) -> LoadedModel:
         alive.append(large() is not None)
         assert outside.load is not None
         return outside.load(wanted)

@@ -14,8 +14,8 @@ import torch
 from gpen_live.frame import Frame
 from gpen_live.inference.enhancer import Enhancer
 from gpen_live.live.bypass import STUCK, Bypass
-from gpen_live.live.models.loader import Loaded
-from gpen_live.live.models.stepdown import Wanted
+from gpen_live.live.models.loader import LoadedModel
+from gpen_live.live.models.stepdown import ModelRequest
 from gpen_live.live.slot import Slot
 from gpen_live.live.status.snapshot import Health
 from gpen_live.models.registry import get
@@ -55,17 +55,17 @@ def test_a_network_that_fails_leaves_the_raw_frame(what: str, start: Start) -> N
 
 
 def test_when_its_stand_ins_come_nothing_starts_over(start: Start) -> None:
-    world, loads = World(), list[Loaded]()
+    world, loads = World(), list[LoadedModel]()
     outside = world.outside
 
-    def load(wanted: Wanted) -> Loaded:
+    def load(wanted: ModelRequest) -> LoadedModel:
         assert outside.load is not None
         loads.append(outside.load(wanted))
         return loads[-1]
 
     pipeline = start(dataclasses.replace(outside, load=load))
     wait_for(world.is_enhanced)
-    engine, budget = pipeline._worker._engine, pipeline._keeper._budget
+    engine, budget = pipeline._worker._engine, pipeline._governor._budget
     assert engine is not None
     world.network.fault = fails
     wait_for(lambda: pipeline.snapshot().model.health is Health.WARNING)
@@ -75,7 +75,7 @@ def test_when_its_stand_ins_come_nothing_starts_over(start: Start) -> None:
     wait_for(lambda: engine.lighter == (stand_in,))
     goes_on(world.sink, 10)
     assert pipeline._worker._engine is engine
-    assert pipeline._keeper._budget is budget, "what was learnt of the load holds"
+    assert pipeline._governor._budget is budget, "what was learnt of the load holds"
     assert pipeline.snapshot().model.health is Health.WARNING, "it still fails"
     assert len(pipeline.board.notes()) == before
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gpen_live.engine.effort import Effort
-from gpen_live.engine.result import HostPicture, Processed
+from gpen_live.engine.result import FrameResult, HostPicture
 from gpen_live.errors import SinkError, SourceError
 from gpen_live.frame import Array, Image, PixelFormat, Size
 from gpen_live.live import bypass, capture, sender, worker
@@ -81,21 +81,21 @@ class FakeSink(Sink):
 
 
 class FarPicture:
-    """A picture on a device: its pixels in one layout are here, the rest must be fetched, which is counted."""
+    """A picture on a device: its pixels in one pixel_format are here, the rest must be fetched, which is counted."""
 
     at_hand = False
     fetched = 0
 
-    def __init__(self, bgr: Image, layout: PixelFormat) -> None:
-        self._bgr, self._layout = bgr, layout
+    def __init__(self, bgr: Image, pixel_format: PixelFormat) -> None:
+        self._bgr, self._pixel_format = bgr, pixel_format
 
     def image(self) -> Image:
         FarPicture.fetched += 1
         return self._bgr
 
-    def pixels(self, layout: PixelFormat) -> Array:
-        assert layout is self._layout, "the engine was told another one"
-        return convert(self._bgr, layout)
+    def pixels(self, pixel_format: PixelFormat) -> Array:
+        assert pixel_format is self._pixel_format, "the engine was told another one"
+        return convert(self._bgr, pixel_format)
 
 
 class FakeEngine:
@@ -117,7 +117,7 @@ class FakeEngine:
         self.in_between = True
         self.enhancer = SimpleNamespace(spec=SimpleNamespace(name=model), precision="fp32")
 
-    def stage(self, image: Image) -> Image:
+    def pin(self, image: Image) -> Image:
         if self.stage_error is not None:
             raise self.stage_error
         self.staged += 1
@@ -126,18 +126,18 @@ class FakeEngine:
     def new_scene(self) -> None:
         self.scenes += 1
 
-    def enhance_faces(self, image: Image, at: float, strength: float, layout: PixelFormat = PixelFormat.BGR) -> Processed:
+    def enhance_faces(self, image: Image, at: float, strength: float, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
         time.sleep(self.slow)
         if self.fail is not None:
             raise self.fail
         out = image.copy()
         out[1:] += 100
         if self.far:
-            return Processed(FarPicture(out, layout), times_ms={"network": 1.0, "convert": 5.0}, busy_ms=self.busy_ms)
-        return Processed(HostPicture(out), times_ms={"network": 1.0}, busy_ms=self.busy_ms)
+            return FrameResult(FarPicture(out, pixel_format), times_ms={"network": 1.0, "convert": 5.0}, busy_ms=self.busy_ms)
+        return FrameResult(HostPicture(out), times_ms={"network": 1.0}, busy_ms=self.busy_ms)
 
-    def enhance_frame(self, image: Image, at: float, strength: float, layout: PixelFormat = PixelFormat.BGR) -> Processed:
-        return Processed(HostPicture(np.full_like(image, 222)), times_ms={"network": 1.0}, busy_ms=self.busy_ms)
+    def enhance_frame(self, image: Image, at: float, strength: float, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
+        return FrameResult(HostPicture(np.full_like(image, 222)), times_ms={"network": 1.0}, busy_ms=self.busy_ms)
 
 
 class World:
@@ -184,7 +184,7 @@ class World:
             raise found
         return found
 
-    def _load(self, wanted: loader.Wanted) -> object:
+    def _load(self, wanted: loader.ModelRequest) -> object:
         time.sleep(self.load_s)
         self.loads.append(wanted.model)
         if self.load_error is not None:

@@ -38,7 +38,7 @@ def views(image: Array) -> list[Array]:
     st.integers(1, 50),
     st.sampled_from(list(PixelFormat)),
 )
-def test_an_array_is_a_picture_or_a_plain_error(image: Array, width: int, height: int, layout: PixelFormat) -> None:
+def test_an_array_is_a_picture_or_a_plain_error(image: Array, width: int, height: int, pixel_format: PixelFormat) -> None:
     size = Size(width, height)
     for view in views(image):
         try:
@@ -50,9 +50,9 @@ def test_an_array_is_a_picture_or_a_plain_error(image: Array, width: int, height
         assert fitted.shape == (height, width, 3)
         assert fitted.dtype == np.uint8
         assert fitted.flags.c_contiguous
-        pixels = convert(fitted, layout)
+        pixels = convert(fitted, pixel_format)
         assert pixels.dtype == np.uint8
-        assert restore(pixels, layout, size).shape == fitted.shape
+        assert restore(pixels, pixel_format, size).shape == fitted.shape
 
 
 @pytest.mark.parametrize("shape", [(1, 40_000, 3), (40_000, 1, 3), (2, 70_000), (1, 1), (1, 1, 4)])

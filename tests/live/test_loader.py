@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from gpen_live.live.models.loader import Loaded, Loader, Wanted
-from gpen_live.live.status.board import Board
+from gpen_live.live.models.loader import LoadedModel, Loader, ModelRequest
+from gpen_live.live.status.board import StatusBoard
 from tests.live.fakes import wait_for
 
 
@@ -30,11 +30,11 @@ def test_what_may_stand_in_comes_once_the_network_is_there(monkeypatch: pytest.M
 
     monkeypatch.setattr(room, "load_enhancer", load)
     stop, ready = threading.Event(), threading.Event()
-    loader = Loader(Board(), stop, ready)
+    loader = Loader(StatusBoard(), stop, ready)
     thread = threading.Thread(target=loader.run)
     thread.start()
     try:
-        loader.ask(Wanted("lite-512", None, "cpu"))
+        loader.ask(ModelRequest("lite-512", None, "cpu"))
         first = loader.loaded.take(120)
         assert first is not None
         assert first.lighter == ()
@@ -44,7 +44,7 @@ def test_what_may_stand_in_comes_once_the_network_is_there(monkeypatch: pytest.M
         assert again is not None
         assert again.enhancer is first.enhancer
         assert [one.spec.name for one in again.lighter] == ["lite-256"]
-        loader.ask(Wanted("lite-256", None, "cpu"))
+        loader.ask(ModelRequest("lite-256", None, "cpu"))
         assert (other := loader.loaded.take(120)) is not None
         assert other.enhancer.spec.name == "lite-256"
         wait_for(ready.is_set)
@@ -67,7 +67,7 @@ class Shelf:
         import gpen_live.inference.enhancer as room
 
         self.names: list[str] = []
-        self.board, self.stop = Board(), threading.Event()
+        self.board, self.stop = StatusBoard(), threading.Event()
         monkeypatch.setattr(room, "load_enhancer", self._enhancer)
         monkeypatch.setattr(engine_room, "load_detector", lambda device: None)
         self.fault: Exception | None = None
@@ -84,11 +84,11 @@ class Shelf:
 
     def running(self, name: str) -> None:
         """Asks for a model and waits until it is there with its stand-ins, which nobody takes up."""
-        self.loader.ask(Wanted(name, None, "cpu"))
+        self.loader.ask(ModelRequest(name, None, "cpu"))
         wait_for(lambda: self.waiting is not None and self.waiting.lighter, 120)
 
     @property
-    def waiting(self) -> Loaded | None:
+    def waiting(self) -> LoadedModel | None:
         return next(iter(self.loader.loaded._items), None)
 
 
@@ -103,7 +103,7 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
 @pytest.mark.parametrize("words", ["CUDA out of memory", "CUDA error: unspecified launch failure"])
 def test_stand_ins_of_what_was_given_up_are_not_taken_up(shelf: Shelf, words: str) -> None:
     shelf.running("lite-512")
-    assert shelf.loader.step_down(RuntimeError(words), Wanted("lite-512", None, "cuda"))
+    assert shelf.loader.step_down(RuntimeError(words), ModelRequest("lite-512", None, "cuda"))
     assert shelf.loader.loaded.take(0) is None, "the network that failed would run again"
 
 
@@ -111,17 +111,17 @@ def test_what_stands_in_on_a_lost_device_is_not_freed(shelf: Shelf) -> None:
     shelf.running("lite-512")
     assert shelf.waiting is not None
     waiting = weakref.ref(shelf.waiting.lighter[0])
-    shelf.loader.step_down(RuntimeError("CUDA error: unspecified launch failure"), Wanted("lite-512", None, "cuda"))
+    shelf.loader.step_down(RuntimeError("CUDA error: unspecified launch failure"), ModelRequest("lite-512", None, "cuda"))
     gc.collect()
     assert waiting() is not None
 
 
 def test_nothing_stands_by_where_memory_ran_out(shelf: Shelf) -> None:
     shelf.fault = MemoryError()
-    shelf.loader.ask(Wanted("gpen-512", None, "cpu"))
+    shelf.loader.ask(ModelRequest("gpen-512", None, "cpu"))
     loaded = shelf.loader.loaded.take(120)
     assert loaded is not None
     assert loaded.enhancer.spec.name == "lite-512"
-    shelf.loader.ask(Wanted("lite-256", None, "cpu"))  # when its turn comes, all about the one before is done
+    shelf.loader.ask(ModelRequest("lite-256", None, "cpu"))  # when its turn comes, all about the one before is done
     wait_for(lambda: shelf.names[-1] == "lite-256" and not shelf.loader.loaded.empty, 120)
     assert shelf.names == ["lite-512", "lite-256"]

@@ -88,7 +88,7 @@ def test_what_lies_in_the_heap_unused_goes_back_to_the_system_now_and_then(
 def test_what_was_loaded_is_used_as_it_is_handed_over(world: World, running: list[LivePipeline]) -> None:
     seen: list[str] = []
 
-    def handed_over(loaded: loader.Loaded) -> loader.Loaded:
+    def handed_over(loaded: loader.LoadedModel) -> loader.LoadedModel:
         seen.append(loaded.wanted.model)
         return loaded
 
@@ -441,9 +441,11 @@ def test_the_output_has_the_size_that_was_asked_for(world: World, running: list[
     assert world.sink.sent[0].shape == (96, 128, 3)
 
 
-@pytest.mark.parametrize("layout", [PixelFormat.I420, PixelFormat.NV12])
-def test_frames_arrive_in_the_layout_that_the_sink_wants(world: World, running: list[LivePipeline], layout: PixelFormat) -> None:
-    world.sinks["none"] = FakeSink(wants=layout)
+@pytest.mark.parametrize("pixel_format", [PixelFormat.I420, PixelFormat.NV12])
+def test_frames_arrive_in_the_layout_that_the_sink_wants(
+    world: World, running: list[LivePipeline], pixel_format: PixelFormat
+) -> None:
+    world.sinks["none"] = FakeSink(wants=pixel_format)
     pipeline = start(running, max_frames=5, wait_for_model=True)
     wait_for(lambda: pipeline.finished)
     assert {frame.shape for frame in world.sink.sent} == {(72, 64)}
@@ -615,7 +617,7 @@ def test_the_end_during_a_fitting_is_no_failure(
 ) -> None:
     fitting = threading.Event()
 
-    def load(self: loader.Loader, wanted: loader.Wanted) -> loader.Loaded:
+    def load(self: loader.Loader, wanted: loader.ModelRequest) -> loader.LoadedModel:
         while True:
             fitting.set()
             self._fitting(wanted, 0.4)
@@ -636,10 +638,10 @@ def test_a_finished_picture_that_can_not_be_had_any_more_leaves_the_raw_one(
     lost = [True]
     plain = FarPicture.pixels
 
-    def pixels(self: FarPicture, layout: PixelFormat) -> object:
+    def pixels(self: FarPicture, pixel_format: PixelFormat) -> object:
         if lost[0]:
             raise RuntimeError("the device is lost")
-        return plain(self, layout)
+        return plain(self, pixel_format)
 
     monkeypatch.setattr(FarPicture, "pixels", pixels)
     world.engine.far = True
@@ -657,18 +659,18 @@ def test_a_finished_picture_that_can_not_be_had_any_more_leaves_the_raw_one(
 def test_under_load_less_is_done_which_is_said_and_taken_back_without_a_budget(world: World, running: list[LivePipeline]) -> None:
     world.engine.slow = 0.06
     pipeline = start(running, LiveConfig(fps=50.0), wait_for_model=True)
-    wait_for(lambda: pipeline.snapshot().thrift.level > 0)
-    thrift = pipeline.snapshot().thrift
-    assert "faces are searched for in every" in thrift.given_up
+    wait_for(lambda: pipeline.snapshot().quality.level > 0)
+    quality = pipeline.snapshot().quality
+    assert "faces are searched for in every" in quality.given_up
     assert world.engine.effort.detect_every > 1
-    assert thrift.steps_down > 0
-    wait_for(lambda: pipeline.snapshot().thrift.full_share < 1)
+    assert quality.steps_down > 0
+    wait_for(lambda: pipeline.snapshot().quality.full_share < 1)
     report = pipeline.report()
     assert any(str(note).startswith("To stay within 100 ms") for note in cast(list[str], report["notes"]))
-    assert cast(dict[str, object], report["budget"])["given_up"] == pipeline.snapshot().thrift.given_up
+    assert cast(dict[str, object], report["budget"])["given_up"] == pipeline.snapshot().quality.given_up
     pipeline.change(budget_ms=0.0)
     wait_for(lambda: world.engine.effort == Effort())
-    wait_for(lambda: pipeline.snapshot().thrift.given_up == "")
+    wait_for(lambda: pipeline.snapshot().quality.given_up == "")
 
 
 def test_as_fast_as_possible_gives_nothing_up(world: World, running: list[LivePipeline]) -> None:

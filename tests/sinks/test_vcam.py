@@ -28,7 +28,7 @@ class Backend(pyvirtualcam.Backend):  # type: ignore[misc]  # a library without 
     def __init__(self, *, width: int, height: int, fps: float, fourcc: int, device: str | None, **_: Any) -> None:
         self.size = Size(width, height)
         self.fps = fps
-        self.layout = decode_fourcc(fourcc)
+        self.pixel_format = decode_fourcc(fourcc)
         self.name = device or "OBS Virtual Camera"
         self.sent: list[Array] = []
         self.closed = 0
@@ -101,7 +101,7 @@ def test_frames_pass_through_as_they_are(system: str, wants: PixelFormat, fourcc
     on(monkeypatch, system, some=Backend)
     sink = vcam()
     (backend,) = Backend.opened
-    assert (sink.wants, backend.layout, backend.size, backend.fps) == (wants, fourcc, Size(64, 48), 29.97)
+    assert (sink.wants, backend.pixel_format, backend.size, backend.fps) == (wants, fourcc, Size(64, 48), 29.97)
     assert sink.label == "OBS Virtual Camera"
     pixels = np.random.default_rng(0).integers(0, 255, (72, 64), np.uint8)
     sink.send(pixels)

@@ -15,12 +15,12 @@ from gpen_live.faces.detect import Detector
 from gpen_live.frame import Image, Size
 from gpen_live.inference.device import describe_device
 from gpen_live.inference.enhancer import NetworkError, load_enhancer
-from gpen_live.live.models.loader import Loaded, Wanted
+from gpen_live.live.models.loader import LoadedModel, ModelRequest
 from gpen_live.live.pacing.clock import now
 from gpen_live.media.fit import fit
 from gpen_live.sinks.null import NullSink
 from gpen_live.soak import stamp
-from gpen_live.soak.faults import DisturbedDevice, DisturbedSink, Faults, Kind, _DisturbedDetector, disguised, outside
+from gpen_live.soak.faults import DisturbedDevice, DisturbedSink, FaultKind, Faults, _DisturbedDetector, disguised, outside
 from gpen_live.soak.watch import Watch
 from gpen_live.sources.base import Source
 from gpen_live.sources.camera import CameraSource
@@ -70,12 +70,12 @@ def test_a_camera_that_is_gone_gives_nothing_and_comes_back(device: DisturbedDev
 
 
 def test_a_camera_hangs_once(device: DisturbedDevice, faults: Faults) -> None:
-    faults.once(Kind.CAMERA_HANGS, 0.1)
+    faults.once(FaultKind.CAMERA_HANGS, 0.1)
     start = now()
     picture(device)
     assert now() - start >= 0.1
     assert faults.hung_at >= start
-    assert faults.met(Kind.CAMERA_HANGS) == 0
+    assert faults.met(FaultKind.CAMERA_HANGS) == 0
 
 
 def test_garbage_is_what_nobody_can_make_a_picture_of(device: DisturbedDevice, faults: Faults) -> None:
@@ -129,7 +129,7 @@ def test_an_output_that_is_gone_or_slow(faults: Faults) -> None:
     with pytest.raises(SinkError, match="gone"):
         sink.send(image)
     faults.sink_gone = False
-    faults.once(Kind.SINK_SLOW, 0.05)
+    faults.once(FaultKind.SINK_SLOW, 0.05)
     start = now()
     sink.send(image)
     assert now() - start >= 0.05
@@ -138,7 +138,9 @@ def test_an_output_that_is_gone_or_slow(faults: Faults) -> None:
 
 def test_a_disturbed_network_raises_gives_nan_and_works_again(faults: Faults) -> None:
     enhancer = load_enhancer("lite-256", None, CPU)
-    loaded = faults.disturb(Loaded(Wanted("lite-256", None, "cpu"), CPU, describe_device(CPU), load_detector(CPU), enhancer))
+    loaded = faults.disturb(
+        LoadedModel(ModelRequest("lite-256", None, "cpu"), CPU, describe_device(CPU), load_detector(CPU), enhancer)
+    )
     crop = torch.zeros(1, 3, 256, 256)
     with torch.inference_mode():
         before = loaded.enhancer(crop)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gpen_live.soak.faults import FAULTS, Kind
+from gpen_live.soak.faults import FAULTS, FaultKind
 from gpen_live.soak.schedule import Schedule
 
 
-def drawn(seed: int, count: int, haste: float = 1.0) -> list[tuple[float, Kind]]:
+def drawn(seed: int, count: int, haste: float = 1.0) -> list[tuple[float, FaultKind]]:
     schedule = Schedule(seed, 60, haste)
     return [(gap_s, fault.kind) for gap_s, fault in (schedule.next() for _ in range(count))]
 
@@ -16,15 +16,15 @@ def drawn(seed: int, count: int, haste: float = 1.0) -> list[tuple[float, Kind]]
 def test_each_happens_once_before_any_happens_again() -> None:
     kinds = [kind for _, kind in drawn(3, 3 * len(FAULTS))]
     for start in range(0, len(kinds), len(FAULTS)):
-        assert set(kinds[start : start + len(FAULTS)]) == set(Kind)
+        assert set(kinds[start : start + len(FAULTS)]) == set(FaultKind)
 
 
 def test_the_model_changes_next_after_the_mode_wherever_that_is() -> None:
     places = set()
     for seed in range(20):
         kinds = [kind for _, kind in drawn(seed, len(FAULTS))]
-        place = kinds.index(Kind.OTHER_MODE)
-        assert kinds[place + 1] is Kind.OTHER_MODEL
+        place = kinds.index(FaultKind.OTHER_MODE)
+        assert kinds[place + 1] is FaultKind.OTHER_MODEL
         places.add(place)
     assert len(places) > 5
 

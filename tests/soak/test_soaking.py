@@ -9,7 +9,7 @@ import pytest
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Size
 from gpen_live.soak import run
-from gpen_live.soak.faults import FAULTS, Kind
+from gpen_live.soak.faults import FAULTS, FaultKind
 from gpen_live.soak.results import Soak
 from gpen_live.soak.run import Options, Soaking
 
@@ -28,7 +28,7 @@ def soaked() -> Soak:
 
 
 def test_each_fault_happened_once_and_was_got_over(soaked: Soak) -> None:
-    assert sorted(one.kind for one in soaked.events[: len(Kind)]) == sorted(kind.value for kind in Kind)
+    assert sorted(one.kind for one in soaked.events[: len(FaultKind)]) == sorted(kind.value for kind in FaultKind)
     assert all(one.back_s is not None for one in soaked.events)
     assert soaked.trouble == ""
 

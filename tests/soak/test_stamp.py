@@ -23,9 +23,9 @@ def picture(size: Size, number: int) -> Image:
 
 
 @given(st.integers(0, stamp.NUMBERS - 1), st.sampled_from(SIZES), st.sampled_from(PixelFormat))
-def test_every_number_is_read_again_in_every_layout(number: int, size: Size, layout: PixelFormat) -> None:
-    pixels = convert(picture(size, number), layout)
-    assert stamp.read(_brightness(pixels, layout)) == number
+def test_every_number_is_read_again_in_every_layout(number: int, size: Size, pixel_format: PixelFormat) -> None:
+    pixels = convert(picture(size, number), pixel_format)
+    assert stamp.read(_brightness(pixels, pixel_format)) == number
 
 
 @pytest.mark.parametrize("size", SIZES[1:])

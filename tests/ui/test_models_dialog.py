@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from gpen_live.models.registry import enhancers
 from gpen_live.ui.controller import Controller
-from gpen_live.ui.models import Registry
+from gpen_live.ui.models import ModelCatalogue
 from gpen_live.ui.models_dialog import ModelsDialog, describe_bytes
 from tests.ui.fakes import FakeCatalogue, FakePipeline
 
@@ -138,9 +138,9 @@ def test_the_real_registry_fits_the_dialog(
     qtbot: QtBot, controller: Controller, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GPEN_LIVE_HOME", str(tmp_path))
-    models = Registry().models()
+    models = ModelCatalogue().models()
     assert [model.name for model in models] == [spec.name for spec in enhancers()]
-    dialog = ModelsDialog(controller, Registry())
+    dialog = ModelsDialog(controller, ModelCatalogue())
     qtbot.addWidget(dialog)
     dialog.ask_for("gpen-2048")
     assert dialog.showing_licence()
@@ -155,7 +155,7 @@ def test_lengths_as_people_write_them(count: int, text: str) -> None:
 def test_a_missing_own_file_is_refused_by_the_real_catalogue(
     controller: Controller, qtbot: QtBot, tmp_path: Path, make_controller: Callable[..., Controller]
 ) -> None:
-    dialog = ModelsDialog(controller, Registry())
+    dialog = ModelsDialog(controller, ModelCatalogue())
     qtbot.addWidget(dialog)
     dialog.try_file("gpen-256", tmp_path / "gone.pth")
     qtbot.waitUntil(lambda: "does not exist" in dialog.rows["gpen-256"].state.text(), timeout=60_000)

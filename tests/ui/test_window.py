@@ -19,7 +19,7 @@ from pytestqt.qtbot import QtBot
 from gpen_live.errors import DeviceError
 from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig, Mode, Resting
-from gpen_live.live.status.snapshot import Health, PartStatus, Quantiles, Rates, Snapshot, Thrift
+from gpen_live.live.status.snapshot import Health, PartStatus, QualityState, Quantiles, Rates, Snapshot
 from gpen_live.settings import Settings, SettingsStore, WindowGeometry
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.help import ObsSheet, ShortcutsSheet, obs_command, obs_note, obs_steps
@@ -587,7 +587,7 @@ def test_the_state_in_one_line() -> None:
     config = LiveConfig()
     assert state_line(RUNNING, config) == ("good", "Demo camera · 640 × 360 · lite-256 on CPU · 1 face")
     assert state_line(replace(RUNNING, raw_reason="No face in view."), config)[0] == "warn"
-    colour, line = state_line(replace(RUNNING, thrift=Thrift(1, "less is done")), replace(config, budget_ms=80))
+    colour, line = state_line(replace(RUNNING, quality=QualityState(1, "less is done")), replace(config, budget_ms=80))
     assert (colour, line.endswith("1 face · to stay within 80 ms, less is done")) == ("warn", True)
     assert state_line(RUNNING, replace(config, enhance=False))[1].endswith("enhancement is off")
     assert state_line(Snapshot(), config) == ("warn", "Opening Demo camera…")
@@ -602,7 +602,7 @@ def test_the_overlay_draws_every_state(window: MainWindow, pipeline: FakePipelin
         stages={"end_to_end": Quantiles(latency, latency)},
         rates=Rates(),
         busy=latency / 1000,
-        thrift=Thrift(3, "faces are searched for in every 4th frame; " * 3),
+        quality=QualityState(3, "faces are searched for in every 4th frame; " * 3),
         raw_reason="No face in view. " * 8,
     )
     window.take_frame()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from gpen_live.engine.paths.canvas import open_canvas
 from gpen_live.engine.paths.whole import enhance_whole
 from gpen_live.engine.recurrent import LONGEST_S, WHOLE_FRAME, Memory
-from gpen_live.engine.result import HostPicture, Placed, Processed
+from gpen_live.engine.result import FaceCrop, FrameResult, HostPicture
 from gpen_live.frame import Image, PixelFormat
 from gpen_live.inference.device import synchronize
 
@@ -45,22 +45,24 @@ class FramePath(Protocol):
     def forget(self) -> None:
         """What the network's last pictures showed is no help any more."""
 
-    def stage(self, image: Image) -> Image:
+    def pin(self, image: Image) -> Image:
         """The frame where the device reaches it soonest, so that its owner need not copy it; any other thread may call this."""
 
-    def detect(self, done: Processed, image: Image) -> list[Detection]:
+    def detect(self, done: FrameResult, image: Image) -> list[Detection]:
         """The faces in a frame, largest first."""
 
-    def enhance_faces(self, done: Processed, image: Image, faces: Sequence[Placed], at: float, layout: PixelFormat) -> None:
+    def enhance_faces(
+        self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float, pixel_format: PixelFormat
+    ) -> None:
         """Gives `done` the frame that `detect` was given last, with 1 to 4 faces enhanced, largest first; `at`: capture time."""
 
-    def repeat_faces(self, done: Processed, image: Image, faces: Sequence[Placed], at: float) -> bool:
+    def repeat_faces(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float) -> bool:
         """As `enhance_faces`, with what the network changed last, moved along with each face.
 
         False, and nothing done, if there is no such change for one of them, or only an old one.
         """
 
-    def enhance_frame(self, done: Processed, image: Image, at: float, strength: float, layout: PixelFormat) -> None:
+    def enhance_frame(self, done: FrameResult, image: Image, at: float, strength: float, pixel_format: PixelFormat) -> None:
         """Gives `done` the frame with all of it enhanced by `strength` (0..1)."""
 
 
@@ -83,43 +85,45 @@ class CanvasPath:
         self._memory.forget()
         self._changes = {}
 
-    def stage(self, image: Image) -> Image:
+    def pin(self, image: Image) -> Image:
         return image
 
-    def detect(self, done: Processed, image: Image) -> list[Detection]:
+    def detect(self, done: FrameResult, image: Image) -> list[Detection]:
         with self._timed(done, "detect"):
             return self._detector.detect(image)
 
-    def enhance_faces(self, done: Processed, image: Image, faces: Sequence[Placed], at: float, layout: PixelFormat) -> None:
+    def enhance_faces(
+        self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float, pixel_format: PixelFormat
+    ) -> None:
         import torch
 
         with self._timed(done, "warp"):
             canvas = open_canvas(image, self._device)
             crops = torch.cat([canvas.crop(face.matrix, self._enhancer.size) for face in faces])
         with self._timed(done, "network"):
-            pictures = self._remembering([face.identity for face in faces], crops, at)
+            pictures = self._remembering([face.track_id for face in faces], crops, at)
         with self._timed(done, "blend"):
             change = pictures - crops
-            self._changes = {face.identity: change[i : i + 1] for i, face in enumerate(faces)}
+            self._changes = {face.track_id: change[i : i + 1] for i, face in enumerate(faces)}
             self._changed_at = at
             self._blend(done, canvas, faces)
 
-    def repeat_faces(self, done: Processed, image: Image, faces: Sequence[Placed], at: float) -> bool:
+    def repeat_faces(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float) -> bool:
         fresh = 0 <= at - self._changed_at <= LONGEST_S
-        if not fresh or any(face.identity not in self._changes for face in faces):
+        if not fresh or any(face.track_id not in self._changes for face in faces):
             return False
         with self._timed(done, "blend"):
             self._blend(done, open_canvas(image, self._device), faces)
         return True
 
-    def _blend(self, done: Processed, canvas: Canvas, faces: Sequence[Placed]) -> None:
+    def _blend(self, done: FrameResult, canvas: Canvas, faces: Sequence[FaceCrop]) -> None:
         """What the network changed lies in the crop, which is aligned alike in every frame: the face takes it along."""
         # Smallest first: where faces overlap, the larger one, nearer to the camera, has the last word.
         for face in reversed(faces):
-            canvas.blend(face.matrix, self._changes[face.identity] * face.weight)
+            canvas.blend(face.matrix, self._changes[face.track_id] * face.weight)
         done.picture = HostPicture(canvas.picture())
 
-    def enhance_frame(self, done: Processed, image: Image, at: float, strength: float, layout: PixelFormat) -> None:
+    def enhance_frame(self, done: FrameResult, image: Image, at: float, strength: float, pixel_format: PixelFormat) -> None:
         with self._timed(done, "warp"):
             canvas = open_canvas(image, self._device)
             whole = canvas.whole()
@@ -132,7 +136,7 @@ class CanvasPath:
             done.picture = HostPicture(canvas.picture())
 
     def _remembering(self, faces: list[int], crops: torch.Tensor, at: float) -> torch.Tensor:
-        """The network's pictures of the faces with these identities, given its last ones where it has a memory."""
+        """The network's pictures of the faces with these track_ids, given its last ones where it has a memory."""
         if not self._enhancer.memory:
             return self._enhancer(crops)
         pictures = self._enhancer(crops, self._memory.recall(faces, crops, at))
@@ -140,7 +144,7 @@ class CanvasPath:
         return pictures
 
     @contextmanager
-    def _timed(self, done: Processed, stage: str) -> Iterator[None]:
+    def _timed(self, done: FrameResult, stage: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
         synchronize(self._device)
@@ -153,16 +157,16 @@ def open_path(device: torch.device, detector: Detector, enhancer: Enhancer) -> F
     """The fastest way for a frame that runs on the device."""
     if not has_fast_path(device):
         return CanvasPath(device, detector, enhancer)
-    from gpen_live.engine.paths.cuda.lane import CudaLane
     from gpen_live.engine.paths.cuda.path import GpuPath
+    from gpen_live.engine.paths.cuda.stream import CudaStream
     from gpen_live.inference.device import low_priority_stream
 
-    return GpuPath(CudaLane(device, low_priority_stream(device)), detector, enhancer)
+    return GpuPath(CudaStream(device, low_priority_stream(device)), detector, enhancer)
 
 
 @cache
 def has_fast_path(device: torch.device) -> bool:
-    """Whether the kernels of `gpen_live.engine.paths.cuda` run on the device; the first call compiles them (seconds, once a machine)."""
+    """Whether the kernels of `paths.cuda` run on the device; the first call compiles them (seconds, once a machine)."""
     if device.type != "cuda" or importlib.util.find_spec("triton") is None:
         return False
     import torch

@@ -15,7 +15,7 @@ from gpen_live.faces.detect import decode, padded
 from gpen_live.inference.openvino.network import Requests, library
 
 
-class VinoDetector:
+class OpenVinoDetector:
     """Finds a face's candidates as `gpen_live.faces.detect.Detector.candidates` does. Each new shape is compiled first (0.1 s).
 
     Args:

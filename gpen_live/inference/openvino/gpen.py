@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import torch
 
 
-class VinoGpen:
+class OpenVinoGpen:
     """GPEN in OpenVINO: faces in, restored faces out, N x 3 x size x size, float32 RGB, about [-1, 1], on the CPU.
 
     In bf16 styles, demodulation and the sum of the colours stay in float32. Of `network` nothing is kept.

@@ -55,7 +55,7 @@ def core() -> Any:
     return library().Core()
 
 
-class VinoNetwork:
+class OpenVinoNetwork:
     """A light network in OpenVINO: pictures (and the ones before, where it has a memory) in, enhanced pictures out.
 
     Pictures are N x 3 x H x W, float32 RGB, about [-1, 1], on the CPU; sides multiples of the network's stride. Crops of `size`

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 from gpen_live.engine.effort import Effort
 from gpen_live.live.budget.ladder import Budget, Rung, Window, Worked, describe, ladder
 from gpen_live.live.config import LiveConfig, Mode
-from gpen_live.live.pacing.backlog import Patience
+from gpen_live.live.pacing.backlog import BacklogPolicy
 from gpen_live.live.pacing.clock import now
-from gpen_live.live.status.board import Board
+from gpen_live.live.status.board import StatusBoard
 from gpen_live.live.status.meters import Meters
-from gpen_live.live.status.snapshot import Thrift
+from gpen_live.live.status.snapshot import QualityState
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
@@ -23,7 +23,7 @@ _LOOK_EVERY_S: Final = 0.25
 _SETTLING_S: Final = 1.0  # after a model has been taken up: its first frames cost more than the rest
 
 
-class Keeper:
+class QualityGovernor:
     """Keeps the engine within the budget. All belongs to the engine's thread, but `state` to any; `patience` says who may wait.
 
     Args:
@@ -35,13 +35,13 @@ class Keeper:
         self,
         config: Callable[[], LiveConfig],
         meters: Meters,
-        board: Board,
+        board: StatusBoard,
         target_fps: Callable[[], float],
         clock: Callable[[], float] = now,
     ) -> None:
         self._config, self._meters, self._board, self._target_fps, self._clock = config, meters, board, target_fps, clock
-        self.patience = Patience(lambda: config().budget_ms, target_fps, clock)
-        self.state = Thrift()
+        self.backlog = BacklogPolicy(lambda: config().budget_ms, target_fps, clock)
+        self.state = QualityState()
         self._engine: Engine | None = None
         self._budget, self._window = Budget(), Window()
         self._down = self._up = 0
@@ -64,7 +64,7 @@ class Keeper:
         engine, config, at, level = self._engine, self._config(), self._clock(), self._budget.level
         if engine is None:
             return False
-        self.patience.worked(at - begun_at)
+        self.backlog.worked(at - begun_at)
         if config.mode is not self._mode:
             self._mode = config.mode
             self._begin()
@@ -108,7 +108,7 @@ class Keeper:
         budget, before = self._budget, self.state
         words = describe(effort, config.model, [one.spec.name for one in engine.lighter], faces)
         steps = self._down + budget.steps_down, self._up + budget.steps_up
-        self.state = Thrift(budget.level, words, *steps, before.full_share)
+        self.state = QualityState(budget.level, words, *steps, before.full_share)
         if words and budget.level > before.level:
             self._board.note(f"To stay within {config.budget_ms:g} ms: {words}.")
 

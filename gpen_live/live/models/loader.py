@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from gpen_live.faces.track import load_matching
 from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
-from gpen_live.live.models.stepdown import Step, explained, step_down
-from gpen_live.live.models.stepdown import Wanted as Wanted
+from gpen_live.live.models.stepdown import Fallback, explained, step_down
+from gpen_live.live.models.stepdown import ModelRequest as ModelRequest
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.slot import Slot
-from gpen_live.live.status.board import Board
+from gpen_live.live.status.board import StatusBoard
 from gpen_live.live.status.snapshot import Health
 from gpen_live.system.heap import give_back
 
@@ -31,10 +31,10 @@ _TIDY_EVERY_S = 60.0
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedModel:
     """A warm network with a detector on the same device, and those that may stand in for it, the strongest first."""
 
-    wanted: Wanted
+    wanted: ModelRequest
     device: torch.device
     device_label: str
     detector: Detector
@@ -57,27 +57,27 @@ class Loader:
 
     def __init__(
         self,
-        board: Board,
+        board: StatusBoard,
         stop: threading.Event,
         ready: threading.Event,
-        load: Callable[[Wanted], Loaded] | None = None,
-        handed_over: Callable[[Loaded], Loaded] | None = None,
+        load: Callable[[ModelRequest], LoadedModel] | None = None,
+        handed_over: Callable[[LoadedModel], LoadedModel] | None = None,
     ) -> None:
         self._board, self._stop, self._ready = board, stop, ready
         self._call, self._from_weights = load or self._load, load is None
         self._handed_over = handed_over or (lambda loaded: loaded)
-        self._requests: Slot[Wanted] = Slot()
+        self._requests: Slot[ModelRequest] = Slot()
         self._lock = threading.Lock()
-        self._asked: Wanted | None = None
-        self._current: Wanted | None = None  # what is being loaded or runs: what was asked for, or what takes its place
-        self._step: Step | None = None
-        self._due: Wanted | None = None
+        self._asked: ModelRequest | None = None
+        self._current: ModelRequest | None = None  # what is being loaded or runs: what was asked for, or what takes its place
+        self._step: Fallback | None = None
+        self._due: ModelRequest | None = None
         self._running = False
         self._lost = False
         self._detector: tuple[torch.device, Detector] | None = None
-        self.loaded: Slot[Loaded] = Slot()
+        self.loaded: Slot[LoadedModel] = Slot()
 
-    def ask(self, wanted: Wanted) -> None:
+    def ask(self, wanted: ModelRequest) -> None:
         """Asks for a model, unless it is what was asked for last."""
         with self._lock:
             if wanted == self._asked:
@@ -86,7 +86,7 @@ class Loader:
             self._current = self._without_the_lost(wanted)
             self._requests.put(self._current)
 
-    def step_down(self, error: Exception, running: Wanted) -> str:
+    def step_down(self, error: Exception, running: ModelRequest) -> str:
         """Why the model that runs is given up after `error`, for the thread that owns the device; empty where it is kept.
 
         What takes its place is loaded once that thread has let go of it, see `go_on`.
@@ -132,20 +132,20 @@ class Loader:
                 give_back()  # an old model's memory, freed by its last user; that of a camera's thread which hung and ended late
                 tidy_at = now() + _TIDY_EVERY_S
 
-    def _without_the_lost(self, wanted: Wanted) -> Wanted:
+    def _without_the_lost(self, wanted: ModelRequest) -> ModelRequest:
         """What was asked for, on the processor where its device is lost."""
         if not self._lost or wanted.device == "cpu":
             return wanted
         kept = dataclasses.replace(wanted, device="cpu")
         reason = f"The graphics device is lost until GPEN Live is restarted: {wanted.model} runs on the processor."
-        self._step = Step(kept, reason, again=False)
+        self._step = Fallback(kept, reason, again=False)
         return kept
 
-    def _take(self, step: Step, error: Exception) -> None:
+    def _take(self, step: Fallback, error: Exception) -> None:
         self._lost = self._lost or failure_of(error) is Failure.LOST
         self._step, self._current = step, step.wanted
 
-    def _attempt(self, wanted: Wanted) -> None:
+    def _attempt(self, wanted: ModelRequest) -> None:
         said = f"Loading {wanted.model}." if self._step is None else self._step.reason
         self._board.write("model", Health.STARTING, wanted.model, said)
         try:
@@ -161,7 +161,7 @@ class Loader:
             self._hand_over(wanted, loaded)
         self._ready.set()
 
-    def _hand_over(self, wanted: Wanted, loaded: Loaded) -> None:
+    def _hand_over(self, wanted: ModelRequest, loaded: LoadedModel) -> None:
         with self._lock:
             if wanted != self._current:
                 return
@@ -173,7 +173,7 @@ class Loader:
         if self._from_weights and self._step is None:  # else its device has no memory for more
             self._stand_by(wanted, loaded)
 
-    def _failed(self, wanted: Wanted, error: Exception) -> bool:
+    def _failed(self, wanted: ModelRequest, error: Exception) -> bool:
         """Whether something takes the place of a model that could not be loaded.
 
         Nothing does while another one runs, which goes on, nor where the device was asked for by name: that is used or refused.
@@ -191,7 +191,7 @@ class Loader:
         self._board.fail("model", wanted.model, explained(error, wanted))
         return False
 
-    def _load(self, wanted: Wanted) -> Loaded:
+    def _load(self, wanted: ModelRequest) -> LoadedModel:
         from gpen_live.engine.engine import load_detector
         from gpen_live.engine.paths.base import has_fast_path
         from gpen_live.inference.device import background_stream, choose_device, describe_device
@@ -205,9 +205,9 @@ class Loader:
             if self._detector is None or self._detector[0] != device:
                 self._detector = (device, load_detector(device))
             has_fast_path(device)  # compiles its kernels, here and not while a frame waits
-        return Loaded(wanted, device, describe_device(device), self._detector[1], enhancer)
+        return LoadedModel(wanted, device, describe_device(device), self._detector[1], enhancer)
 
-    def _stand_by(self, wanted: Wanted, loaded: Loaded) -> None:
+    def _stand_by(self, wanted: ModelRequest, loaded: LoadedModel) -> None:
         """Loads those that may stand in for the network under load, while it works already: so the change will cost no frame."""
         from gpen_live.inference.device import background_stream
         from gpen_live.inference.enhancer import load_enhancer
@@ -226,11 +226,11 @@ class Loader:
             if found and wanted == self._current and self._running:
                 self.loaded.put(dataclasses.replace(loaded, lighter=tuple(found)))
 
-    def _check_time(self, wanted: Wanted) -> None:
+    def _check_time(self, wanted: ModelRequest) -> None:
         if wanted != self._current or self._stop.is_set():
             raise _OvertakenError
 
-    def _fitting(self, wanted: Wanted, share: float) -> None:
+    def _fitting(self, wanted: ModelRequest, share: float) -> None:
         """Tells how far the fitting to a card has come, which happens once and takes up to a minute."""
         self._check_time(wanted)
         text = f"Fitting {wanted.model} to this graphics card, this once: {share:.0%}. The raw picture goes out meanwhile."

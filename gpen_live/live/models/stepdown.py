@@ -13,7 +13,7 @@ from gpen_live.models.registry import DEFAULT, ModelSpec, enhancers, get, locate
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ModelRequest:
     """What determines a loaded model. `attempt` counts the user's retries."""
 
     model: str
@@ -23,15 +23,15 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Step:
+class Fallback:
     """What to load instead, the sentences that say why, and whether trying again what was wanted can help."""
 
-    wanted: Wanted
+    wanted: ModelRequest
     reason: str
     again: bool
 
 
-def step_down(error: BaseException, wanted: Wanted, here: Callable[[ModelSpec], Path] = locate) -> Step | None:
+def step_down(error: BaseException, wanted: ModelRequest, here: Callable[[ModelSpec], Path] = locate) -> Fallback | None:
     """The next step down after `error` in loading or running `wanted`; None where the error says nothing about the device.
 
     Memory: the next smaller network whose weights are here (`here` raises WeightsError where not), on the same device; after the
@@ -42,23 +42,23 @@ def step_down(error: BaseException, wanted: Wanted, here: Callable[[ModelSpec], 
         return None
     if failure is Failure.LOST:
         reason = f"The graphics device stopped working: {DEFAULT} takes over on the processor. Restart GPEN Live to use it again."
-        return Step(on_processor(wanted), reason, again=False)
+        return Fallback(on_processor(wanted), reason, again=False)
     smaller = _smaller(wanted.model, here)
     if smaller is not None:
         less = dataclasses.replace(wanted, model=smaller, weights=None)
-        return Step(less, f"{_full(wanted)} {smaller} takes its place. {_MAKE_ROOM}", again=True)
+        return Fallback(less, f"{_full(wanted)} {smaller} takes its place. {_MAKE_ROOM}", again=True)
     if wanted.device == "cpu":
         return None
     reason = f"{_full(wanted)} It goes on on the processor. {_MAKE_ROOM}"
-    return Step(dataclasses.replace(wanted, device="cpu"), reason, again=True)
+    return Fallback(dataclasses.replace(wanted, device="cpu"), reason, again=True)
 
 
-def on_processor(wanted: Wanted) -> Wanted:
+def on_processor(wanted: ModelRequest) -> ModelRequest:
     """The light network on the processor, in place of `wanted`."""
     return dataclasses.replace(wanted, model=DEFAULT, weights=None, device="cpu")
 
 
-def explained(error: Exception, wanted: Wanted) -> Exception:
+def explained(error: Exception, wanted: ModelRequest) -> Exception:
     """An error in loading `wanted`, as a plain sentence where it is the device's."""
     if isinstance(error, GpenLiveError) or failure_of(error) is not Failure.FULL:
         return error
@@ -68,7 +68,7 @@ def explained(error: Exception, wanted: Wanted) -> Exception:
 _MAKE_ROOM = "Close other programs that use it, then try again."
 
 
-def _full(wanted: Wanted) -> str:
+def _full(wanted: ModelRequest) -> str:
     owner = "The processor's" if wanted.device == "cpu" else "The graphics device's"
     return f"{owner} memory is too full for {wanted.model}."
 

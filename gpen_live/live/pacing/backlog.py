@@ -19,7 +19,7 @@ _FEWEST, _MOST = 2, 48  # frames in a row that find another one waiting, before 
 _CALM_S: Final = 2.0  # without a hold-up: they are rarer than was thought
 
 
-class Patience:
+class BacklogPolicy:
     """Decides for the engine's thread. With a budget of 0 nobody waits, and the newest frame is always the next one.
 
     Args:
@@ -28,7 +28,7 @@ class Patience:
 
     def __init__(self, budget_ms: Callable[[], float], target_fps: Callable[[], float], clock: Callable[[], float] = now) -> None:
         self._budget_ms, self._target_fps, self._clock = budget_ms, target_fps, clock
-        self._captured, self._finished = _Line(clock), _Line(clock)
+        self._captured, self._finished = _Backlog(clock), _Backlog(clock)
         self._work_s = 0.0
 
     def worked(self, seconds: float) -> None:
@@ -47,7 +47,7 @@ class Patience:
         return self._clock() + more_s - captured_at > self._budget_ms() * 1e-3
 
 
-class _Line:
+class _Backlog:
     """How long a line of two is kept.
 
     For few frames; twice as many each time that a hold-up shows it was given up too soon, half as many for each calm while.

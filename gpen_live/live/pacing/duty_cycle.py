@@ -11,7 +11,7 @@ _LOOK_S = 0.05
 _LONGEST_S = 0.5
 
 
-class Room:
+class DutyCycle:
     """Holds the engine back between frames, so that the device is busy for a share of the time at most.
 
     Args:
@@ -23,7 +23,7 @@ class Room:
         self._share, self._pause, self._clock = share, pause, clock
 
     @classmethod
-    def until(cls, stop: threading.Event, share: Callable[[], float]) -> Room:
+    def until(cls, stop: threading.Event, share: Callable[[], float]) -> DutyCycle:
         """One that holds nobody back once `stop` is set."""
         return cls(share, stop.wait)
 

@@ -37,7 +37,7 @@ def nobody_sees(resting: Resting, sink: str, window: bool | None, read_by: int |
     return read_by == 0 if read_by is not None else resting is Resting.HIDDEN and window is False
 
 
-class Rest:
+class IdleMonitor:
     """Watches who sees the picture, in a thread of its own (`run`). `window`, whether it can be seen, is set by whoever has one.
 
     Args:

@@ -13,7 +13,7 @@ _MOST_NOTES = 100
 _log = logging.getLogger(__name__)
 
 
-class Board:
+class StatusBoard:
     """One status a part, and a note of everything that went wrong.
 
     A part that fails for good keeps its error, for a headless run to end with.

@@ -79,7 +79,7 @@ def overlay_lines(snapshot: Snapshot) -> list[str]:
         lines.append(f"{busy_name(snapshot.device)} busy {snapshot.busy:.0%}")
     seen = "whole frame" if snapshot.faces is None else f"{snapshot.faces} face{'' if snapshot.faces == 1 else 's'}"
     lines.append(snapshot.raw_reason or f"{snapshot.model_name} {snapshot.precision}, {seen}")
-    lines += snapshot.thrift.given_up.split("; ")
+    lines += snapshot.quality.given_up.split("; ")
     return [line for line in lines if line]
 
 

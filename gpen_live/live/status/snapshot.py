@@ -71,7 +71,7 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class Thrift:
+class QualityState:
     """What is given up to hold the latency budget.
 
     `level` is the place on the ladder (0: nothing is given up), `given_up` says it in words; `steps_down` and `steps_up` count
@@ -103,7 +103,7 @@ class Snapshot:
     """Faces in the last frame; None in full-frame mode, where they are not searched for."""
     busy: float = 0.0
     """The share of the time, 0 to 1, for which the device works for us, over the last two seconds."""
-    thrift: Thrift = Thrift()
+    quality: QualityState = QualityState()
     raw_reason: str = ""
     """Why the raw frame goes out ("No face in view.", "The model is loading."); empty while frames are enhanced."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gpen_live.engine.paths.cuda.lane import Lane
+from gpen_live.engine.paths.cuda.stream import DeviceStream
 from gpen_live.frame import Array, PixelFormat
 
 _ALIGNED = 256
@@ -22,11 +22,11 @@ class FrameBuffers:
     h x w, float32) is what the detector sees.
     """
 
-    def __init__(self, lane: Lane, height: int, width: int, reduced: tuple[int, int]) -> None:
-        device = lane.device
-        self._lane = lane
+    def __init__(self, stream: DeviceStream, height: int, width: int, reduced: tuple[int, int]) -> None:
+        device = stream.device
+        self._stream = stream
         self.height, self.width = height, width
-        self.staging = lane.host(height, width, 3, dtype=torch.uint8)
+        self.staging = stream.host(height, width, 3, dtype=torch.uint8)
         self.frame = torch.empty(height, width, 3, dtype=torch.uint8, device=device)
         self.reduced = torch.empty(1, 3, *reduced, device=device)
         even_h, even_w = height + height % 2, width + width % 2
@@ -39,16 +39,16 @@ class FrameBuffers:
         self.broken = down[self._flag : self._flag + 1]
         self.planes = down[self._flag + _ALIGNED :].view(self._planes)
 
-    def fetch(self, layout: PixelFormat) -> Tensor:
-        """Starts copying the pixels in `layout` and `broken` to the host; see `read`."""
-        part = self._down[: self._flag + 1] if layout is PixelFormat.BGR else self._down[self._flag :]
-        there = self._lane.host(part.numel(), dtype=torch.uint8)
+    def fetch(self, pixel_format: PixelFormat) -> Tensor:
+        """Starts copying the pixels in `pixel_format` and `broken` to the host; see `read`."""
+        part = self._down[: self._flag + 1] if pixel_format is PixelFormat.BGR else self._down[self._flag :]
+        there = self._stream.host(part.numel(), dtype=torch.uint8)
         there.copy_(part, non_blocking=True)
         return there
 
-    def read(self, fetched: Tensor, layout: PixelFormat) -> tuple[Array, bool]:
+    def read(self, fetched: Tensor, pixel_format: PixelFormat) -> tuple[Array, bool]:
         """The pixels, which hold as long as somebody looks at them, and whether the network's picture was broken."""
-        data = self._lane.view(fetched)
-        if layout is PixelFormat.BGR:
+        data = self._stream.view(fetched)
+        if pixel_format is PixelFormat.BGR:
             return data[: self._picture].reshape(self.height, self.width, 3), bool(data[self._flag])
         return data[_ALIGNED:].reshape(self._planes), bool(data[0])

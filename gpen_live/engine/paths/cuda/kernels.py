@@ -2,8 +2,7 @@
 
 Triton's. Imports torch and triton at import time: import this module late, and only where
 `gpen_live.engine.paths.base.has_fast_path` says so.
-Each does in one pass over memory what `gpen_live.engine.paths.canvas`, `gpen_live.media.pixel_formats` and OpenCV's area reduction do in
-several, and gives the same picture within a level.
+Each does in one pass over memory what `engine.paths.canvas`, `media.pixel_formats` and OpenCV's area reduction do in several, and gives the same picture within a level.
 
 Frames are H x W x 3, uint8, BGR. `FACE` numbers describe one face (float32):
 
@@ -158,7 +157,7 @@ def _level(value):
 
 @triton.jit
 def _put(bgr, planes, b, g, r, x, y, inside, height, width, CHROMA: tl.constexpr, LAYOUT: tl.constexpr):
-    """Stores one pixel of each 2 x 2 tile, in BGR and in the sink's layout; the upper left one gives the tile's colour."""
+    """Stores one pixel of each 2 x 2 tile, in BGR and in the sink's pixel_format; the upper left one gives the tile's colour."""
     to = bgr + (y * width + x) * 3
     real = inside & (y < height) & (x < width)
     tl.store(to, b.to(tl.uint8), real)
@@ -295,27 +294,37 @@ def change(crops: Tensor, pictures: Tensor, mask: Tensor, faces: Tensor, out: Te
     _change[grid](crops, pictures, mask, out, faces, broken, size, *pictures.stride(), NUMBERS=FACE, BLOCK=_PIXELS)
 
 
-def finish(frame: Tensor, changes: Tensor, faces: Tensor, bgr: Tensor, planes: Tensor, layout: PixelFormat) -> None:
-    """The frame with all changes (as `change` leaves them) added, smallest face first: in BGR and in the sink's layout.
+def finish(frame: Tensor, changes: Tensor, faces: Tensor, bgr: Tensor, planes: Tensor, pixel_format: PixelFormat) -> None:
+    """The frame with all changes (as `change` leaves them) added, smallest face first: in BGR and in the sink's pixel_format.
 
-    `bgr` is of the frame's shape; `planes` is (H*3/2) x W bytes with even sides, not touched where the layout is BGR.
+    `bgr` is of the frame's shape; `planes` is (H*3/2) x W bytes with even sides, not touched where the pixel_format is BGR.
     """
     height, width = frame.shape[:2]
     grid = (triton.cdiv(((height + 1) // 2) * ((width + 1) // 2), _TILES),)
     count, size = changes.shape[0], changes.shape[-1]
     _finish[grid](
-        frame, changes, faces, bgr, planes, height, width, size, count, NUMBERS=FACE, LAYOUT=_LAYOUTS[layout], BLOCK=_TILES
+        frame, changes, faces, bgr, planes, height, width, size, count, NUMBERS=FACE, LAYOUT=_LAYOUTS[pixel_format], BLOCK=_TILES
     )  # fmt: skip
 
 
 def finish_whole(
-    frame: Tensor, picture: Tensor, faces: Tensor, bgr: Tensor, planes: Tensor, broken: Tensor, layout: PixelFormat
+    frame: Tensor, picture: Tensor, faces: Tensor, bgr: Tensor, planes: Tensor, broken: Tensor, pixel_format: PixelFormat
 ) -> None:
     """The frame mixed with the network's picture of all of it (1 x 3 x H x W, RGB in [-1, 1], any strides) by the weight."""
     height, width = frame.shape[:2]
     grid = (triton.cdiv(((height + 1) // 2) * ((width + 1) // 2), _TILES),)
     _finish_whole[grid](
-        frame, picture, faces, bgr, planes, broken, height, width, *picture.stride()[1:], LAYOUT=_LAYOUTS[layout], BLOCK=_TILES
+        frame,
+        picture,
+        faces,
+        bgr,
+        planes,
+        broken,
+        height,
+        width,
+        *picture.stride()[1:],
+        LAYOUT=_LAYOUTS[pixel_format],
+        BLOCK=_TILES,
     )
 
 
@@ -344,6 +353,6 @@ def warm_up(device: torch.device) -> None:
     bgr, planes = torch.zeros_like(frame), torch.zeros(18, 12, dtype=torch.uint8, device=device)
     for dtype in (torch.float32, torch.float16):
         change(crops, crops.to(dtype), mask, faces, torch.zeros_like(crops), broken)
-    for layout in PixelFormat:
-        finish(frame, crops, faces, bgr, planes, layout)
-        finish_whole(frame, torch.zeros(1, 3, 12, 12, device=device), faces, bgr, planes, broken, layout)
+    for pixel_format in PixelFormat:
+        finish(frame, crops, faces, bgr, planes, pixel_format)
+        finish_whole(frame, torch.zeros(1, 3, 12, 12, device=device), faces, bgr, planes, broken, pixel_format)

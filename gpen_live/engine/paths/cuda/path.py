@@ -3,7 +3,7 @@
 A frame is staged into page-locked memory and copied up in bands, reduced and searched for faces on the device; the best
 candidates come down (11 KB), and this is the one wait inside: who is who from frame to frame and the smoothing over time are
 the host's work, on a few hundred numbers, and what is cropped depends on them. What follows (crop, network, change, blend with
-conversion to the sink's layout) needs no more decisions: the host hands over a few numbers a face, repeats what was recorded as
+conversion to the sink's format) needs no more decisions: the host hands over a few numbers a face, repeats what was recorded as
 CUDA graphs, and waits once more, for the finished pixels. Memory is made for a size of frames, a number of faces and a network,
 and stays.
 
@@ -23,11 +23,11 @@ from torch import Tensor
 from gpen_live.engine.paths.cuda import kernels
 from gpen_live.engine.paths.cuda.buffers import FrameBuffers
 from gpen_live.engine.paths.cuda.faces import KEPT, NUMBERS, RECALLED, WEIGHT, face_numbers
-from gpen_live.engine.paths.cuda.lane import Lane, Work
 from gpen_live.engine.paths.cuda.memory import LastPictures
-from gpen_live.engine.paths.cuda.steps import FacesStep, Step, WholeStep
+from gpen_live.engine.paths.cuda.steps import FacesStep, RecordedStep, WholeStep
+from gpen_live.engine.paths.cuda.stream import DeviceStream, Work
 from gpen_live.engine.recurrent import WHOLE_FRAME
-from gpen_live.engine.result import Placed, Processed
+from gpen_live.engine.result import FaceCrop, FrameResult
 from gpen_live.faces.detect import Detection, Detector, check_picture
 from gpen_live.faces.track import MAX_FACES
 from gpen_live.frame import Array, Image, PixelFormat, Size
@@ -40,14 +40,14 @@ _STAGES = (("warp", "placed", "warped"), ("network", "warped", "networked"), ("b
 
 
 class DevicePicture:
-    """A finished picture whose pixels in one layout came down; in BGR it stays on the device until the next frame.
+    """A finished picture whose pixels in one pixel_format came down; in BGR it stays on the device until the next frame.
 
     `fetch` brings it from there, or gives None when it is too late: it is then made from the pixels.
     """
 
-    def __init__(self, pixels: Array, layout: PixelFormat, size: Size, fetch: Callable[[], Image | None]) -> None:
-        self._pixels, self._layout, self._size, self._fetch = pixels, layout, size, fetch
-        self._bgr: Image | None = pixels if layout is PixelFormat.BGR else None
+    def __init__(self, pixels: Array, pixel_format: PixelFormat, size: Size, fetch: Callable[[], Image | None]) -> None:
+        self._pixels, self._pixel_format, self._size, self._fetch = pixels, pixel_format, size, fetch
+        self._bgr: Image | None = pixels if pixel_format is PixelFormat.BGR else None
 
     @property
     def at_hand(self) -> bool:
@@ -56,11 +56,11 @@ class DevicePicture:
     def image(self) -> Image:
         if self._bgr is None:
             fetched = self._fetch()
-            self._bgr = restore(self._pixels, self._layout, self._size) if fetched is None else fetched
+            self._bgr = restore(self._pixels, self._pixel_format, self._size) if fetched is None else fetched
         return self._bgr
 
-    def pixels(self, layout: PixelFormat) -> Array:
-        return self._pixels if layout is self._layout else convert(self.image(), layout)
+    def pixels(self, pixel_format: PixelFormat) -> Array:
+        return self._pixels if pixel_format is self._pixel_format else convert(self.image(), pixel_format)
 
 
 class GpuPath:
@@ -71,18 +71,18 @@ class GpuPath:
 
     in_between = False
 
-    def __init__(self, lane: Lane, detector: Detector, enhancer: Enhancer) -> None:
-        self._lane, self._detector, self._enhancer = lane, detector, enhancer
-        self._numbers_host = lane.host(MAX_FACES, NUMBERS, dtype=torch.float32)
+    def __init__(self, stream: DeviceStream, detector: Detector, enhancer: Enhancer) -> None:
+        self._stream, self._detector, self._enhancer = stream, detector, enhancer
+        self._numbers_host = stream.host(MAX_FACES, NUMBERS, dtype=torch.float32)
         self._told: Array = self._numbers_host.numpy()
         self._frames: FrameBuffers | None = None
         self._numbers: Tensor | None = None
         self._search: Work | None = None
         self._found: Tensor | None = None
         self._found_host: Tensor | None = None
-        self._steps: dict[int, Step] = {}
+        self._steps: dict[int, RecordedStep] = {}
         self._last: dict[bool, LastPictures] = {}
-        self._shelf: dict[Enhancer, tuple[dict[int, Step], dict[bool, LastPictures]]] = {}
+        self._shelf: dict[Enhancer, tuple[dict[int, RecordedStep], dict[bool, LastPictures]]] = {}
         self._number = 0
 
     def use(self, enhancer: Enhancer, kept: Sequence[Enhancer] = ()) -> None:
@@ -96,25 +96,25 @@ class GpuPath:
         for last in self._last.values():
             last.forget()
 
-    def stage(self, image: Image) -> Image:
-        there: Image = self._lane.view(self._lane.host(*image.shape, dtype=torch.uint8))
+    def pin(self, image: Image) -> Image:
+        there: Image = self._stream.view(self._stream.host(*image.shape, dtype=torch.uint8))
         np.copyto(there, image)  # PyTorch would take all cores for it
         return there
 
-    def detect(self, done: Processed, image: Image) -> list[Detection]:
+    def detect(self, done: FrameResult, image: Image) -> list[Detection]:
         check_picture(image)
-        start, recorded = time.perf_counter(), self._lane.recorded
+        start, recorded = time.perf_counter(), self._stream.recorded
         with self._guarded():
             frames = self._take_up(image)
             if self._search is None:
-                self._search = self._lane.record(self._find)
+                self._search = self._stream.record(self._find)
             self._search()
             assert self._found is not None
             if self._found_host is None:
-                self._found_host = self._lane.host(*self._found.shape, dtype=torch.float32)
+                self._found_host = self._stream.host(*self._found.shape, dtype=torch.float32)
             self._found_host.copy_(self._found, non_blocking=True)
-            self._lane.mark("searched")
-            self._lane.wait("searched")
+            self._stream.mark("searched")
+            self._stream.wait("searched")
             self._count_busy(done, recorded, "up", "searched")
         height, width = image.shape[:2]
         small_h, small_w = frames.reduced.shape[-2:]
@@ -122,23 +122,25 @@ class GpuPath:
         done.times_ms["detect"] = (time.perf_counter() - start) * 1e3
         return faces
 
-    def enhance_faces(self, done: Processed, image: Image, faces: Sequence[Placed], at: float, layout: PixelFormat) -> None:
+    def enhance_faces(
+        self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float, pixel_format: PixelFormat
+    ) -> None:
         height, width = image.shape[:2]
         size = self._enhancer.size
-        identities = [face.identity for face in faces]
+        track_ids = [face.track_id for face in faces]
         with self._guarded():
             for place, face in enumerate(faces):
                 self._told[place] = face_numbers(face.matrix, size, height, width, face.weight)
-            self._finish(done, len(faces), identities, at, layout)
+            self._finish(done, len(faces), track_ids, at, pixel_format)
 
-    def repeat_faces(self, done: Processed, image: Image, faces: Sequence[Placed], at: float) -> bool:
+    def repeat_faces(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float) -> bool:
         return False
 
-    def enhance_frame(self, done: Processed, image: Image, at: float, strength: float, layout: PixelFormat) -> None:
+    def enhance_frame(self, done: FrameResult, image: Image, at: float, strength: float, pixel_format: PixelFormat) -> None:
         with self._guarded():
             self._take_up(image)
             self._told[0, WEIGHT] = 127.5 * strength
-            self._finish(done, _WHOLE, [WHOLE_FRAME], at, layout)
+            self._finish(done, _WHOLE, [WHOLE_FRAME], at, pixel_format)
 
     def _take_up(self, image: Image) -> FrameBuffers:
         """The frame on its way to the device."""
@@ -147,10 +149,10 @@ class GpuPath:
         frames = self._frames
         if frames is None or (frames.height, frames.width) != (height, width):
             self._forget_frames()
-            frames = self._frames = FrameBuffers(self._lane, height, width, self._detector.reduced(height, width))
-            self._numbers = torch.zeros(MAX_FACES, NUMBERS, device=self._lane.device)
-        self._lane.upload(torch.from_numpy(image), frames.staging, frames.frame)
-        self._lane.mark("up")
+            frames = self._frames = FrameBuffers(self._stream, height, width, self._detector.reduced(height, width))
+            self._numbers = torch.zeros(MAX_FACES, NUMBERS, device=self._stream.device)
+        self._stream.upload(torch.from_numpy(image), frames.staging, frames.frame)
+        self._stream.mark("up")
         return frames
 
     def _find(self) -> None:
@@ -158,10 +160,10 @@ class GpuPath:
         kernels.reduce(self._frames.frame, self._frames.reduced)
         self._found = self._detector.candidates(self._frames.reduced)
 
-    def _finish(self, done: Processed, count: int, keys: list[int], at: float, layout: PixelFormat) -> None:
+    def _finish(self, done: FrameResult, count: int, keys: list[int], at: float, pixel_format: PixelFormat) -> None:
         assert self._frames is not None
         assert self._numbers is not None
-        recorded = self._lane.recorded
+        recorded = self._stream.recorded
         step = self._steps.get(count)
         if step is None:
             step = self._steps[count] = self._step(self._frames, self._numbers, count)
@@ -170,35 +172,35 @@ class GpuPath:
             self._told[: len(keys), RECALLED] = last.recall(keys, at)
             self._told[: len(keys), KEPT] = last.free(len(keys))
         self._numbers.copy_(self._numbers_host, non_blocking=True)
-        self._lane.mark("placed")
-        step.run(layout)
-        fetched = self._frames.fetch(layout)
-        self._lane.mark("down")
-        self._lane.wait("down")
-        pixels, broken = self._frames.read(fetched, layout)
+        self._stream.mark("placed")
+        step.run(pixel_format)
+        fetched = self._frames.fetch(pixel_format)
+        self._stream.mark("down")
+        self._stream.wait("down")
+        pixels, broken = self._frames.read(fetched, pixel_format)
         if broken:
             raise NetworkError(f"The network {self._enhancer.spec.name} gave a picture with values that are not numbers.")
         if last is not None:
             last.keep(keys, at)
         for stage, start, end in _STAGES:
-            done.times_ms[stage] = self._lane.between(start, end)
-        done.times_ms["convert"] = self._lane.between("blended", "down")  # the copy: converting is a part of blending here
+            done.times_ms[stage] = self._stream.between(start, end)
+        done.times_ms["convert"] = self._stream.between("blended", "down")  # the copy: converting is a part of blending here
         self._count_busy(done, recorded, "placed", "down")
         number = self._number
         size = Size(self._frames.width, self._frames.height)
-        done.picture = DevicePicture(pixels, layout, size, lambda: self._bgr_of(number))
+        done.picture = DevicePicture(pixels, pixel_format, size, lambda: self._bgr_of(number))
 
-    def _count_busy(self, done: Processed, recorded: int, start: str, end: str) -> None:
+    def _count_busy(self, done: FrameResult, recorded: int, start: str, end: str) -> None:
         """Adds the device's time between two marks, unless something was recorded there: that was the host's time."""
-        if self._lane.recorded == recorded:
-            done.busy_ms += self._lane.between(start, end)
+        if self._stream.recorded == recorded:
+            done.busy_ms += self._stream.between(start, end)
 
-    def _step(self, frames: FrameBuffers, numbers: Tensor, count: int) -> Step:
+    def _step(self, frames: FrameBuffers, numbers: Tensor, count: int) -> RecordedStep:
         last = self._last_of(count)
         pictures = None if last is None else last.pictures
         if count == _WHOLE:
-            return WholeStep(self._lane, frames, self._enhancer, numbers[:1], pictures)
-        return FacesStep(self._lane, frames, self._enhancer, numbers[:count], pictures)
+            return WholeStep(self._stream, frames, self._enhancer, numbers[:1], pictures)
+        return FacesStep(self._stream, frames, self._enhancer, numbers[:count], pictures)
 
     def _last_of(self, count: int) -> LastPictures | None:
         """The last pictures of the faces, or of the whole frame; None where the network has no memory."""
@@ -209,7 +211,7 @@ class GpuPath:
             assert self._frames is not None
             size = self._enhancer.size
             shape = (1, self._frames.height, self._frames.width) if whole else (MAX_FACES, size, size)
-            self._last[whole] = LastPictures(*shape, device=self._lane.device)
+            self._last[whole] = LastPictures(*shape, device=self._stream.device)
         return self._last[whole]
 
     def _bgr_of(self, number: int) -> Image | None:
@@ -218,22 +220,22 @@ class GpuPath:
             return None
         with self._guarded():
             fetched = self._frames.fetch(PixelFormat.BGR)
-            self._lane.mark("fetched")
-            self._lane.wait("fetched")
+            self._stream.mark("fetched")
+            self._stream.wait("fetched")
             return self._frames.read(fetched, PixelFormat.BGR)[0]
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        """On the lane's stream; after any failure everything is made anew for the next frame."""
+        """On the stream's stream; after any failure everything is made anew for the next frame."""
         try:
-            with self._lane.working():
+            with self._stream.working():
                 yield
         except NetworkError:
             raise
         except RuntimeError as error:
             if failure_of(error) is Failure.LOST:
                 keep_for_ever(self)
-                self._lane.abandon()
+                self._stream.abandon()
             else:
                 self._drop()
             reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -243,7 +245,7 @@ class GpuPath:
             raise
 
     def _drop(self) -> None:
-        self._lane.settle()
+        self._stream.settle()
         self._last = {}
         self._forget_frames()
 

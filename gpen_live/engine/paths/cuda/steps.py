@@ -1,4 +1,4 @@
-"""What the device does with a frame whose faces are known, as work that a lane records once and repeats for each frame.
+"""What the device does with a frame whose faces are known, as work that a stream records once and repeats for each frame.
 
 Imports torch and triton at import time: import this module late.
 """
@@ -14,14 +14,14 @@ from torch import Tensor
 from gpen_live.engine.paths.cuda import kernels
 from gpen_live.engine.paths.cuda.buffers import FrameBuffers
 from gpen_live.engine.paths.cuda.faces import KEPT, RECALLED
-from gpen_live.engine.paths.cuda.lane import Lane, Work
+from gpen_live.engine.paths.cuda.stream import DeviceStream, Work
 from gpen_live.engine.paths.mask import face_mask
 from gpen_live.engine.paths.whole import enhance_whole
 from gpen_live.frame import PixelFormat
 from gpen_live.inference.enhancer import Enhancer, NetworkError
 
 
-class Step(ABC):
+class RecordedStep(ABC):
     """From the frame on the device to the finished one there.
 
     Args:
@@ -29,23 +29,25 @@ class Step(ABC):
             (see `gpen_live.engine.paths.cuda.memory`); None for a network without a memory.
     """
 
-    def __init__(self, lane: Lane, frames: FrameBuffers, enhancer: Enhancer, numbers: Tensor, last: Tensor | None) -> None:
-        self._lane, self.frames, self.enhancer, self.numbers, self._last = lane, frames, enhancer, numbers, last
+    def __init__(
+        self, stream: DeviceStream, frames: FrameBuffers, enhancer: Enhancer, numbers: Tensor, last: Tensor | None
+    ) -> None:
+        self._stream, self.frames, self.enhancer, self.numbers, self._last = stream, frames, enhancer, numbers, last
         self._recorded: dict[str, Work] = {}
         self._pictures: Tensor | None = None
 
-    def run(self, layout: PixelFormat) -> None:
+    def run(self, pixel_format: PixelFormat) -> None:
         """Gives the device all of its work, with marks between the stages."""
         self._repeat("warp", self._warp)
-        self._lane.mark("warped")
+        self._stream.mark("warped")
         self._repeat("network", self._network)
-        self._lane.mark("networked")
-        self._repeat(f"blend {layout.value}", partial(self._blend, layout))
-        self._lane.mark("blended")
+        self._stream.mark("networked")
+        self._repeat(f"blend {pixel_format.value}", partial(self._blend, pixel_format))
+        self._stream.mark("blended")
 
     def _repeat(self, name: str, work: Work) -> None:
         if name not in self._recorded:
-            self._recorded[name] = self._lane.record(work)
+            self._recorded[name] = self._stream.record(work)
         self._recorded[name]()
 
     def _network(self) -> None:
@@ -73,18 +75,20 @@ class Step(ABC):
     def _enhance(self, seen: Tensor, previous: Tensor | None) -> Tensor: ...
 
     @abstractmethod
-    def _blend(self, layout: PixelFormat) -> None: ...
+    def _blend(self, pixel_format: PixelFormat) -> None: ...
 
 
-class FacesStep(Step):
+class FacesStep(RecordedStep):
     """Crops of so many faces, largest first, through the network and back into the frame."""
 
-    def __init__(self, lane: Lane, frames: FrameBuffers, enhancer: Enhancer, numbers: Tensor, last: Tensor | None) -> None:
-        super().__init__(lane, frames, enhancer, numbers, last)
+    def __init__(
+        self, stream: DeviceStream, frames: FrameBuffers, enhancer: Enhancer, numbers: Tensor, last: Tensor | None
+    ) -> None:
+        super().__init__(stream, frames, enhancer, numbers, last)
         shape = (numbers.shape[0], 3, enhancer.size, enhancer.size)
-        self._crops = torch.empty(shape, device=lane.device)
-        self._changes = torch.empty(shape, device=lane.device)
-        self._mask = torch.from_numpy(face_mask(enhancer.size).copy()).to(lane.device)
+        self._crops = torch.empty(shape, device=stream.device)
+        self._changes = torch.empty(shape, device=stream.device)
+        self._mask = torch.from_numpy(face_mask(enhancer.size).copy()).to(stream.device)
 
     @property
     def _seen(self) -> Tensor:
@@ -96,20 +100,22 @@ class FacesStep(Step):
     def _enhance(self, seen: Tensor, previous: Tensor | None) -> Tensor:
         return self.enhancer.launch(seen, previous)
 
-    def _blend(self, layout: PixelFormat) -> None:
+    def _blend(self, pixel_format: PixelFormat) -> None:
         assert self._pictures is not None
         frames = self.frames
         frames.broken.zero_()
         kernels.change(self._crops, self._pictures, self._mask, self.numbers, self._changes, frames.broken)
-        kernels.finish(frames.frame, self._changes, self.numbers, frames.bgr, frames.planes, layout)
+        kernels.finish(frames.frame, self._changes, self.numbers, frames.bgr, frames.planes, pixel_format)
 
 
-class WholeStep(Step):
+class WholeStep(RecordedStep):
     """All of the frame through the network."""
 
-    def __init__(self, lane: Lane, frames: FrameBuffers, enhancer: Enhancer, numbers: Tensor, last: Tensor | None) -> None:
-        super().__init__(lane, frames, enhancer, numbers, last)
-        self._whole = torch.empty(1, 3, frames.height, frames.width, device=lane.device)
+    def __init__(
+        self, stream: DeviceStream, frames: FrameBuffers, enhancer: Enhancer, numbers: Tensor, last: Tensor | None
+    ) -> None:
+        super().__init__(stream, frames, enhancer, numbers, last)
+        self._whole = torch.empty(1, 3, frames.height, frames.width, device=stream.device)
 
     @property
     def _seen(self) -> Tensor:
@@ -121,8 +127,8 @@ class WholeStep(Step):
     def _enhance(self, seen: Tensor, previous: Tensor | None) -> Tensor:
         return enhance_whole(self.enhancer, seen, previous, launch=True)
 
-    def _blend(self, layout: PixelFormat) -> None:
+    def _blend(self, pixel_format: PixelFormat) -> None:
         assert self._pictures is not None
         frames = self.frames
         frames.broken.zero_()
-        kernels.finish_whole(frames.frame, self._pictures, self.numbers, frames.bgr, frames.planes, frames.broken, layout)
+        kernels.finish_whole(frames.frame, self._pictures, self.numbers, frames.bgr, frames.planes, frames.broken, pixel_format)

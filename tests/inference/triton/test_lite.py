@@ -23,10 +23,10 @@ from gpen_live.inference.triton.lite_tiles import Layer, Tile, usual_tile
 from gpen_live.models.files import load_network
 from gpen_live.models.registry import get, locate
 from gpen_live.nets.lite import Lite, lite_256
-from tests.engine.compiling import compiled, stack_bytes
+from tests.inference.compiling import compiled, stack_bytes
 
 CPU = torch.device("cpu")
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 needs_triton = pytest.mark.skipif(not HAS_TRITON, reason="Triton is not installed: there is none for this system")
 needs_card = pytest.mark.skipif(
@@ -37,7 +37,7 @@ needs_compiler = pytest.mark.skipif("TRITON_INTERPRET" in os.environ, reason="Tr
 
 @needs_triton
 def test_the_interpreted_kernels_give_pytorch_s_pictures() -> None:
-    script = ROOT / "tests" / "engine" / "triton_lite_interpreted.py"
+    script = ROOT / "tests" / "inference" / "triton" / "lite_interpreted.py"
     done = subprocess.run([sys.executable, str(script)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]

@@ -29,7 +29,7 @@ _RECENT = 8  # pieces of page-locked memory that are not freed yet: sender and w
 Work = Callable[[], None]
 
 
-class Lane(ABC):
+class DeviceStream(ABC):
     """One queue of work on a device, used by one thread."""
 
     def __init__(self, device: torch.device) -> None:
@@ -79,7 +79,7 @@ class Lane(ABC):
         """Milliseconds between two marks that were waited for."""
 
 
-class CudaLane(Lane):
+class CudaStream(DeviceStream):
     """A CUDA stream. What is recorded becomes CUDA graphs, all with one pool of memory: they never run at the same time.
 
     Recording has a stream of its own: PyTorch may note on the lane's, from any thread and at any time, that page-locked memory is
@@ -163,7 +163,7 @@ class CudaLane(Lane):
         return float(self._events[start].elapsed_time(self._events[end]))
 
 
-class HostLane(Lane):
+class HostStream(DeviceStream):
     """The CPU: all work is done at once, where it is called."""
 
     def __init__(self) -> None:

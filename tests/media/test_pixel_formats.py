@@ -25,21 +25,23 @@ def smooth(width: int, height: int) -> Image:
 
 
 @given(layouts, sides, sides)
-def test_there_and_back_at_any_size(layout: PixelFormat, width: int, height: int) -> None:
+def test_there_and_back_at_any_size(pixel_format: PixelFormat, width: int, height: int) -> None:
     image = smooth(width, height)
-    pixels = convert(image, layout)
+    pixels = convert(image, pixel_format)
     padded = even(Size(width, height))
     assert pixels.shape == (padded.height * 3 // 2, padded.width)
     assert pixels.dtype == np.uint8
     assert pixels.flags.c_contiguous
-    back = cv2.cvtColor(pixels, BACK[layout])[:height, :width]
+    back = cv2.cvtColor(pixels, BACK[pixel_format])[:height, :width]
     assert np.abs(back.astype(int) - image).max() <= 6
 
 
 @given(layouts, sides, sides, st.tuples(*[st.integers(0, 255)] * 3))
-def test_constant_pictures_stay_constant(layout: PixelFormat, width: int, height: int, colour: tuple[int, int, int]) -> None:
+def test_constant_pictures_stay_constant(
+    pixel_format: PixelFormat, width: int, height: int, colour: tuple[int, int, int]
+) -> None:
     image = np.full((height, width, 3), colour, np.uint8)
-    back = cv2.cvtColor(convert(image, layout), BACK[layout])
+    back = cv2.cvtColor(convert(image, pixel_format), BACK[pixel_format])
     assert (back == back[0, 0]).all()
     assert np.abs(back[0, 0].astype(int) - colour).max() <= 4
 
@@ -59,20 +61,20 @@ def test_nv12_interleaves_what_i420_keeps_apart() -> None:
     assert np.array_equal(nv12[6:].ravel()[1::2], v)
 
 
-@pytest.mark.parametrize("layout", list(BACK))
+@pytest.mark.parametrize("pixel_format", list(BACK))
 @pytest.mark.parametrize("size", [Size(8, 6), Size(7, 5)])
-def test_an_array_is_used_again(layout: PixelFormat, size: Size) -> None:
+def test_an_array_is_used_again(pixel_format: PixelFormat, size: Size) -> None:
     first, second = smooth(size.width, size.height), smooth(size.width, size.height)[::-1].copy()
-    out = convert(first, layout)
-    again = convert(second, layout, out)
+    out = convert(first, pixel_format)
+    again = convert(second, pixel_format, out)
     assert again is out or again.base is out.base or np.shares_memory(again, out)
-    assert np.array_equal(again, convert(second, layout))
+    assert np.array_equal(again, convert(second, pixel_format))
 
 
-@pytest.mark.parametrize("layout", list(PixelFormat))
-def test_a_picture_comes_back_in_its_size(layout: PixelFormat) -> None:
+@pytest.mark.parametrize("pixel_format", list(PixelFormat))
+def test_a_picture_comes_back_in_its_size(pixel_format: PixelFormat) -> None:
     image = smooth(7, 5)
-    back = restore(convert(image, layout), layout, Size(7, 5))
+    back = restore(convert(image, pixel_format), pixel_format, Size(7, 5))
     assert back.shape == image.shape
     assert back.flags.c_contiguous
     assert np.abs(back.astype(int) - image).max() <= 6
@@ -86,6 +88,6 @@ def test_bgr_passes_as_it_is() -> None:
 def test_the_picture_itself_is_left_alone() -> None:
     image = smooth(7, 5)
     before = image.copy()
-    for layout in BACK:
-        convert(image, layout)
+    for pixel_format in BACK:
+        convert(image, pixel_format)
     assert np.array_equal(image, before)

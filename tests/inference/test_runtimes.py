@@ -12,7 +12,7 @@ import pytest
 import torch
 from skimage import data
 
-from gpen_live.inference.openvino.network import RuntimeMissingError, VinoNetwork, library
+from gpen_live.inference.openvino.network import OpenVinoNetwork, RuntimeMissingError, library
 from gpen_live.models.files import load_network, load_quantised
 from gpen_live.models.registry import get, locate
 from gpen_live.nets.lite import Lite
@@ -51,10 +51,10 @@ def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
     return float(-10 * torch.log10(((a - b) / 2).square().mean()))
 
 
-def vino(network: Lite, quantised: Quantised | None = None) -> VinoNetwork:
+def vino(network: Lite, quantised: Quantised | None = None) -> OpenVinoNetwork:
     if quantised is None:
-        return VinoNetwork(network, "fp32", size=256, threads=1, most_threads=2)
-    return VinoNetwork(quantised.network, "int8", size=256, threads=1, most_threads=2, ranges=quantised.ranges)
+        return OpenVinoNetwork(network, "fp32", size=256, threads=1, most_threads=2)
+    return OpenVinoNetwork(quantised.network, "int8", size=256, threads=1, most_threads=2, ranges=quantised.ranges)
 
 
 @torch.inference_mode()

@@ -14,7 +14,7 @@ import torch
 from gpen_live.engine.engine import load_detector
 from gpen_live.faces.detect import Detector, decode
 from gpen_live.inference.fast_detector import difference, speed_up
-from gpen_live.inference.openvino.detector import VinoDetector
+from gpen_live.inference.openvino.detector import OpenVinoDetector
 from gpen_live.models.registry import get, locate
 from tests.engine.portraits import portrait
 
@@ -34,7 +34,7 @@ def pictures(*sizes: tuple[int, int]) -> Iterator[torch.Tensor]:
 
 @torch.inference_mode()
 def test_candidates_are_those_of_pytorch_in_every_shape(plain: Detector) -> None:
-    fast = VinoDetector(plain.network, threads=1)
+    fast = OpenVinoDetector(plain.network, threads=1)
     shapes = ((180, 320), (320, 180), (31, 33), (1, 1), (180, 320))
     for picture in pictures(*shapes):
         pixels, logits = difference(fast(picture), plain.plain_candidates(picture))
@@ -44,7 +44,7 @@ def test_candidates_are_those_of_pytorch_in_every_shape(plain: Detector) -> None
 
 @torch.inference_mode()
 def test_a_result_is_not_written_over_by_the_next_one(plain: Detector) -> None:
-    fast = VinoDetector(plain.network, threads=1)
+    fast = OpenVinoDetector(plain.network, threads=1)
     one, other = pictures((96, 96), (96, 96))
     first = fast(one)
     kept = first.clone()
@@ -54,7 +54,7 @@ def test_a_result_is_not_written_over_by_the_next_one(plain: Detector) -> None:
 
 def test_the_shipped_detector_takes_it_on_a_processor(plain: Detector) -> None:
     detector = load_detector(CPU)
-    assert isinstance(detector._search, VinoDetector)
+    assert isinstance(detector._search, OpenVinoDetector)
     frame = portrait(360, 640)
     (fast,), (slow,) = detector.detect(frame), plain.detect(frame)
     np.testing.assert_allclose(fast.landmarks, slow.landmarks, atol=0.02)
@@ -63,7 +63,7 @@ def test_the_shipped_detector_takes_it_on_a_processor(plain: Detector) -> None:
 
 def test_another_network_is_refused() -> None:
     with pytest.raises(RuntimeError, match="no RetinaFace"):
-        VinoDetector(torch.nn.Sequential(), threads=1)
+        OpenVinoDetector(torch.nn.Sequential(), threads=1)
 
 
 def test_without_openvino_pytorch_finds_the_faces(

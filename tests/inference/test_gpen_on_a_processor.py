@@ -15,7 +15,7 @@ from gpen_live.inference import autotune_cpu as candidates
 from gpen_live.inference import enhancer
 from gpen_live.inference.autotune_cpu import sample_crop
 from gpen_live.inference.enhancer import Enhancer
-from gpen_live.inference.openvino.gpen import VinoGpen
+from gpen_live.inference.openvino.gpen import OpenVinoGpen
 from gpen_live.models.registry import get
 from gpen_live.nets.gpen import Gpen
 
@@ -45,9 +45,9 @@ def test_in_fp32_it_is_the_same_picture(size: int, narrow: float) -> None:
     faces = torch.cat([sample_crop(size), -sample_crop(size)])
     expected = network(faces)
     assert levels(expected[0], expected[1]).mean() > 1
-    restored = VinoGpen(network, "fp32", threads=1)(faces)
+    restored = OpenVinoGpen(network, "fp32", threads=1)(faces)
     assert levels(restored, expected).max() < 0.01
-    assert levels(VinoGpen(network.to(memory_format=torch.channels_last), "fp32", threads=2)(faces), expected).max() < 0.01  # type: ignore[call-overload]
+    assert levels(OpenVinoGpen(network.to(memory_format=torch.channels_last), "fp32", threads=2)(faces), expected).max() < 0.01  # type: ignore[call-overload]
 
 
 @torch.inference_mode()
@@ -55,7 +55,7 @@ def test_in_fp32_it_is_the_same_picture(size: int, narrow: float) -> None:
 def test_bf16_is_near(size: int, narrow: float) -> None:
     network, face = random_gpen(size, narrow), sample_crop(size)
     exact = network(face)
-    error = levels(VinoGpen(network, "bf16", threads=1)(face), exact)
+    error = levels(OpenVinoGpen(network, "bf16", threads=1)(face), exact)
     assert error.max() > 0.01, "it is not bf16 at all"
     assert error.mean() < 0.012 * 127.5 * exact.std()
     assert error.mean() < 1.1 * levels(copy.deepcopy(network).to(torch.bfloat16)(face), exact).mean()
@@ -64,7 +64,7 @@ def test_bf16_is_near(size: int, narrow: float) -> None:
 @torch.inference_mode()
 def test_pictures_are_the_caller_s() -> None:
     """The runtime's memory must not show through: neither into the last picture nor out of the input."""
-    network = VinoGpen(random_gpen(16, 0.0625), "fp32", threads=1)
+    network = OpenVinoGpen(random_gpen(16, 0.0625), "fp32", threads=1)
     face = sample_crop(16)
     first = network(face)
     kept = first.clone()
@@ -111,7 +111,7 @@ def test_the_picture_is_the_same_whichever_way_won() -> None:
 @pytest.mark.usefixtures("small")
 def test_pytorch_s_weights_go_when_openvino_won(monkeypatch: pytest.MonkeyPatch) -> None:
     network = random_gpen(16, 0.0625)
-    monkeypatch.setattr(candidates.Contest, "_time", lambda contest, run: 1.0 if isinstance(run, VinoGpen) else 100.0)
+    monkeypatch.setattr(candidates.Contest, "_time", lambda contest, run: 1.0 if isinstance(run, OpenVinoGpen) else 100.0)
     one = enhanced_by(network)
     assert one.runtime == "OpenVINO"
     gone = weakref.ref(network)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpen_live.live.config import LiveConfig, Resting
-from gpen_live.live.pacing.idle import Rest, nobody_sees
+from gpen_live.live.pacing.idle import IdleMonitor, nobody_sees
 
 WISHES = st.sampled_from(Resting)
 WINDOWS = st.sampled_from([True, False, None])
@@ -52,7 +52,7 @@ class Desk:
         self.config = LiveConfig(sink="vcam")
         self.label = "GPEN Live (/dev/video10)"
         self.stop = threading.Event()
-        self.rest = Rest(lambda: self.config, lambda: self.label, self.stop, self.readers, lambda: self.at)
+        self.rest = IdleMonitor(lambda: self.config, lambda: self.label, self.stop, self.readers, lambda: self.at)
         self.rest.window = False
 
     def readers(self, device: str) -> int | None:

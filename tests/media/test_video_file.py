@@ -14,7 +14,7 @@ import pytest
 
 from gpen_live.errors import SinkError
 from gpen_live.frame import Size
-from gpen_live.media.video_file import FilmFile
+from gpen_live.media.video_file import VideoFile
 from gpen_live.sinks import recorder
 from gpen_live.sinks.recorder import RecorderSink
 from tests.sinks.films import playable
@@ -175,7 +175,7 @@ def test_it_ends_in_order_before_the_disk_is_full(tmp_path: Path, monkeypatch: p
 
 def test_what_changes_earlier_bytes_waits_for_the_end(tmp_path: Path) -> None:
     path = tmp_path / "film"
-    file = FilmFile(path)
+    file = VideoFile(path)
     file.write(b"head, body")
     assert file.seek(0) == 0
     file.write(b"HEAD")
@@ -189,7 +189,7 @@ def test_what_changes_earlier_bytes_waits_for_the_end(tmp_path: Path) -> None:
 
 def test_abandoned_a_file_of_another_kind_stays_as_it_is(tmp_path: Path) -> None:
     for content in (b"", b"short", b"no boxes at all, but text that is longer", bytes(100)):
-        file = FilmFile(tmp_path / "film")
+        file = VideoFile(tmp_path / "film")
         file.write(content)
         file.abandon()
         assert (tmp_path / "film").read_bytes() == content

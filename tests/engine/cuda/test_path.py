@@ -24,11 +24,11 @@ STEP = 1 / 30
 
 
 def gpu_path(device: torch.device, detector: Detector, enhancer: Enhancer) -> FramePath:
-    from gpen_live.engine.paths.cuda.lane import CudaLane, HostLane, Lane
     from gpen_live.engine.paths.cuda.path import GpuPath
+    from gpen_live.engine.paths.cuda.stream import CudaStream, DeviceStream, HostStream
     from gpen_live.inference.device import low_priority_stream
 
-    lane: Lane = HostLane() if device.type == "cpu" else CudaLane(device, low_priority_stream(device))
+    lane: DeviceStream = HostStream() if device.type == "cpu" else CudaStream(device, low_priority_stream(device))
     return GpuPath(lane, detector, enhancer)
 
 
@@ -264,7 +264,7 @@ def test_finished_pixels_stay_as_they_are(device: torch.device) -> None:
 def test_a_staged_frame_is_the_same_frame(device: torch.device) -> None:
     fast, _ = engines(device, Small())
     image = smooth()
-    staged = fast.stage(image)
+    staged = fast.pin(image)
     assert staged is not image
     assert np.array_equal(staged, image)
     if device.type == "cuda":

@@ -12,9 +12,9 @@ import pytest
 from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import Engine
 from gpen_live.frame import Frame
-from gpen_live.live.budget.governor import Keeper
+from gpen_live.live.budget.governor import QualityGovernor
 from gpen_live.live.config import LiveConfig, Mode
-from gpen_live.live.status.board import Board
+from gpen_live.live.status.board import StatusBoard
 from gpen_live.live.status.meters import Meters
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)
@@ -22,16 +22,16 @@ FPS = 30.0
 
 
 class Desk:
-    """A keeper with an engine whose frames take `work_s` at full effort, and less the less it does."""
+    """A governor with an engine whose frames take `work_s` at full effort, and less the less it does."""
 
     def __init__(self, work_s: float, config: LiveConfig | None = None) -> None:
         self.at, self.number, self.work_s = 0.0, 0, work_s
         self.config = config or LiveConfig()
-        self.board, self.meters = Board(), Meters()
+        self.board, self.meters = StatusBoard(), Meters()
         lighter = (SimpleNamespace(spec=SimpleNamespace(name="lite-256")),)
         self.engine = SimpleNamespace(effort=Effort(), lighter=lighter, in_between=True)
-        self.keeper = Keeper(lambda: self.config, self.meters, self.board, lambda: FPS, lambda: self.at)
-        self.keeper.take(cast(Engine, self.engine))
+        self.governor = QualityGovernor(lambda: self.config, self.meters, self.board, lambda: FPS, lambda: self.at)
+        self.governor.take(cast(Engine, self.engine))
 
     def frames(self, count: int) -> list[int]:
         """So many frames of the camera go by; returns those that changed the effort."""
@@ -45,7 +45,7 @@ class Desk:
             self.at = begun + self.work_s / (effort.detect_every * effort.enhance_every * (2 if effort.lighter else 1))
             times = {"send": 0.5, "end_to_end": (self.at - captured) * 1e3}
             self.meters.sent(self.at, self.number, times, enhanced=True)
-            if self.keeper.worked(Frame(IMAGE, self.number, captured), begun, 1):
+            if self.governor.worked(Frame(IMAGE, self.number, captured), begun, 1):
                 changed.append(self.number)
         return changed
 
@@ -53,7 +53,7 @@ class Desk:
 def test_an_engine_in_time_works_at_full_effort() -> None:
     desk = Desk(0.02)
     assert desk.frames(300) == []
-    state = desk.keeper.state
+    state = desk.governor.state
     assert (state.level, state.given_up, state.full_share) == (0, "", 1.0)
 
 
@@ -61,12 +61,12 @@ def test_an_engine_that_is_late_gives_up_what_is_needed_and_says_so() -> None:
     desk = Desk(0.055)
     assert desk.frames(300)
     assert desk.engine.effort.detect_every > 1
-    assert "every 2nd frame" in desk.keeper.state.given_up
-    assert 0 < desk.keeper.state.full_share < 1
+    assert "every 2nd frame" in desk.governor.state.given_up
+    assert 0 < desk.governor.state.full_share < 1
     assert any("To stay within 100 ms" in note for note in desk.board.notes())
     desk.work_s = 0.015
     desk.frames(600)
-    state = desk.keeper.state
+    state = desk.governor.state
     assert (desk.engine.effort, state.level, state.given_up) == (Effort(), 0, "")
     assert state.steps_up >= 1
 
@@ -75,7 +75,7 @@ def test_the_network_that_stands_in_is_named() -> None:
     desk = Desk(0.2, LiveConfig(model="gpen-512"))
     desk.frames(400)
     assert desk.engine.effort.lighter == 1
-    assert "lite-256 stands in for gpen-512" in desk.keeper.state.given_up
+    assert "lite-256 stands in for gpen-512" in desk.governor.state.given_up
 
 
 @pytest.mark.parametrize("change", [{"budget_ms": 0.0}, {"realtime": False}])
@@ -94,7 +94,7 @@ def test_another_mode_begins_at_full_effort() -> None:
     desk.config = replace(desk.config, mode=Mode.FULL)
     desk.frames(1)
     assert desk.engine.effort == Effort()
-    steps = desk.keeper.state.steps_down
+    steps = desk.governor.state.steps_down
     desk.frames(300)
     assert desk.engine.effort == Effort(lighter=1), "a whole frame has but its network to change"
-    assert desk.keeper.state.steps_down == steps + 1, "what was counted stays counted"
+    assert desk.governor.state.steps_down == steps + 1, "what was counted stays counted"

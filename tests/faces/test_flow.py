@@ -11,7 +11,7 @@ from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import Engine, load_detector
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, Points
 from gpen_live.faces.detect import Detection, Detector
-from gpen_live.faces.flow import Follower
+from gpen_live.faces.flow import FlowTracker
 from gpen_live.faces.track import face_size
 from gpen_live.frame import Image, Size
 from gpen_live.inference.enhancer import Enhancer
@@ -60,7 +60,7 @@ def lag(detector: Detector, still: Image, landmarks: Points, every: int, *, froz
     engine = Engine(CPU, detector, Enhancer(Nothing(), get("lite-256"), CPU))
     engine.effort = Effort(detect_every=every)
     if frozen:
-        engine._follower = Frozen()
+        engine._flow = Frozen()
     centre, apart, searched = landmarks.mean(axis=0), [], 0
     for number in range(90):
         matrix = motion(number, centre)
@@ -74,7 +74,7 @@ def lag(detector: Detector, still: Image, landmarks: Points, every: int, *, froz
     return float(np.percentile(apart, 90))
 
 
-class Frozen(Follower):
+class Frozen(FlowTracker):
     """What there would be without following: the last search's result."""
 
     def follow(self, image: Image) -> list[Detection] | None:
@@ -104,10 +104,10 @@ def blot(x: float, y: float, side: float, *, seed: int = 1) -> tuple[Image, Dete
 
 def test_box_score_and_landmarks_move_together() -> None:
     image, face = blot(200, 180, 160)
-    follower = Follower()
-    follower.anchor(image, [face])
+    flow_tracker = FlowTracker()
+    flow_tracker.anchor(image, [face])
     moved, _ = blot(209, 175, 160)
-    followed = follower.follow(moved)
+    followed = flow_tracker.follow(moved)
     assert followed is not None
     assert followed[0].score == face.score
     assert np.abs(followed[0].landmarks - face.landmarks - [9, -5]).max() < 0.7
@@ -116,35 +116,35 @@ def test_box_score_and_landmarks_move_together() -> None:
 
 def test_who_is_lost_must_be_searched() -> None:
     image, face = blot(200, 180, 160)
-    follower = Follower()
-    assert follower.follow(image) is None, "there was nothing to start from"
-    follower.anchor(image, [face])
+    flow_tracker = FlowTracker()
+    assert flow_tracker.follow(image) is None, "there was nothing to start from"
+    flow_tracker.anchor(image, [face])
     noise = np.random.default_rng(3).integers(0, 255, image.shape, dtype=np.uint8)
-    assert follower.follow(noise) is None
-    assert follower.follow(image) is None, "and not even what comes next is believed"
+    assert flow_tracker.follow(noise) is None
+    assert flow_tracker.follow(image) is None, "and not even what comes next is believed"
 
 
 def test_where_nobody_was_found_nobody_is_followed() -> None:
     image, _ = blot(200, 180, 160)
-    follower = Follower()
-    follower.anchor(image, [])
-    assert follower.follow(image) == []
+    flow_tracker = FlowTracker()
+    flow_tracker.anchor(image, [])
+    assert flow_tracker.follow(image) == []
 
 
 def test_a_camera_that_changes_its_size_is_searched() -> None:
     image, face = blot(200, 180, 160)
-    follower = Follower()
-    follower.anchor(image, [face])
-    assert follower.follow(np.ascontiguousarray(image[:300])) is None
+    flow_tracker = FlowTracker()
+    flow_tracker.anchor(image, [face])
+    assert flow_tracker.follow(np.ascontiguousarray(image[:300])) is None
 
 
 def test_a_face_that_leaves_the_picture_must_be_searched() -> None:
     image, face = blot(90, 180, 160)
-    follower = Follower()
-    follower.anchor(image, [face])
+    flow_tracker = FlowTracker()
+    flow_tracker.anchor(image, [face])
     lost = False
     for step in range(1, 10):
         shifted = np.roll(image, -12 * step, axis=1)
         shifted[:, -12 * step :] = 90
-        lost = lost or follower.follow(shifted) is None
+        lost = lost or flow_tracker.follow(shifted) is None
     assert lost

@@ -23,14 +23,14 @@ from gpen_live.faces.detect import Detector
 from gpen_live.frame import Image
 from gpen_live.inference.fast_detector import difference, prove, speed_up
 from gpen_live.models.registry import get, locate
-from tests.engine.compiling import compiled, stack_bytes
 from tests.engine.portraits import portrait
+from tests.inference.compiling import compiled, stack_bytes
 
 if TYPE_CHECKING:
     from gpen_live.inference.triton.detector import TritonDetector
 
 CPU = torch.device("cpu")
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 needs_triton = pytest.mark.skipif(not HAS_TRITON, reason="Triton is not installed: there is none for this system")
 needs_card = pytest.mark.skipif(
@@ -52,7 +52,7 @@ def tensor(picture: Image) -> torch.Tensor:
 
 @needs_triton
 def test_the_interpreted_kernels_find_what_pytorch_finds() -> None:
-    script = ROOT / "tests" / "engine" / "triton_detector_interpreted.py"
+    script = ROOT / "tests" / "inference" / "triton" / "detector_interpreted.py"
     done = subprocess.run([sys.executable, str(script)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]

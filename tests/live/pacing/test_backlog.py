@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpen_live.live.pacing.backlog import Patience
+from gpen_live.live.pacing.backlog import BacklogPolicy
 
 
 class Clock:
@@ -21,37 +21,37 @@ class Clock:
         return self.at
 
 
-def patience(budget_ms: float = 100.0, work_s: float = 0.02, clock: Callable[[], float] | None = None) -> Patience:
+def backlog(budget_ms: float = 100.0, work_s: float = 0.02, clock: Callable[[], float] | None = None) -> BacklogPolicy:
     """At 30 frames a second, with an engine that takes `work_s`."""
-    found = Patience(lambda: budget_ms, lambda: 30.0, clock or Clock())
+    found = BacklogPolicy(lambda: budget_ms, lambda: 30.0, clock or Clock())
     for _ in range(60):
         found.worked(work_s)
     return found
 
 
 def test_a_frame_waits_for_the_engine_while_it_is_in_time() -> None:
-    assert not patience().skips(10 - 0.055, waiting=True)  # 20 ms each for this one and the one behind it: 95 ms
-    assert patience().skips(10 - 0.065, waiting=True)
-    assert not patience().skips(10 - 0.065, waiting=False)
+    assert not backlog().skips(10 - 0.055, waiting=True)  # 20 ms each for this one and the one behind it: 95 ms
+    assert backlog().skips(10 - 0.065, waiting=True)
+    assert not backlog().skips(10 - 0.065, waiting=False)
 
 
 def test_a_finished_frame_waits_for_its_own_tick_while_it_is_in_time() -> None:
-    assert not patience().replaces(10 - 0.03, waiting=True)  # two ticks of 33 ms: 97 ms
-    assert patience().replaces(10 - 0.04, waiting=True)
-    assert not patience().replaces(10 - 0.04, waiting=False)
+    assert not backlog().replaces(10 - 0.03, waiting=True)  # two ticks of 33 ms: 97 ms
+    assert backlog().replaces(10 - 0.04, waiting=True)
+    assert not backlog().replaces(10 - 0.04, waiting=False)
 
 
 @given(st.floats(-1, 10))
 def test_without_a_budget_the_newest_is_always_the_next_one(captured_at: float) -> None:
-    assert patience(0.0).skips(captured_at, waiting=True)
-    assert patience(0.0).replaces(captured_at, waiting=True)
+    assert backlog(0.0).skips(captured_at, waiting=True)
+    assert backlog(0.0).replaces(captured_at, waiting=True)
 
 
 @pytest.mark.parametrize("line", ["skips", "replaces"])
 def test_a_single_hold_up_makes_no_frame_late_for_long(line: str) -> None:
     """A line that never runs empty guards against nothing, and only makes all frames later."""
     clock = Clock()
-    ask = getattr(patience(clock=clock), line)
+    ask = getattr(backlog(clock=clock), line)
     for _ in range(3):
         assert [ask(clock.at, waiting=True) for _ in range(2)] == [False, True]
         for _ in range(70):
@@ -63,7 +63,7 @@ def test_a_single_hold_up_makes_no_frame_late_for_long(line: str) -> None:
 def test_where_hold_ups_follow_on_each_other_the_line_is_kept(line: str) -> None:
     """Each tenth frame is held up by a period: the one that waits takes its tick, and it waits in its turn."""
     clock = Clock()
-    ask = getattr(patience(clock=clock), line)
+    ask = getattr(backlog(clock=clock), line)
     in_line, missed, left_out = 0, [], []
     for number in range(900):
         clock.at += 1 / 30
@@ -86,7 +86,7 @@ def test_where_hold_ups_follow_on_each_other_the_line_is_kept(line: str) -> None
 @given(st.lists(st.tuples(st.floats(0, 2), st.booleans()), max_size=300))
 def test_no_line_is_kept_for_ever(frames: list[tuple[float, bool]]) -> None:
     clock = Clock()
-    one = patience(clock=clock)
+    one = backlog(clock=clock)
     for pause, waiting in frames:
         clock.at += pause
         one.replaces(clock.at, waiting=waiting)
@@ -95,4 +95,4 @@ def test_no_line_is_kept_for_ever(frames: list[tuple[float, bool]]) -> None:
 
 @pytest.mark.parametrize("work_s", [0.0, 0.5])
 def test_how_long_a_frame_takes_is_learnt(work_s: float) -> None:
-    assert patience(work_s=work_s).skips(10 - 0.09, waiting=True) == (work_s > 0)
+    assert backlog(work_s=work_s).skips(10 - 0.09, waiting=True) == (work_s > 0)

@@ -20,9 +20,9 @@ from gpen_live.inference.triton import gpen_weights
 from gpen_live.inference.triton.gpen_plan import Kind, Layer, Plan, Tile, guess, pictures_at_once
 from gpen_live.inference.triton.gpen_weights import GpenWeights, with_filter
 from gpen_live.nets.gpen import VARIANTS, Gpen
-from tests.engine.compiling import compiled, stack_bytes
+from tests.inference.compiling import compiled, stack_bytes
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 needs_triton = pytest.mark.skipif(not HAS_TRITON, reason="Triton is not installed: there is none for this system")
 needs_card = pytest.mark.skipif(
@@ -40,7 +40,7 @@ LAYERS = [
 
 @needs_triton
 def test_the_interpreted_kernels_give_pytorch_s_pictures() -> None:
-    script = ROOT / "tests" / "engine" / "triton_gpen_interpreted.py"
+    script = ROOT / "tests" / "inference" / "triton" / "gpen_interpreted.py"
     done = subprocess.run([sys.executable, str(script)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]

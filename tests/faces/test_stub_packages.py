@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gpen_live.faces.stub_packages import shells
+from gpen_live.faces.stub_packages import stub_packages
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,22 +25,22 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_a_module_comes_without_its_packages(package: str) -> None:
-    with shells(package, f"{package}.inner"):
+    with stub_packages(package, f"{package}.inner"):
         assert importlib.import_module(f"{package}.inner.light").value == 7
         assert not hasattr(sys.modules[package], "whole")
     assert not [name for name in sys.modules if name.startswith(package)]
     assert importlib.import_module(package).whole
-    with shells(package, f"{package}.inner"):
+    with stub_packages(package, f"{package}.inner"):
         assert sys.modules[package].whole
     assert sys.modules.pop(package).whole
 
 
 def test_a_failure_leaves_nothing_behind(package: str) -> None:
-    with pytest.raises(ImportError), shells(package, f"{package}.absent"):
+    with pytest.raises(ImportError), stub_packages(package, f"{package}.absent"):
         pass
-    with pytest.raises(ImportError), shells("heavy_absent"):
+    with pytest.raises(ImportError), stub_packages("heavy_absent"):
         pass
-    with pytest.raises(KeyError), shells(package):
+    with pytest.raises(KeyError), stub_packages(package):
         raise KeyError
     assert not [name for name in sys.modules if name.startswith("heavy_")]
 

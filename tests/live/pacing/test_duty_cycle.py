@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gpen_live.live.pacing.duty_cycle import Room
+from gpen_live.live.pacing.duty_cycle import DutyCycle
 
 
 class Time:
@@ -25,7 +25,7 @@ class Time:
 @pytest.mark.parametrize(("share", "period_ms"), [(0.0, 20), (0.25, 80 / 3), (0.5, 40), (0.75, 80), (1.0, 200)])
 def test_the_device_is_busy_for_its_share_at_most(share: float, period_ms: float) -> None:
     time = Time()
-    room = Room(lambda: share, time.pause, time)
+    room = DutyCycle(lambda: share, time.pause, time)
     for _ in range(10):
         begun = time.at
         time.at += 0.020
@@ -36,7 +36,7 @@ def test_the_device_is_busy_for_its_share_at_most(share: float, period_ms: float
 def test_time_that_passes_by_itself_counts() -> None:
     """A GPU that works for a part of the frame's time, or a camera that comes later anyway."""
     time = Time()
-    room = Room(lambda: 0.5, time.pause, time)
+    room = DutyCycle(lambda: 0.5, time.pause, time)
     begun = time.at
     time.at += 0.010
     room.leave(begun, 2.0)
@@ -50,7 +50,7 @@ def test_time_that_passes_by_itself_counts() -> None:
 def test_nobody_is_held_back_once_it_stops_or_the_wish_changes() -> None:
     time = Time()
     share = [0.75]
-    room = Room(lambda: share[0], time.pause, time)
+    room = DutyCycle(lambda: share[0], time.pause, time)
     time.stopped = True
     room.leave(time.at, 1e6)
     assert time.at == 100.0
@@ -60,14 +60,14 @@ def test_nobody_is_held_back_once_it_stops_or_the_wish_changes() -> None:
         share[0] = 0.0
         return time.pause(seconds)
 
-    Room(lambda: share[0], pause, time).leave(time.at, 1e6)
+    DutyCycle(lambda: share[0], pause, time).leave(time.at, 1e6)
     assert time.at < 100.2
 
 
 def test_no_frame_is_waited_for_longer_than_half_a_second() -> None:
     """However long the one before took: viewers would see a picture that stands."""
     time = Time()
-    room = Room(lambda: 0.9, time.pause, time)
+    room = DutyCycle(lambda: 0.9, time.pause, time)
     begun = time.at
     time.at += 8.0
     room.leave(begun, 8000.0)
