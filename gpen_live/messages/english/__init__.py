@@ -7,10 +7,11 @@ from types import ModuleType
 
 from gpen_live.messages.english import (
     common,
+    models,
 )
 from gpen_live.messages.sentence import Sentence
 
-ROOMS = (common,)
+ROOMS = (common, models)
 
 
 def merged(rooms: tuple[ModuleType, ...]) -> Mapping[str, Sentence]:
