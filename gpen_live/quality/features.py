@@ -11,7 +11,7 @@ from gpen_live.errors import GpenLiveError
 if TYPE_CHECKING:
     import torch
 
-    from gpen_live.training.features import Features
+    from gpen_live.facedata.features import Features
 
 
 def read_features(path: Path, device: torch.device) -> Features:
@@ -20,7 +20,7 @@ def read_features(path: Path, device: torch.device) -> Features:
     Raises:
         GpenLiveError: the file is missing or holds something else.
     """
-    from gpen_live.training.features import Features
+    from gpen_live.facedata.features import Features
 
     if not path.is_file():
         raise GpenLiveError("quality.no_feature_net", path=path)

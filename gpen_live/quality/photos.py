@@ -53,7 +53,7 @@ def read_faces(photos: Path, *, size: int, split: Split = "val", most: int | Non
     """The faces of a folder or packed file, in crops of `size` pixels.
 
     Args:
-        photos: a folder with `manifest.csv` and `photos/` (see `gpen_live.training.pack`), a file that `pack` wrote, or a plain
+        photos: a folder with `manifest.csv` and `photos/` (see `gpen_live.facedata.pack`), a file that `pack` wrote, or a plain
             folder of aligned face pictures of any size.
         split: which part of a manifest or packed file; a plain folder has none and is taken whole.
         most: take so many, evenly spread over all.
@@ -77,13 +77,13 @@ def read_faces(photos: Path, *, size: int, split: Split = "val", most: int | Non
 
 def aligned(image: Bytes, landmarks: npt.ArrayLike, size: int) -> Bytes:
     """The face on GPEN's template with its margin, (size + 2 MARGIN) squared x 3."""
-    from gpen_live.training import pack
+    from gpen_live.facedata import pack
 
     return pack.aligned(image, landmarks, size, margin=MARGIN)
 
 
 def _from_manifest(photos: Path, size: int, split: Split, most: int | None) -> list[Face]:
-    from gpen_live.training.pack import landmarks_of, read_rows
+    from gpen_live.facedata.pack import landmarks_of, read_rows
 
     try:
         rows = [row for row in read_rows(photos, _ENOUGH * size) if split in ("all", row["split"])]
@@ -98,7 +98,7 @@ def _from_manifest(photos: Path, size: int, split: Split, most: int | None) -> l
 
 
 def _packed(path: Path, size: int, split: Split) -> list[Face]:
-    from gpen_live.training.pack import unpack
+    from gpen_live.facedata.pack import unpack
 
     try:
         faces = unpack(path)

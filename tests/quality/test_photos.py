@@ -10,8 +10,8 @@ import pytest
 from skimage.data import astronaut
 
 from gpen_live.errors import GpenLiveError
+from gpen_live.facedata import pack
 from gpen_live.quality.photos import MARGIN, aligned, read_faces
-from gpen_live.training import pack
 from tests.messages.says import says
 from tests.quality.pictures import EYES_NOSE_MOUTH, canvas, portrait
 

@@ -31,7 +31,7 @@ SENTENCES = {
         "This build of PyAV has no x264, which h264 needs.", "Name the other degradations with --degradation."
     ),
     "quality.packed": Sentence(
-        "{path} is not a packed file of faces ({reason}).", "Create it with python -m gpen_live.training.pack."
+        "{path} is not a packed file of faces ({reason}).", "Create it with python -m gpen_live.facedata.pack."
     ),
     "quality.packed_size": Sentence("{path} holds faces of {held} pixels, not {size}.", "Name the folder of photos instead."),
     "quality.sheet": Sentence("The sheet {path} can't be written ({reason}).", "Name another file."),
