@@ -7,11 +7,14 @@ from types import ModuleType
 
 from gpen_live.messages.english import (
     common,
+    export,
     models,
+    quality,
+    training,
 )
 from gpen_live.messages.sentence import Sentence
 
-ROOMS = (common, models)
+ROOMS = (common, export, models, quality, training)
 
 
 def merged(rooms: tuple[ModuleType, ...]) -> Mapping[str, Sentence]:
