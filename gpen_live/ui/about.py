@@ -38,14 +38,15 @@ _PARTS = ("PySide6", "opencv-python", "numpy", "av", "openvino", "torch", "trito
 
 
 def document(name: str) -> str:
-    """The text of LICENCE or THIRD_PARTY: inside the package in a wheel, beside it in a clone; a sentence where it is missing."""
-    package = Path(gpen_live.__file__).parent
-    for folder in (package / "notices", package.parent):
-        try:
-            return (folder / name).read_text(encoding="utf-8")
-        except OSError:
-            continue
-    return f"{name} is missing from this installation."
+    """The text of LICENCE or THIRD_PARTY: beside the package in a clone, else in the metadata; if missing, a sentence."""
+    clone = Path(gpen_live.__file__).parent.parent
+    if (clone / "pyproject.toml").is_file() and (clone / name).is_file():
+        return (clone / name).read_text(encoding="utf-8")
+    try:
+        text = metadata.distribution("gpen-live").read_text(f"licenses/{name}")
+    except metadata.PackageNotFoundError:
+        text = None
+    return text or f"{name} is missing from this installation."
 
 
 def details(snapshot: Snapshot) -> str:
@@ -76,7 +77,7 @@ class AboutDialog(QDialog):
     def __init__(self, snapshot: Snapshot, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("About GPEN Live")
-        self.resize(640, 344)
+        self.resize(640, 312)
         self._snapshot = snapshot
         self.pages: QStackedWidget = QStackedWidget()
         self._title = label("", "title")

@@ -6,6 +6,7 @@ import getpass
 import platform
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -136,17 +137,29 @@ def test_details_name_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 
 def test_documents_are_found_in_a_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """There they are inside the package, as pyproject.toml says, and nothing lies beside it."""
-    package = tmp_path / "site-packages" / "gpen_live"
-    (package / "notices").mkdir(parents=True)
+    """There they are in the metadata, where pyproject.toml puts them, and nothing lies beside the package."""
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'license-files = ["{LICENCE}", "{THIRD_PARTY}"]' in pyproject
+    info = tmp_path / "gpen_live-1.0.dist-info"
+    (info / "licenses").mkdir(parents=True)
+    (info / "METADATA").write_text("Name: gpen-live\nVersion: 1.0\n", encoding="utf-8")
     for name in (LICENCE, THIRD_PARTY):
-        (package / "notices" / name).write_text(f"This is {name}.", encoding="utf-8")
-        assert f'"{name}" = "gpen_live/notices/{name}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    monkeypatch.setattr(gpen_live, "__file__", str(package / "__init__.py"))
+        (info / "licenses" / name).write_text(f"This is {name}.", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(gpen_live, "__file__", str(tmp_path / "gpen_live" / "__init__.py"))
     assert [document(name) for name in (LICENCE, THIRD_PARTY)] == [f"This is {name}." for name in (LICENCE, THIRD_PARTY)]
 
 
-def test_a_document_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [None, metadata.PackageNotFoundError])
+def test_a_document_that_is_missing_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: type[Exception] | None
+) -> None:
+    def distribution(name: str) -> metadata.Distribution:
+        if error is not None:
+            raise error(name)
+        return metadata.Distribution.at(tmp_path)
+
+    monkeypatch.setattr(metadata, "distribution", distribution)
     monkeypatch.setattr(gpen_live, "__file__", str(tmp_path / "gpen_live" / "__init__.py"))
     assert THIRD_PARTY in document(THIRD_PARTY)
     assert "missing" in document(THIRD_PARTY)
