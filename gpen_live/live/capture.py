@@ -188,7 +188,8 @@ class Capture:
                 _log.warning("%s delivered something that is no picture: %s", source.label, error)
             return
         self._session.meters.captured(at)
-        frame = Frame(self._pinned(fitted), self._number, at, {"capture": (at - start) * 1e3}, self.scene)
+        media_time = at if source.media_time is None else source.media_time
+        frame = Frame(self._pinned(fitted), self._number, at, media_time, {"capture": (at - start) * 1e3}, self.scene)
         self._number += 1
         self._hand_over(frame)
         if self._max_frames is not None and self._number >= self._max_frames:

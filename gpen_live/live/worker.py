@@ -47,9 +47,28 @@ class Outgoing:
     image: Image | None
     number: int
     captured_at: float
+    media_time: float
     ready_at: float
     enhanced: bool
     times_ms: dict[str, float]
+
+    @classmethod
+    def of(
+        cls, frame: Frame, pixels: Array, pixel_format: PixelFormat, image: Image | None, *, ready_at: float, enhanced: bool
+    ) -> Outgoing:
+        """What became of `frame`."""
+        return cls(
+            size=Size.of(frame.image),
+            pixels=pixels,
+            pixel_format=pixel_format,
+            image=image,
+            number=frame.number,
+            captured_at=frame.captured_at,
+            media_time=frame.media_time,
+            ready_at=ready_at,
+            enhanced=enhanced,
+            times_ms=frame.times_ms,
+        )
 
     def bgr(self) -> Image:
         """The picture in BGR: as it was finished, or made from its pixels where it never came to the host."""
@@ -204,9 +223,7 @@ class Worker:
         end = now()
         frame.times_ms["convert"] = frame.times_ms.get("convert", 0.0) + (end - start) * 1e3
         image = shown.image() if shown.at_hand else None
-        size = Size.of(frame.image)
-        out = Outgoing(size, pixels, pixel_format, image, frame.number, frame.captured_at, end, not reason, frame.times_ms)
-        self._hand_over(out, config)
+        self._hand_over(Outgoing.of(frame, pixels, pixel_format, image, ready_at=end, enhanced=not reason), config)
         self._show(picture, frame, faces)
         self.bypass.end()
         self._duty_cycle.leave(begun, busy_ms)
@@ -241,8 +258,7 @@ class Worker:
         picture, pixel_format = HostPicture(frame.image), self.pixel_format
         shown, pixels = self._finished(picture, pixel_format, overlay=self._session.config.overlay)
         self._show(picture, frame, [])
-        size = Size.of(frame.image)
-        return Outgoing(size, pixels, pixel_format, shown.image(), frame.number, frame.captured_at, now(), False, frame.times_ms)
+        return Outgoing.of(frame, pixels, pixel_format, shown.image(), ready_at=now(), enhanced=False)
 
     def _hand_over(self, outgoing: Outgoing, config: LiveConfig) -> None:
         if self.bypass.overtaken(outgoing.number):
@@ -273,9 +289,9 @@ class Worker:
             engine.new_scene()
         try:
             if config.mode is Mode.FULL:
-                done = engine.enhance_frame(frame.image, frame.captured_at, config.strength, pixel_format)
+                done = engine.enhance_frame(frame.image, frame.media_time, config.strength, pixel_format)
             else:
-                done = engine.enhance_faces(frame.image, frame.captured_at, config.strength, pixel_format)
+                done = engine.enhance_faces(frame.image, frame.media_time, config.strength, pixel_format)
         except Exception as error:  # the raw frame goes out whatever happens in there
             return None, self._failed(error)
         finally:
