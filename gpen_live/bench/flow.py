@@ -131,7 +131,7 @@ def _pipelined(engine: Engine, mode: Mode, source: ClipSource, count: int, going
             if sink.count > seen:
                 moved, seen = now(), sink.count
             elif now() > moved + _HANG_S:
-                raise GpenLiveError("The pipeline stands still.", "Run the bench again; if it stays so, tell us.")
+                raise GpenLiveError("bench.stands_still")
             time.sleep(_POLL_S)
     finally:
         pipeline.stop()
