@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gpen_live.inference.enhancer import Enhancer
 
 Box = tuple[float, float, float, float]
+GIVEN_UP = "The engine thread keeps failing."
 _log = logging.getLogger(__name__)
 
 
@@ -140,6 +141,27 @@ class Worker:
             if frame is None and ended:
                 self.idle.set()
                 return
+
+    def run_raw(self, over: Callable[[], bool]) -> None:
+        """In place of `run`, where that keeps failing: frames go out as they came, until `over`."""
+        self.bypass.end()
+        while not over() and not self.idle.is_set():
+            ended = self._source_ended.is_set()
+            frame = self._inbox.take(0 if ended else 0.05)
+            if frame is not None:
+                try:
+                    dropped = self.finished.put(self._raw(frame, GIVEN_UP)) is not None
+                except Exception as error:
+                    dropped = True
+                    self._board.note(str(as_plain(error, "The raw picture")))
+                if dropped:
+                    self._meters.dropped()
+            elif ended:
+                self.idle.set()
+
+    def gave_up(self, error: GpenLiveError) -> None:
+        """Tells that `run` keeps failing: `run_raw` takes its place."""
+        self._warn(str(error), again=True)
 
     def _newest_if_late(self, frame: Frame) -> Frame:
         """The frame, or the one that waits behind it where that would get late by waiting any longer."""
@@ -252,9 +274,9 @@ class Worker:
             self._board.note(str(as_plain(error, "The overlay for viewers")))
             return image
 
-    def _raw(self, frame: Frame) -> Outgoing:
-        """A frame as it came, finished; for the sender's thread, while this one is stuck."""
-        self.state.raw_reason = STUCK
+    def _raw(self, frame: Frame, reason: str = STUCK) -> Outgoing:
+        """A frame as it came, finished; also for the sender's thread, while this one is stuck."""
+        self.state.raw_reason = reason
         picture, pixel_format = HostPicture(frame.image), self.pixel_format
         shown, pixels = self._finished(picture, pixel_format, overlay=self._session.config.overlay)
         self._show(picture, frame, [])
@@ -321,8 +343,8 @@ class Worker:
             self._warn(reason)
         return reason
 
-    def _warn(self, reason: str) -> None:
-        self._board.write("model", Health.WARNING, self.state.model_name, f"{reason} The raw picture goes out.")
+    def _warn(self, reason: str, *, again: bool = False) -> None:
+        self._board.write("model", Health.WARNING, self.state.model_name, f"{reason} The raw picture goes out.", again=again)
         self._failing = reason  # after it: the engine's thread may recover this very moment, and at its next frame takes it back
 
     def _let_go(self, error: Exception) -> None:
