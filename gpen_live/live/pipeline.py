@@ -106,6 +106,7 @@ class LivePipeline:
             outside.open_sink,
         )
         self._capture.pin = self._worker.pin
+        self._worker.buffer = self._sender.buffer
         self._worker.overlay = Overlay(self.snapshot)
         self._threads: list[threading.Thread] = []
 

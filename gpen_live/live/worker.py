@@ -24,7 +24,7 @@ from gpen_live.live.slot import Slot
 from gpen_live.live.status.board import StatusBoard, as_plain
 from gpen_live.live.status.meters import Meters
 from gpen_live.live.status.snapshot import Health
-from gpen_live.media.pixel_formats import restore
+from gpen_live.media.pixel_formats import convert, restore
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
@@ -46,6 +46,7 @@ class Outgoing:
     image: Image | None
     number: int
     captured_at: float
+    media_time: float
     ready_at: float
     enhanced: bool
     times_ms: dict[str, float]
@@ -105,6 +106,7 @@ class Worker:
         self.bypass = Bypass(inbox, self._raw, lambda: self._warn(STUCK), meters.dropped)
         self.idle = threading.Event()
         self.pixel_format = PixelFormat.BGR
+        self.buffer: Callable[[Size, PixelFormat], Array | None] = lambda size, pixel_format: None
         self.overlay: Callable[[Image], Image] | None = None
         self.state = WorkerState()
         self._engine: Engine | None = None
@@ -214,7 +216,9 @@ class Worker:
         frame.times_ms["convert"] = frame.times_ms.get("convert", 0.0) + (end - start) * 1e3
         image = shown.image() if shown.at_hand else None
         size = Size.of(frame.image)
-        out = Outgoing(size, pixels, pixel_format, image, frame.number, frame.captured_at, end, not reason, frame.times_ms)
+        out = Outgoing(
+            size, pixels, pixel_format, image, frame.number, frame.captured_at, frame.captured_at, end, not reason, frame.times_ms
+        )
         self._hand_over(out, config)
         self._show(picture, frame, faces)
         self.bypass.end()
@@ -225,7 +229,10 @@ class Worker:
     def _finished(self, picture: Picture, pixel_format: PixelFormat, *, overlay: bool) -> tuple[Picture, Array]:
         """The picture with all that viewers are to see, and its pixels as the sink takes them."""
         shown = HostPicture(self._with_overlay(picture.image())) if overlay else picture
-        return shown, shown.pixels(pixel_format)
+        if not shown.at_hand:
+            return shown, shown.pixels(pixel_format)
+        image = shown.image()
+        return shown, convert(image, pixel_format, self.buffer(Size.of(image), pixel_format))
 
     def _show(self, picture: Picture, frame: Frame, faces: Sequence[Face]) -> None:
         """For the window. What would have to come from the device does so only when somebody has looked at the last one."""
@@ -251,7 +258,18 @@ class Worker:
         shown, pixels = self._finished(picture, pixel_format, overlay=self._config().overlay)
         self._show(picture, frame, [])
         size = Size.of(frame.image)
-        return Outgoing(size, pixels, pixel_format, shown.image(), frame.number, frame.captured_at, now(), False, frame.times_ms)
+        return Outgoing(
+            size,
+            pixels,
+            pixel_format,
+            shown.image(),
+            frame.number,
+            frame.captured_at,
+            frame.captured_at,
+            now(),
+            False,
+            frame.times_ms,
+        )
 
     def _hand_over(self, outgoing: Outgoing, config: LiveConfig) -> None:
         if self.bypass.overtaken(outgoing.number):
