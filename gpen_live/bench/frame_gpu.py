@@ -22,7 +22,6 @@ import numpy as np
 import psutil
 
 from gpen_live.bench.weights import weights_for
-from gpen_live.cli.options import DEVICE, MODEL, SizeType
 from gpen_live.engine.engine import Engine, load_detector
 from gpen_live.engine.paths.base import CanvasPath, FramePath, open_path
 from gpen_live.engine.result import FrameResult
@@ -32,6 +31,7 @@ from gpen_live.inference.device import choose_device, describe_device, peak_memo
 from gpen_live.inference.enhancer import load_enhancer
 from gpen_live.live.slot import Slot
 from gpen_live.models.registry import get
+from gpen_live.options import DEVICE, MODEL, SizeType
 
 if TYPE_CHECKING:
     import torch

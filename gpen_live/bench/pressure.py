@@ -24,7 +24,6 @@ import psutil
 
 from gpen_live.bench.weights import weights_for
 from gpen_live.charts import DARK, FAINT, INK, WRONG, as_png, bare, new_figure
-from gpen_live.cli.options import MODEL, SizeType, check_writable
 from gpen_live.frame import Size
 from gpen_live.inference.device import cpu_name
 from gpen_live.live.budget.ladder import DEFAULT_MS
@@ -33,6 +32,7 @@ from gpen_live.live.pacing.clock import now
 from gpen_live.live.pipeline import LivePipeline
 from gpen_live.live.status.report import write_whole
 from gpen_live.models.registry import get
+from gpen_live.options import MODEL, SizeType, check_writable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from gpen_live.cli.interrupt import on_interrupt
-from gpen_live.cli.options import DEVICE, MODEL, SizeType, check_writable
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
+from gpen_live.options import DEVICE, MODEL, SizeType, check_writable
 
 if TYPE_CHECKING:
     from rich.console import Console

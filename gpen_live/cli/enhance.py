@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from gpen_live.cli.options import check_weights, network_options
 from gpen_live.errors import UsageError
+from gpen_live.options import check_weights, network_options
 
 
 @click.command(name="enhance")

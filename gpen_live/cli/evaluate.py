@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from gpen_live.cli.interrupt import on_interrupt
-from gpen_live.cli.options import DEVICE, MODEL, FiniteRange, check_weights, check_writable
 from gpen_live.errors import GpenLiveError, UsageError
+from gpen_live.options import DEVICE, MODEL, FiniteRange, check_weights, check_writable
 from gpen_live.quality.clips import DEGRADATIONS, Degradation
 from gpen_live.quality.competitors import COMPETITORS
 from gpen_live.quality.photos import Split

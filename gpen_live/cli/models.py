@@ -6,8 +6,8 @@ import threading
 
 import click
 
-from gpen_live.cli.options import MODEL
 from gpen_live.errors import GpenLiveError
+from gpen_live.options import MODEL
 
 
 @click.group(name="models", invoke_without_command=True)

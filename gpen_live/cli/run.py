@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from gpen_live.cli.interrupt import on_interrupt
-from gpen_live.cli.options import FiniteRange, SizeType, check_weights, check_writable, network_options
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
 from gpen_live.live.budget.ladder import DEFAULT_MS
 from gpen_live.live.config import LiveConfig, Mode, Resting
+from gpen_live.options import FiniteRange, SizeType, check_weights, check_writable, network_options
 from gpen_live.system.display import display_available
 
 if TYPE_CHECKING:

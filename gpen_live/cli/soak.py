@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpen_live.cli.interrupt import on_interrupt
-from gpen_live.cli.options import DEVICE, MODEL, FiniteRange, SizeType, check_weights, check_writable
 from gpen_live.errors import UsageError
 from gpen_live.frame import Size
+from gpen_live.options import DEVICE, MODEL, FiniteRange, SizeType, check_weights, check_writable
 
 if TYPE_CHECKING:
     from gpen_live.soak.results import Soak

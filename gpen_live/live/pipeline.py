@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 import time
 from collections.abc import Callable
@@ -10,21 +9,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpen_live.errors import GpenLiveError
-from gpen_live.frame import Frame, PixelFormat, Size
 from gpen_live.live.budget.governor import QualityGovernor
 from gpen_live.live.capture import Capture
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.models.loader import LoadedModel, Loader, ModelRequest
-from gpen_live.live.pacing.clock import Sleep, now
+from gpen_live.live.pacing.clock import now
 from gpen_live.live.pacing.idle import IdleMonitor
 from gpen_live.live.sender import Sender
-from gpen_live.live.slot import Slot
-from gpen_live.live.status.board import StatusBoard
-from gpen_live.live.status.meters import WINDOW_S, Meters
+from gpen_live.live.session import Session
+from gpen_live.live.status.meters import WINDOW_S
 from gpen_live.live.status.overlay import Overlay
 from gpen_live.live.status.report import build_report
 from gpen_live.live.status.snapshot import Snapshot
-from gpen_live.live.worker import Outgoing, Preview, Worker
+from gpen_live.live.worker import Worker
 from gpen_live.sinks.base import Sink
 from gpen_live.sources.base import Source
 
@@ -58,62 +55,27 @@ class LivePipeline:
 
     def __init__(self, config: LiveConfig, *, max_frames: int | None = None, outside: Outside | None = None) -> None:
         outside = outside or Outside()
-        self._config = config
+        session = self._session = Session(config)
+        self.board, self.meters = session.board, session.meters
         self._lock = threading.Lock()
-        self._stop, self._ready = threading.Event(), threading.Event()
         self._model_attempt = 0
-        self.board = StatusBoard()
-        self.meters = Meters()
         self.started_at = now()
-        self.preview: Slot[Preview] = Slot()
-        # The second place is for threads that the system holds up now and then; the worker decides who may wait there.
-        captured: Slot[Frame] = Slot(2)
-        finished: Slot[Outgoing] = Slot(2)
-        self._slots: tuple[Slot[Any], ...] = (captured, finished)
-        self._model_ready = threading.Event()
-        sleep = Sleep()
-        self._loader = Loader(self.board, self._stop, self._model_ready, outside.load, outside.handed_over)
-        self._capture = Capture(
-            self._wishes, captured, self.meters, self.board, self._stop, self._ready, max_frames, sleep, outside.open_source
-        )
-        self._governor = QualityGovernor(self._wishes, self.meters, self.board, lambda: self._capture.output_fps)
-        self._idle = IdleMonitor(self._wishes, lambda: self.board.read("sink").label, self._stop)
-        self._worker = Worker(
-            self._wishes,
-            captured,
-            finished,
-            self.preview,
-            self._loader,
-            self.meters,
-            self.board,
-            self._stop,
-            self._capture.ended,
-            sleep,
-            self._governor,
-            lambda: self._idle.resting,
-        )
-        self._sender = Sender(
-            self._wishes,
-            finished,
-            self._output,
-            self._set_pixel_format,
-            self.meters,
-            self.board,
-            self._stop,
-            self._worker.idle,
-            self._worker.bypass.next,
-            sleep,
-            outside.open_sink,
-        )
+        self._loader = Loader(session, outside.load, outside.handed_over)
+        self._capture = Capture(session, max_frames=max_frames, opener=outside.open_source)
+        self._governor = QualityGovernor(session, lambda: self._capture.output_fps)
+        self._idle = IdleMonitor(session)
+        self._worker = Worker(session, self._capture, self._loader, self._governor, self._idle)
+        self._sender = Sender(session, self._capture, self._worker, outside.open_sink)
         self._capture.pin = self._worker.pin
         self._worker.buffer = self._sender.buffer
         self._worker.overlay = Overlay(self.snapshot)
+        self.preview = self._worker.preview
         self._threads: list[threading.Thread] = []
 
     @property
     def config(self) -> LiveConfig:
         """The user's present wishes."""
-        return self._config
+        return self._session.config
 
     def start(self, *, wait_for_model: bool = False) -> None:
         """Starts all threads. With `wait_for_model` the source is opened, but not read before the model is warm or has failed."""
@@ -122,7 +84,7 @@ class LivePipeline:
         self.started_at = now()
         self._ask_for_model()
         if not wait_for_model:
-            self._ready.set()
+            self._capture.ready.set()
         for name, run in (
             ("capture", self._capture.run),
             ("engine", self._worker.run),
@@ -140,8 +102,7 @@ class LivePipeline:
         Raises:
             TypeError: no such wish.
         """
-        with self._lock:
-            self._config = dataclasses.replace(self._config, **fields)
+        self._session.change(**fields)
         self._ask_for_model()
 
     def retry(self, part: str) -> None:
@@ -193,35 +154,25 @@ class LivePipeline:
 
     def report(self) -> dict[str, object]:
         """The report of the whole run so far, ready for JSON."""
-        return build_report(self._config, self.snapshot(), self.meters, self.board.notes())
+        return build_report(self.config, self.snapshot(), self.meters, self.board.notes())
 
     def stop(self) -> None:
         """Ends all threads and closes source and sink; a driver that hangs is left behind after seconds."""
-        self._stop.set()
-        for slot in self._slots:
-            slot.close()
+        self._session.stop.set()
+        self._capture.frames.close()
+        self._worker.finished.close()
         deadline = time.monotonic() + _JOIN_S
         for thread in self._threads:
             thread.join(max(0.05, deadline - time.monotonic()))
 
-    def _wishes(self) -> LiveConfig:
-        return self._config
-
-    def _output(self) -> tuple[Size, float] | None:
-        size = self._capture.output_size
-        return None if size is None else (size, self._capture.output_fps)
-
-    def _set_pixel_format(self, pixel_format: PixelFormat) -> None:
-        self._worker.pixel_format = pixel_format
-
     def _ask_for_model(self) -> None:
-        config = self._config
+        config = self.config
         self._loader.ask(ModelRequest(config.model, config.weights, config.device, self._model_attempt))
 
     def _release(self) -> None:
-        while not self._stop.is_set() and not self._model_ready.wait(0.05):
+        while not self._session.stop.is_set() and not self._loader.ready.wait(0.05):
             pass
-        self._ready.set()
+        self._capture.ready.set()
 
     @staticmethod
     def _thread(name: str, run: Callable[[], None]) -> threading.Thread:

@@ -58,7 +58,7 @@ def own_device() -> str | None:
 
 
 def shown_size(device: str) -> tuple[int, int] | None:
-    """Width and height in which other programs show the device; None where the driver does not say, or where there are none yet."""
+    """The width and height that programs which show the device have it in; None where the driver does not say, or has none."""
     try:
         text = (_DEVICES / Path(device).name / "format").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -13,14 +13,14 @@ from gpen_live.ui.widgets import WrappedLabel, button, label
 
 SHORTCUTS = (
     ("Space (hold)", "Compare with the raw picture"),
-    ("E", "Enhance on or off"),
-    ("M", "Face, or full frame"),
-    ("Up / Down", "Strength"),
+    ("E", "Turn enhancement on or off"),
+    ("M", "Switch between face and full frame"),
+    ("Up / Down", "Adjust the strength"),
     ("V", "Start or stop the virtual camera"),
-    ("O", "Latency overlay"),
-    ("F11", "Full screen; Esc leaves it"),
+    ("O", "Show or hide the latency overlay"),
+    ("F11", "Full screen (Esc to leave)"),
     ("Ctrl+,", "Settings"),
-    ("F1", "This list"),
+    ("F1", "Keyboard shortcuts"),
     ("Ctrl+Q", "Quit"),
 )
 

@@ -15,8 +15,8 @@ from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
 from gpen_live.live.models.stepdown import Fallback, explained, step_down
 from gpen_live.live.models.stepdown import ModelRequest as ModelRequest
 from gpen_live.live.pacing.clock import now
+from gpen_live.live.session import Session
 from gpen_live.live.slot import Slot
-from gpen_live.live.status.board import StatusBoard
 from gpen_live.live.status.snapshot import Health
 from gpen_live.system.heap import give_back
 
@@ -57,13 +57,12 @@ class Loader:
 
     def __init__(
         self,
-        board: StatusBoard,
-        stop: threading.Event,
-        ready: threading.Event,
+        session: Session,
         load: Callable[[ModelRequest], LoadedModel] | None = None,
         handed_over: Callable[[LoadedModel], LoadedModel] | None = None,
     ) -> None:
-        self._board, self._stop, self._ready = board, stop, ready
+        self._board, self._stop = session.board, session.stop
+        self.ready = threading.Event()
         self._call, self._from_weights = load or self._load, load is None
         self._handed_over = handed_over or (lambda loaded: loaded)
         self._requests: Slot[ModelRequest] = Slot()
@@ -159,7 +158,7 @@ class Loader:
                 return
         else:
             self._hand_over(wanted, loaded)
-        self._ready.set()
+        self.ready.set()
 
     def _hand_over(self, wanted: ModelRequest, loaded: LoadedModel) -> None:
         with self._lock:
@@ -168,7 +167,7 @@ class Loader:
             self._running = True
             self.tell_well(wanted.model)  # before anyone can use it, and fail
             self.loaded.put(loaded)
-        self._ready.set()
+        self.ready.set()
         load_matching()
         if self._from_weights and self._step is None:  # else its device has no memory for more
             self._stand_by(wanted, loaded)

@@ -26,7 +26,8 @@ _HANG_S = 5.0
 class Wish:
     """What to open: frames of `width` x `height` (even numbers) in "I420" or "NV12", about `fps` a second.
 
-    `device`: "/dev/videoN" on Linux, "OBS Virtual Camera" on Windows and macOS, or the name of a Unity Capture camera on Windows. None takes the one labelled "GPEN Live" on Linux, otherwise the first that is free.
+    `device`: "/dev/videoN" on Linux, "OBS Virtual Camera" on Windows and macOS, or the name of a Unity Capture camera on Windows.
+    None takes the one labelled "GPEN Live" on Linux, otherwise the first that is free.
     """
 
     device: str | None

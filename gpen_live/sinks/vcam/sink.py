@@ -19,7 +19,7 @@ from gpen_live.frame import Array, PixelFormat, Size
 from gpen_live.sinks import readers
 from gpen_live.sinks.base import Sink, even
 from gpen_live.sinks.vcam.devices import Wish
-from gpen_live.sinks.vcam.process import TAKEN, Order
+from gpen_live.sinks.vcam.process import TAKEN, Order, unpack
 from gpen_live.sinks.vcam.ring import Ring
 
 PATIENCE_S = 1.0
@@ -100,8 +100,8 @@ class VirtualCameraSink(Sink):
         if not line:
             raise SinkError(f"The process of {self.label} ended unexpectedly.", _AGAIN)
         answer: dict[str, Any] = json.loads(line)
-        if "what" in answer:
-            raise SinkError(answer["what"], answer["remedy"])
+        if "error" in answer:
+            raise SinkError(unpack(answer["error"]))
         return line
 
     def _next(self, patience: float) -> bytes | None:
