@@ -43,7 +43,7 @@ class _Nowhere(Sink):
     def __init__(self) -> None:
         self.count = 0
 
-    def send(self, pixels: Array) -> None:
+    def send(self, pixels: Array, at: float) -> None:
         self.count += 1
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ def _serial(engine: Engine, mode: Mode, source: ClipSource, going: Going) -> flo
     sink, meters = _Nowhere(), Meters()
     while going() and (image := source.read()) is not None:
         done = enhance(engine, mode, image, now())
-        sink.send(nv12(done))
+        sink.send(nv12(done), now())
         meters.sent(now(), sink.count, {}, enhanced=not done.raw_reason)
     return meters.rates().enhance
 

@@ -25,7 +25,7 @@ from gpen_live.live.session import Session
 from gpen_live.live.slot import Slot
 from gpen_live.live.status.board import as_plain
 from gpen_live.live.status.snapshot import Health
-from gpen_live.media.pixel_formats import restore
+from gpen_live.media.pixel_formats import convert, restore
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
@@ -116,6 +116,7 @@ class Worker:
         self.bypass = Bypass(self._inbox, self._raw, lambda: self._warn(STUCK), self._meters.dropped)
         self.idle = threading.Event()
         self.pixel_format = PixelFormat.BGR
+        self.buffer: Callable[[Size, PixelFormat], Array | None] = lambda size, pixel_format: None
         self.overlay: Callable[[Image], Image] | None = None
         self.state = WorkerState()
         self._engine: Engine | None = None
@@ -255,7 +256,10 @@ class Worker:
     def _finished(self, picture: Picture, pixel_format: PixelFormat, *, overlay: bool) -> tuple[Picture, Array]:
         """The picture with all that viewers are to see, and its pixels as the sink takes them."""
         shown = HostPicture(self._with_overlay(picture.image())) if overlay else picture
-        return shown, shown.pixels(pixel_format)
+        if not shown.at_hand:
+            return shown, shown.pixels(pixel_format)
+        image = shown.image()
+        return shown, convert(image, pixel_format, self.buffer(Size.of(image), pixel_format))
 
     def _show(self, picture: Picture, frame: Frame, faces: Sequence[Face]) -> None:
         """For the window. What would have to come from the device does so only when somebody has looked at the last one."""
