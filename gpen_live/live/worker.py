@@ -15,7 +15,7 @@ from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
 from gpen_live.live.budget.governor import QualityGovernor
 from gpen_live.live.bypass import STUCK, Bypass
 from gpen_live.live.capture import Capture
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.config import LiveConfig
 from gpen_live.live.models.loader import LoadedModel, Loader
 from gpen_live.live.models.stepdown import ModelRequest
 from gpen_live.live.pacing.clock import now
@@ -25,12 +25,13 @@ from gpen_live.live.session import Session
 from gpen_live.live.slot import Slot
 from gpen_live.live.status.board import as_plain
 from gpen_live.live.status.snapshot import Health
+from gpen_live.look import Mode
 from gpen_live.media.pixel_formats import convert, restore
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
     from gpen_live.engine.result import FrameResult, Picture
-    from gpen_live.faces.track import Face
+    from gpen_live.faces.state import Face
     from gpen_live.inference.enhancer import Enhancer
 
 Box = tuple[float, float, float, float]
@@ -230,7 +231,7 @@ class Worker:
             busy_ms = done.busy_ms
         self._meters.busy(now(), busy_ms)
         faces = done.faces if done is not None else []
-        self.state.faces = None if config.mode is Mode.FULL and not reason else len(faces)
+        self.state.faces = None if config.look.mode is Mode.FULL and not reason else len(faces)
         self.state.raw_reason = reason
         self._meters.processed(sum(face.weight > 0 for face in faces))
         start = now()
@@ -303,7 +304,7 @@ class Worker:
 
     def _enhanced(self, frame: Frame, config: LiveConfig, pixel_format: PixelFormat) -> tuple[FrameResult | None, str]:
         """The engine's frame, asked for in `pixel_format`, or the sentence that says why there is none."""
-        if not config.enhance:
+        if not config.look.enhance:
             return None, "Enhancement is off."
         if self._monitor.resting:
             return None, REASON
@@ -314,10 +315,7 @@ class Worker:
             self._scene = frame.scene
             engine.new_scene()
         try:
-            if config.mode is Mode.FULL:
-                done = engine.enhance_frame(frame.image, frame.media_time, config.strength, pixel_format)
-            else:
-                done = engine.enhance_faces(frame.image, frame.media_time, config.strength, pixel_format)
+            done = engine.process(frame.image, frame.media_time, config.look, pixel_format)
         except Exception as error:  # the raw frame goes out whatever happens in there
             return None, self._failed(error)
         finally:

@@ -210,7 +210,7 @@ class MainWindow(QMainWindow):
             self.preview.show_words("No picture", "Choose another source, or try again.", busy=False)
         else:
             self.preview.show_words(f"Opening {describe_source(config.source)}…", "", busy=True)
-        loading = snapshot.model.health is Health.STARTING and config.enhance
+        loading = snapshot.model.health is Health.STARTING and config.look.enhance
         self.preview.show_pill("Loading PyTorch and the model… the raw picture goes out meanwhile" if loading else "")
         colour, text = state_line(snapshot, config)
         self.dot.setStyleSheet(f"color: {getattr(tokens(), colour)}; font-size: 11px;")
@@ -283,7 +283,7 @@ class MainWindow(QMainWindow):
             return super().keyPressEvent(event)
         if key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
             step = STRENGTH_STEP if key == Qt.Key.Key_Up else -STRENGTH_STEP
-            controller.set_strength(controller.config.strength + step)
+            controller.set_strength(controller.config.look.strength + step)
             return None
         if event.isAutoRepeat():
             return None
@@ -381,7 +381,7 @@ def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:
         words.append(str(snapshot.size).replace("x", " × "))
     if snapshot.sink.health is Health.FAILED:
         return "bad", " · ".join([*words, "nothing goes out"])
-    if not config.enhance:
+    if not config.look.enhance:
         return "muted", " · ".join([*words, "enhancement is off"])
     if snapshot.raw_reason:
         return "warn", " · ".join([*words, snapshot.raw_reason.rstrip(".")])
