@@ -44,7 +44,7 @@ class _Nowhere(Sink):
     def __init__(self) -> None:
         self.count = 0
 
-    def send(self, pixels: Array) -> None:
+    def send(self, pixels: Array, at: float) -> None:
         self.count += 1
 
     def close(self) -> None:
@@ -102,7 +102,7 @@ def _serial(engine: Engine, mode: Mode, source: ClipSource, going: Going) -> flo
     sink, meters = _Nowhere(), Meters()
     while going() and (image := source.read()) is not None:
         done = enhance(engine, mode, image, now())
-        sink.send(nv12(done))
+        sink.send(nv12(done), now())
         meters.sent(now(), sink.count, {}, enhanced=not done.raw_reason)
     return meters.rates().enhance
 
@@ -134,7 +134,7 @@ def _pipelined(engine: Engine, mode: Mode, source: ClipSource, count: int, going
             if sink.count > seen:
                 moved, seen = now(), sink.count
             elif now() > moved + _HANG_S:
-                raise GpenLiveError("The pipeline stands still.", "Run the bench again; if it stays so, tell us.")
+                raise GpenLiveError("bench.stands_still")
             time.sleep(_POLL_S)
     finally:
         pipeline.stop()

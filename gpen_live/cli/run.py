@@ -91,7 +91,7 @@ def command(
     _check_different(source, sink)
     check_weights(model, weights)
     if report is not None:
-        check_writable(report, "report")
+        check_writable(report)
     endless = frames is None and seconds is None
     config = LiveConfig(
         source=source,

@@ -15,6 +15,7 @@ from gpen_live.live.config import LiveConfig, Resting
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.pipeline import LivePipeline
 from gpen_live.look import Mode
+from gpen_live.messages import message
 from gpen_live.soak.faults import FAULTS, HANG_S, Fault, FaultKind, Faults, disguised, outside
 from gpen_live.soak.machine import Machine
 from gpen_live.soak.results import Event, Latency, Sample, Soak
@@ -140,7 +141,7 @@ class Soaking:
             if error is not None:
                 raise error
             if now() > deadline:
-                raise GpenLiveError("No frame came within minutes.", "See whether `gpen-live run --headless` works.")
+                raise GpenLiveError("soak.no_frame")
             if not going(self.soak, 0.0, f"Loading {self._options.model}"):
                 return False
             time.sleep(_POLL_S)
@@ -167,7 +168,7 @@ class Soaking:
             if passed >= self._options.seconds or not going(self.soak, passed, what):
                 break
             if self._pipeline.finished:
-                self.soak.trouble = str(self._pipeline.error() or "The source came to its end.")
+                self.soak.trouble = str(self._pipeline.error() or message("soak.source_ended"))
                 break
             time.sleep(_POLL_S)
         self._abandon(now())

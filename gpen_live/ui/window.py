@@ -24,6 +24,7 @@ from gpen_live.live.config import LiveConfig
 from gpen_live.live.status.snapshot import Health, Snapshot
 from gpen_live.settings import WindowGeometry
 from gpen_live.ui import icons
+from gpen_live.ui.about import AboutDialog
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.help import ObsSheet, ShortcutsSheet
 from gpen_live.ui.models import Catalogue
@@ -137,7 +138,7 @@ class MainWindow(QMainWindow):
         mark = QSvgWidget(str(icons.APP_ICON))
         mark.setFixedSize(28, 28)
         self.settings_button = IconButton("settings", "Settings", "Settings (Ctrl+,)")
-        self.help_button = IconButton("help", "Keyboard shortcuts", "Keyboard shortcuts (F1)")
+        self.help_button = IconButton("help", "Keyboard shortcuts", "Keyboard shortcuts and About (F1)")
         head = QHBoxLayout()
         head.setContentsMargins(4, 0, 0, 0)
         head.setSpacing(UNIT)
@@ -232,7 +233,13 @@ class MainWindow(QMainWindow):
 
     def open_help(self) -> None:
         """Opens the list of shortcuts."""
-        self._open(ShortcutsSheet(self))
+        sheet = ShortcutsSheet(self)
+        sheet.about_wanted.connect(self.open_about)
+        self._open(sheet)
+
+    def open_about(self) -> None:
+        """Opens the About box."""
+        self._open(AboutDialog(self.controller.snapshot, self))
 
     def open_obs_help(self) -> None:
         """Opens the steps for OBS."""

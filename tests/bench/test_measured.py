@@ -34,9 +34,11 @@ from gpen_live.frame import Image, PixelFormat, Size
 from gpen_live.inference.enhancer import NetworkError, load_enhancer
 from gpen_live.live.status.report import peak_ram_mb
 from gpen_live.look import Look, Mode
+from gpen_live.messages import message
 from gpen_live.models import registry
 from gpen_live.models.registry import get
 from gpen_live.nets import gpen
+from tests.messages.says import says
 
 CPU = torch.device("cpu")
 TINY = Budget(seconds=0.2, least=3, most=12, warm_ups=2)
@@ -207,7 +209,7 @@ def test_frames_are_fitted_and_go_around() -> None:
 def test_a_clip_without_frames_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     empty = SimpleNamespace(read=lambda: None, close=lambda: None)
     monkeypatch.setattr("gpen_live.bench.clip.open_source", lambda *_, **__: empty)
-    with pytest.raises(SourceError, match="no frames"):
+    with pytest.raises(SourceError, check=says("bench.no_frames")):
         read_frames("x.mp4", SIZE, 3, always)
 
 
@@ -231,9 +233,10 @@ def test_a_small_process_has_not_the_memory_of_the_one_that_started_it() -> None
 def test_a_process_answers_fails_in_words_and_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "helper_of_bench.py").write_text(
         "import sys, time\nfrom gpen_live.bench import child\nfrom gpen_live.errors import GpenLiveError\n"
+        "from gpen_live.messages import message\n"
         "def work(request):\n"
         "    print('noise')\n"
-        "    if request['do'] == 'fail': raise GpenLiveError('It broke.', 'Mend it.')\n"
+        "    if request['do'] == 'fail': raise GpenLiveError('broken', part='it', cause=message('worn', at=3))\n"
         "    if request['do'] == 'crash': sys.exit('the last word')\n"
         "    if request['do'] == 'memory': raise MemoryError\n"
         "    if request['do'] == 'hang': time.sleep(60)\n"
@@ -247,13 +250,13 @@ def test_a_process_answers_fails_in_words_and_is_ended(tmp_path: Path, monkeypat
         return child.call("helper_of_bench", {"do": do, "a": 1, "b": 2}, going, limit_s)
 
     assert call("add") == {"sum": 3}
-    with pytest.raises(GpenLiveError, match=r"It broke\. Mend it\."):
+    with pytest.raises(GpenLiveError, check=says("broken", part="it", cause=message("worn", at=3))):
         call("fail")
-    with pytest.raises(GpenLiveError, match="the last word"):
+    with pytest.raises(GpenLiveError, check=says("bench.child_ended", code=1, reason="the last word")):
         call("crash")
-    with pytest.raises(GpenLiveError, match="MemoryError"):
+    with pytest.raises(GpenLiveError, check=says("bench.child_failed", reason="MemoryError: ")):
         call("memory")
-    with pytest.raises(GpenLiveError, match="in time"):
+    with pytest.raises(GpenLiveError, check=says("bench.child_late")):
         call("hang", limit_s=0.5)
     end = time.monotonic() + 0.5
     assert call("hang", going=lambda: time.monotonic() < end) is None

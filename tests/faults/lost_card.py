@@ -33,7 +33,7 @@ class Nowhere(Sink):
 
     label, wants = "Nowhere", PixelFormat.I420
 
-    def send(self, pixels: Array) -> None:
+    def send(self, pixels: Array, at: float) -> None:
         pass
 
     def close(self) -> None:

@@ -155,8 +155,8 @@ def test_a_recording_ends_as_a_film_that_plays(name: str, disk: Disk, monkeypatc
 
     def go_on() -> None:
         nonlocal sent
-        for sent in range(500):  # noqa: B007
-            sink.send(noise.integers(0, 255, (180, 160), dtype=np.uint8))
+        for sent in range(500):
+            sink.send(noise.integers(0, 255, (180, 160), dtype=np.uint8), sent / 10)
 
     with pytest.raises(SinkError, match=f"can't be written \\({disk.reason}\\)"):
         go_on()

@@ -70,7 +70,7 @@ class FakeSink(Sink):
         self.broken = False
         self.closed = threading.Event()
 
-    def send(self, pixels: Array) -> None:
+    def send(self, pixels: Array, at: float) -> None:
         if self.broken:
             raise SinkError("The fake sink broke.", "Mend it.")
         time.sleep(self.slow)

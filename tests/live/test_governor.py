@@ -44,7 +44,7 @@ class Desk:
             self.at = begun + self.work_s / (effort.detect_every * effort.enhance_every * (2 if effort.lighter else 1))
             times = {"send": 0.5, "end_to_end": (self.at - captured) * 1e3}
             self.meters.sent(self.at, self.number, times, enhanced=True)
-            if self.governor.worked(Frame(IMAGE, self.number, captured), begun, 1):
+            if self.governor.worked(Frame(IMAGE, self.number, captured, captured), begun, 1):
                 changed.append(self.number)
         return changed
 
