@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpen_live.faces.align import Points
+from gpen_live.faces.assign import assign
 
 if TYPE_CHECKING:
     from gpen_live.faces.detect import Detection
@@ -38,11 +39,6 @@ class Face:
     landmarks: Points
     size: float
     weight: float
-
-
-def load_matching() -> None:
-    """Imports what telling several faces apart takes: half a second, better spent beside the first frames than before them."""
-    import scipy.optimize  # noqa: F401
 
 
 def face_size(landmarks: Points) -> float:
@@ -162,10 +158,8 @@ class Tracker:
         cost = np.array([[_distance(track.landmarks, d.landmarks) for d in found] for track in self._tracks])
         if cost.size == 1:  # by far the most frequent
             return {self._tracks[0].track_id: found[0]} if cost[0, 0] < _GATE else {}
-        from scipy.optimize import linear_sum_assignment
-
-        rows, columns = linear_sum_assignment(np.minimum(cost, 10 * _GATE))
-        return {self._tracks[r].track_id: found[c] for r, c in zip(rows, columns, strict=True) if cost[r, c] < _GATE}
+        pairs = assign(np.minimum(cost, 10 * _GATE))
+        return {self._tracks[row].track_id: found[column] for row, column in pairs if cost[row, column] < _GATE}
 
 
 def _possible(landmarks: Points) -> bool:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from gpen_live.engine.paths.canvas import open_canvas
 from gpen_live.engine.paths.whole import enhance_whole
@@ -16,13 +16,19 @@ from gpen_live.engine.recurrent import LONGEST_S, WHOLE_FRAME, Memory
 from gpen_live.engine.result import FaceCrop, FrameResult, HostPicture
 from gpen_live.frame import Image, PixelFormat
 from gpen_live.inference.device import synchronize
+from gpen_live.inference.tensors import on_tensors
 
 if TYPE_CHECKING:
     import torch
 
     from gpen_live.engine.paths.canvas import Canvas
     from gpen_live.faces.detect import Detection, Detector
+    from gpen_live.inference.device import Device
     from gpen_live.inference.enhancer import Enhancer
+    from gpen_live.inference.host import HostEnhancer
+    from gpen_live.inference.torch_detector import TorchDetector
+
+    AnyEnhancer = HostEnhancer | Enhancer
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +45,7 @@ class FramePath(Protocol):
     @property
     def in_between(self) -> bool: ...
 
-    def use(self, enhancer: Enhancer, kept: Sequence[Enhancer] = ()) -> None:
+    def use(self, enhancer: Any, kept: Sequence[Any] = ()) -> None:
         """Another network on the same device. What was made for those in `kept` stays, for when they are used again."""
 
     def forget(self) -> None:
@@ -71,14 +77,15 @@ class CanvasPath:
 
     in_between = True
 
-    def __init__(self, device: torch.device, detector: Detector, enhancer: Enhancer) -> None:
+    def __init__(self, device: Device, detector: Detector, enhancer: AnyEnhancer) -> None:
         self._device, self._detector, self._enhancer = device, detector, enhancer
+        self._call = on_tensors(enhancer)
         self._memory = Memory()
         self._changes: dict[int, torch.Tensor] = {}
         self._changed_at = 0.0
 
-    def use(self, enhancer: Enhancer, kept: Sequence[Enhancer] = ()) -> None:
-        self._enhancer = enhancer
+    def use(self, enhancer: AnyEnhancer, kept: Sequence[AnyEnhancer] = ()) -> None:
+        self._enhancer, self._call = enhancer, on_tensors(enhancer)
         self.forget()
 
     def forget(self) -> None:
@@ -98,7 +105,7 @@ class CanvasPath:
         import torch
 
         with self._timed(done, "warp"):
-            canvas = open_canvas(image, self._device)
+            canvas = open_canvas(image, self._device.torch())
             crops = torch.cat([canvas.crop(face.matrix, self._enhancer.size) for face in faces])
         with self._timed(done, "network"):
             pictures = self._remembering([face.track_id for face in faces], crops, at)
@@ -113,7 +120,7 @@ class CanvasPath:
         if not fresh or any(face.track_id not in self._changes for face in faces):
             return False
         with self._timed(done, "blend"):
-            self._blend(done, open_canvas(image, self._device), faces)
+            self._blend(done, open_canvas(image, self._device.torch()), faces)
         return True
 
     def _blend(self, done: FrameResult, canvas: Canvas, faces: Sequence[FaceCrop]) -> None:
@@ -125,7 +132,7 @@ class CanvasPath:
 
     def enhance_frame(self, done: FrameResult, image: Image, at: float, strength: float, pixel_format: PixelFormat) -> None:
         with self._timed(done, "warp"):
-            canvas = open_canvas(image, self._device)
+            canvas = open_canvas(image, self._device.torch())
             whole = canvas.whole()
         with self._timed(done, "network"):
             previous = self._memory.recall([WHOLE_FRAME], whole, at) if self._enhancer.memory else None
@@ -138,8 +145,8 @@ class CanvasPath:
     def _remembering(self, faces: list[int], crops: torch.Tensor, at: float) -> torch.Tensor:
         """The network's pictures of the faces with these track_ids, given its last ones where it has a memory."""
         if not self._enhancer.memory:
-            return self._enhancer(crops)
-        pictures = self._enhancer(crops, self._memory.recall(faces, crops, at))
+            return self._call(crops)
+        pictures = self._call(crops, self._memory.recall(faces, crops, at))
         self._memory.keep(faces, pictures, at)
         return pictures
 
@@ -153,7 +160,7 @@ class CanvasPath:
         done.busy_ms += ms
 
 
-def open_path(device: torch.device, detector: Detector, enhancer: Enhancer) -> FramePath:
+def open_path(device: Device, detector: Detector, enhancer: AnyEnhancer) -> FramePath:
     """The fastest way for a frame that runs on the device."""
     if not has_fast_path(device):
         return CanvasPath(device, detector, enhancer)
@@ -161,11 +168,12 @@ def open_path(device: torch.device, detector: Detector, enhancer: Enhancer) -> F
     from gpen_live.engine.paths.cuda.stream import CudaStream
     from gpen_live.inference.device import low_priority_stream
 
-    return GpuPath(CudaStream(device, low_priority_stream(device)), detector, enhancer)
+    stream = CudaStream(device.torch(), low_priority_stream(device))
+    return GpuPath(stream, cast("TorchDetector", detector), cast("Enhancer", enhancer))
 
 
 @cache
-def has_fast_path(device: torch.device) -> bool:
+def has_fast_path(device: Device) -> bool:
     """Whether the kernels of `paths.cuda` run on the device; the first call compiles them (seconds, once a machine)."""
     if device.type != "cuda" or importlib.util.find_spec("triton") is None:
         return False
@@ -175,7 +183,7 @@ def has_fast_path(device: torch.device) -> bool:
         from gpen_live.engine.paths.cuda import kernels
 
         with torch.inference_mode():
-            kernels.warm_up(device)
+            kernels.warm_up(device.torch())
     except Exception:  # noqa: BLE001  no compiler, an old card or driver: there is another way
         _log.warning("the kernels of the frame path do not run on %s", device, exc_info=True)
         return False
