@@ -23,11 +23,11 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from gpen_live.bench.weights import weights_for
-from gpen_live.cli.options import DEVICE, MODEL
 from gpen_live.inference.autotune_cpu import STRICT, sample_crop
 from gpen_live.inference.device import choose_device, describe_device
 from gpen_live.models.files import load_network
 from gpen_live.models.registry import get
+from gpen_live.options import DEVICE, MODEL
 
 Round = Callable[[Tensor, Tensor], Tensor]
 

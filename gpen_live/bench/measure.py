@@ -27,7 +27,7 @@ from gpen_live.inference.device import choose_device, describe_device
 from gpen_live.inference.enhancer import Enhancer
 from gpen_live.inference.host import HostEnhancer
 from gpen_live.inference.loading import load_detector, load_enhancer
-from gpen_live.live.config import Mode
+from gpen_live.look import Mode
 from gpen_live.models.registry import ModelSpec, get
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ import pytest
 import torch
 from skimage import data
 
+from gpen_live.facedata.degrade import ladder
 from gpen_live.inference.openvino.network import OpenVinoNetwork, RuntimeMissingError, library
 from gpen_live.models.files import load_network, load_quantised
 from gpen_live.models.registry import get, locate
 from gpen_live.nets.lite import Lite
 from gpen_live.nets.quantised import Quantised, convolutions
-from gpen_live.training.degrade import ladder
 from gpen_live.training.quantise import calibrate
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,12 +13,12 @@ from safetensors.torch import load_file, save_file
 from skimage import data
 
 from gpen_live.errors import WeightsError
+from gpen_live.facedata.pack import PACKED
 from gpen_live.models.files import load_network, load_quantised, read, sha256
 from gpen_live.models.registry import get
 from gpen_live.nets.lite import Lite
 from gpen_live.nets.quantised import convolutions, pack_state, quantise_weight, unpack_state
 from gpen_live.training.lite import serialise
-from gpen_live.training.pack import PACKED
 from gpen_live.training.quantise import main
 
 EIGHT = get("lite-256-int8")

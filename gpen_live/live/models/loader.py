@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gpen_live.errors import GpenLiveError
 from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
 from gpen_live.live.models.stepdown import Fallback, explained, step_down
 from gpen_live.live.models.stepdown import ModelRequest as ModelRequest
 from gpen_live.live.pacing.clock import now
+from gpen_live.live.session import Session
 from gpen_live.live.slot import Slot
-from gpen_live.live.status.board import StatusBoard
 from gpen_live.live.status.snapshot import Health
 from gpen_live.system.heap import give_back
 
@@ -56,19 +57,19 @@ class Loader:
 
     def __init__(
         self,
-        board: StatusBoard,
-        stop: threading.Event,
-        ready: threading.Event,
+        session: Session,
         load: Callable[[ModelRequest], LoadedModel] | None = None,
         handed_over: Callable[[LoadedModel], LoadedModel] | None = None,
     ) -> None:
-        self._board, self._stop, self._ready = board, stop, ready
+        self._board, self._stop = session.board, session.stop
+        self.ready = threading.Event()
         self._call, self._from_weights = load or self._load, load is None
         self._handed_over = handed_over or (lambda loaded: loaded)
         self._requests: Slot[ModelRequest] = Slot()
         self._lock = threading.Lock()
         self._asked: ModelRequest | None = None
         self._current: ModelRequest | None = None  # what is being loaded or runs: what was asked for, or what takes its place
+        self._at_work: ModelRequest | None = None
         self._step: Fallback | None = None
         self._due: ModelRequest | None = None
         self._running = False
@@ -120,12 +121,25 @@ class Loader:
         else:
             self._board.write("model", Health.WARNING, label, step.reason, again=step.again)
 
+    def gave_up(self, error: GpenLiveError) -> None:
+        """Tells that `run` keeps failing: nothing can be loaded any more; what runs goes on."""
+        label = self._board.read("model").label
+        if self._running:
+            self._board.write("model", Health.WARNING, label, str(error), again=True)
+        else:
+            self._board.fail("model", label, error)
+
     def run(self) -> None:
+        with self._lock:
+            if self._at_work is not None and self._at_work == self._current:  # a failure came between
+                self._requests.put(self._at_work)
         tidy_at = now() + _TIDY_EVERY_S
         while not self._stop.is_set():
             wanted = self._requests.take(0.1)
             if wanted is not None:
+                self._at_work = wanted
                 self._attempt(wanted)
+                self._at_work = None
                 tidy_at = now() + _TIDY_S
             elif now() >= tidy_at:
                 give_back()  # an old model's memory, freed by its last user; that of a camera's thread which hung and ended late
@@ -158,7 +172,7 @@ class Loader:
                 return
         else:
             self._hand_over(wanted, loaded)
-        self._ready.set()
+        self.ready.set()
 
     def _hand_over(self, wanted: ModelRequest, loaded: LoadedModel) -> None:
         with self._lock:
@@ -167,7 +181,7 @@ class Loader:
             self._running = True
             self.tell_well(wanted.model)  # before anyone can use it, and fail
             self.loaded.put(loaded)
-        self._ready.set()
+        self.ready.set()
         if self._from_weights and self._step is None:  # else its device has no memory for more
             self._stand_by(wanted, loaded)
 
