@@ -13,8 +13,8 @@ from gpen_live.frame import Image, PixelFormat
 
 if TYPE_CHECKING:
     from gpen_live.engine.paths.torch import TorchPath
-    from gpen_live.faces.detect import Detection, Detector
     from gpen_live.faces.align import Matrix
+    from gpen_live.faces.detect import Detection, Detector
     from gpen_live.inference.device import Device
     from gpen_live.inference.enhancer import Enhancer
     from gpen_live.inference.host import HostEnhancer
@@ -94,9 +94,7 @@ def open_canvas(image: Image, device: Device) -> Canvas:
     return DeviceCanvas(image, device.torch())
 
 
-def open_path(
-    device: Device, detector: Detector, enhancer: HostEnhancer | Enhancer, stages: Sequence[Stage] = ()
-) -> FramePath:
+def open_path(device: Device, detector: Detector, enhancer: HostEnhancer | Enhancer, stages: Sequence[Stage] = ()) -> FramePath:
     """The fastest way for a frame that runs on the device."""
     if device.type == "cpu":
         from gpen_live.engine.paths.host import HostPath
@@ -112,9 +110,7 @@ def open_path(
     return GpuPath(stream, cast("TorchDetector", detector), cast("Enhancer", enhancer), stages)
 
 
-def slow_path(
-    device: Device, detector: Detector, enhancer: HostEnhancer | Enhancer, stages: Sequence[Stage] = ()
-) -> TorchPath:
+def slow_path(device: Device, detector: Detector, enhancer: HostEnhancer | Enhancer, stages: Sequence[Stage] = ()) -> TorchPath:
     """The way for a graphics device that needs nothing but PyTorch."""
     from gpen_live.engine.paths.torch import TorchPath
 

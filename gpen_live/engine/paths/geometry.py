@@ -47,5 +47,3 @@ def area_first(matrix: Matrix, picture: Size) -> tuple[int, Matrix]:
     (a, b, x), (c, d, y) = matrix.tolist()
     offset = (factor - 1) / 2
     return factor, np.array([[a * factor, b * factor, (a + b) * offset + x], [c * factor, d * factor, (c + d) * offset + y]])
-
-

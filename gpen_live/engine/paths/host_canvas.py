@@ -72,7 +72,7 @@ class HostCanvas:
             )
 
     def field(self, matrix: Matrix, displacement: Floats) -> Field | None:
-        """A crop's displacement (S x S x 2, in its pixels, zero at its border) in the frame; None where it covers nothing of it."""
+        """A crop's displacement (S x S x 2, in its pixels, zero at its border) in the frame; None where it lies outside."""
         size = displacement.shape[0]
         box = covered(matrix, (0, 0, size, size), Size.of(self._original))
         if box is None:

@@ -64,7 +64,7 @@ class DeviceCanvas:
             self._writable()[:, :, y0:y1, x0:x1] = found.round_().clamp_(0, 255)
 
     def field(self, matrix: Matrix, displacement: Tensor) -> Field | None:
-        """A crop's displacement (2 x S x S, in its pixels, zero at its border) in the frame; None where it covers nothing of it."""
+        """A crop's displacement (2 x S x S, in its pixels, zero at its border) in the frame; None where it lies outside."""
         size = displacement.shape[-1]
         box = covered(matrix, (0, 0, size, size), self._size)
         if box is None:

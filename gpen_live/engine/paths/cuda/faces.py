@@ -14,9 +14,7 @@ WEIGHT, RECALLED, KEPT, FADE, LEVELS = 14, 15, 16, 17, 18
 """How many numbers there are a face, and the places of some; see `gpen_live.engine.paths.cuda.kernels`."""
 
 
-def face_numbers(
-    matrix: Matrix, size: int, height: int, width: int, strength: float, fade: float
-) -> npt.NDArray[np.float32]:
+def face_numbers(matrix: Matrix, size: int, height: int, width: int, strength: float, fade: float) -> npt.NDArray[np.float32]:
     """The numbers of a face with the frame-to-crop transform `matrix`.
 
     Args:

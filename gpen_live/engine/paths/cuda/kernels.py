@@ -2,8 +2,8 @@
 
 Triton's. Imports torch and triton at import time: import this module late, and only where
 `gpen_live.engine.paths.base.has_fast_path` says so.
-Each does in one pass over memory what `engine.paths.torch_canvas`, `media.pixel_formats` and OpenCV's area reduction do in several,
-and gives the same picture within a level.
+Each does in one pass over memory what `engine.paths.torch_canvas`, `media.pixel_formats` and OpenCV's area reduction do in
+several, and gives the same picture within a level.
 
 Frames are H x W x 3, uint8, BGR. `FACE` numbers describe one face (float32):
 

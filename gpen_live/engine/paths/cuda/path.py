@@ -72,9 +72,7 @@ class GpuPath:
     in_between = False
     may_fall_back = True
 
-    def __init__(
-        self, stream: DeviceStream, detector: TorchDetector, enhancer: Enhancer, stages: Sequence[Stage] = ()
-    ) -> None:
+    def __init__(self, stream: DeviceStream, detector: TorchDetector, enhancer: Enhancer, stages: Sequence[Stage] = ()) -> None:
         self._stream, self._detector, self._enhancer, self._stages = stream, detector, enhancer, tuple(stages)
         self._numbers_host = stream.host(MAX_FACES, NUMBERS, dtype=torch.float32)
         self._told: Array = self._numbers_host.numpy()
