@@ -270,50 +270,95 @@ def test_machine_paths_are_recognised() -> None:
         assert not MACHINE_PATH.search(text), text
 
 
-def test_readme_shows_files_that_exist_and_has_no_gaps() -> None:
-    readme = read(ROOT / "README.md")
-    links = re.findall(r"\]\((?!https?:|#)([^)\s]+)\)", readme)
-    assert links
-    assert [link for link in links if not (ROOT / link.partition("#")[0]).exists()] == []
-    assert "<!-- measured" not in readme
+def pages() -> list[Path]:
+    """What users read: the README and docs/."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_readme_tells_every_option_of_the_command_line() -> None:
+def told() -> str:
+    return "\n".join(map(read, pages()))
+
+
+def links(text: str) -> list[str]:
+    """Where a Markdown text links to, code left out."""
+    prose = re.sub(r"```.*?```|^(?: {4}|\t)[^\n]*$|`[^`\n]*`", "", text, flags=re.DOTALL | re.MULTILINE)
+    return re.findall(r"\]\(([^)\s]+)\)", prose)
+
+
+def anchors(text: str) -> set[str]:
+    """The headings of a Markdown text, as links name them."""
+    headings = re.findall(r"^#+ +(.+?) *$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def is_broken(page: Path, link: str) -> bool:
+    """Whether a relative link leads nowhere: no such file or folder, one outside the repository, or no such heading."""
+    name, _, heading = link.partition("#")
+    target = (page.parent / name).resolve() if name else page
+    if not target.exists() or not target.is_relative_to(ROOT):
+        return True
+    return bool(heading) and heading not in anchors(read(target))
+
+
+def test_links_are_found_and_judged() -> None:
+    """Guards the test below."""
+    assert links("[a](b.md) ![c](d.png#e) `[f](g)`\n\n    [h](i)\n\n* [j](https://k)") == ["b.md", "d.png#e", "https://k"]
+    assert anchors("# A b\n\n## `bench`: your machine, in 8 bits") == {"a-b", "bench-your-machine-in-8-bits"}
+    readme = ROOT / "README.md"
+    assert not is_broken(readme, "docs/soak.md#what-we-measured")
+    assert all(is_broken(readme, link) for link in ("docs/none.md", "docs/soak.md#none", "#none", "../elsewhere"))
+
+
+def test_relative_links_lead_somewhere() -> None:
+    documents = [path for path in repository_files() if path.suffix == ".md"]
+    found = [(page, link) for page in documents for link in links(read(page)) if not re.match(r"[a-z]+:", link)]
+    assert len(found) > 30
+    assert [f"{page.relative_to(ROOT)}: {link}" for page, link in found if is_broken(page, link)] == []
+
+
+def test_readme_is_short_and_leads_to_every_page() -> None:
     readme = read(ROOT / "README.md")
-    told = set(re.findall(r"--[a-z][a-z-]+", readme))
+    assert len(readme.splitlines()) <= 120
+    linked = {(ROOT / link.partition("#")[0]).resolve() for link in links(readme)}
+    assert [page.name for page in pages()[1:] if page not in linked] == []
+
+
+def test_pages_name_every_option_of_the_command_line() -> None:
+    text = told()
+    named = set(re.findall(r"--[a-z][a-z-]+", text))
     missing = []
     for name in ("run", "enhance", "bench", "soak", "evaluate", "models", "doctor"):
-        assert f"gpen-live {name}" in readme
+        assert f"gpen-live {name}" in text
         command = importlib.import_module(f"gpen_live.cli.{name}").command
         commands = [command, *getattr(command, "commands", {}).values()]
         options = {option for one in commands for parameter in one.params for option in parameter.opts if option.startswith("--")}
-        missing += [f"{name} {option}" for option in sorted(options - told)]
+        missing += [f"{name} {option}" for option in sorted(options - named)]
     assert missing == []
 
 
-def test_readme_tells_every_key_of_the_report() -> None:
+def test_pages_explain_every_key_of_the_report() -> None:
     from gpen_live.frame import STAGES
     from gpen_live.live.config import LiveConfig
     from gpen_live.live.status.meters import Meters
     from gpen_live.live.status.report import build_report
     from gpen_live.live.status.snapshot import Snapshot
 
-    told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", read(ROOT / "README.md")))))
+    named = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", read(ROOT / "docs" / "report.md")))))
     report = build_report(LiveConfig(), Snapshot(), Meters(), [])
     inner = [value for key, value in report.items() if key != "latency_ms" and isinstance(value, dict)]
     keys = {*report, *STAGES, *(key for part in inner for key in part)}
-    assert keys - told == set()
+    assert keys - named == set()
 
 
-def test_readme_tells_the_window_s_shortcuts() -> None:
+def test_readme_lists_the_window_s_shortcuts() -> None:
     from gpen_live.ui.help import SHORTCUTS
 
     readme = read(ROOT / "README.md")
     assert [keys for keys, what in SHORTCUTS if f"| {keys} | {what} |" not in readme] == []
 
 
-def test_manual_steps_of_the_readme_install_the_pinned_versions() -> None:
+def test_manual_steps_install_the_pinned_versions() -> None:
     pins = dict(re.findall(r'^\s*"([\w.-]+)==([\w.]+)', read(ROOT / "pyproject.toml"), re.MULTILINE))
-    told = re.findall(r"\b([a-z]+)==([\d.]+\d)", read(ROOT / "README.md"))
-    assert {name for name, _ in told} >= {"torch", "torchvision", "numpy", "setuptools", "wheel", "cython"}
-    assert [(name, version) for name, version in told if pins[name] != version] == []
+    named = re.findall(r"\b([a-z]+)==([\d.]+\d)", told())
+    assert {name for name, _ in named} >= {"torch", "torchvision", "numpy", "setuptools", "wheel", "cython"}
+    assert [(name, version) for name, version in named if pins[name] != version] == []

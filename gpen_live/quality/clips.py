@@ -171,9 +171,7 @@ def _h264(frames: Sequence[Picture], level: float) -> list[Picture]:
     import av
 
     if "libx264" not in av.codecs_available:
-        raise GpenLiveError(
-            "This build of PyAV has no x264, which h264 needs.", "Name the other degradations with --degradation."
-        )
+        raise GpenLiveError("quality.no_x264")
     height, width = frames[0].shape[:2]
     encoder = av.CodecContext.create("libx264", "w")
     assert isinstance(encoder, av.VideoCodecContext)

@@ -23,9 +23,8 @@ def read_features(path: Path, device: torch.device) -> Features:
     from gpen_live.facedata.features import Features
 
     if not path.is_file():
-        raise GpenLiveError(f"There is no feature network {path}.", "Name a state dict, or leave --feature-net out.")
+        raise GpenLiveError("quality.no_feature_net", path=path)
     try:
         return Features.load(path).to(device)
     except (RuntimeError, ValueError, KeyError, AttributeError, EOFError, pickle.UnpicklingError) as error:
-        remedy = "It must be the state dict of VGG-19 up to relu3_1, as training takes it."
-        raise GpenLiveError(f"{path} is no feature network that can be read.", remedy) from error
+        raise GpenLiveError("quality.feature_net", path=path) from error

@@ -25,13 +25,12 @@ class Identity:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise GpenLiveError(f"There is no identity network {path}.", "Name an ONNX file, or leave --identity-net out.")
+            raise GpenLiveError("quality.no_identity_net", path=path)
         try:
             self._net = cv2.dnn.readNetFromONNX(str(path))
             self.embed(np.full((SIDE, SIDE, 3), 128, np.uint8))
         except cv2.error as error:
-            remedy = "It must be an ONNX file that takes 1 x 3 x 112 x 112."
-            raise GpenLiveError(f"{path} is no identity network that OpenCV can run.", remedy) from error
+            raise GpenLiveError("quality.identity_net", path=path) from error
 
     def embed(self, crop: Bytes) -> Embedding:
         """A crop on GPEN's template (side x side x 3, RGB, any side) to its embedding, of length 1."""

@@ -111,7 +111,7 @@ def load_network_file(path: Path, device: torch.device) -> nn.Module:
         GpenLiveError: there is no such file, or it holds another network's weights.
     """
     if not path.is_file():
-        raise GpenLiveError(f"The detector's weights {path} are missing.")
+        raise GpenLiveError("training.no_weights", path=path)
     network = build_network(device)
     if path.suffix == ".safetensors":
         state = load_file(str(path), device=str(device))
@@ -120,7 +120,7 @@ def load_network_file(path: Path, device: torch.device) -> nn.Module:
     try:
         network.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})
     except RuntimeError as error:
-        raise GpenLiveError(f"{path} holds no weights of {ARCHITECTURE}.") from error
+        raise GpenLiveError("training.wrong_weights", path=path, architecture=ARCHITECTURE) from error
     return network.eval().requires_grad_(False)
 
 
@@ -318,7 +318,7 @@ class Trainer:
     def _resume(self) -> None:
         path = self.options.out / "checkpoint.pt"
         if not path.is_file():
-            raise GpenLiveError(f"There is no checkpoint.pt in {self.options.out} to go on from.")
+            raise GpenLiveError("training.no_checkpoint", folder=self.options.out)
         checkpoint = torch.load(path, map_location=self.device, weights_only=True)
         self.network.load_state_dict(checkpoint["network"])
         self.average.load_state_dict(checkpoint["average"])

@@ -110,7 +110,7 @@ def _skimage_scene(name: str) -> Image:
 
 def _write(path: Path, image: Image, quality: int) -> None:
     if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, quality]):
-        raise GpenLiveError(f"{path} can't be written.", "Is the disk full?")
+        raise GpenLiveError("training.unwritable", path=path)
 
 
 def main() -> int:

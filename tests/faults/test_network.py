@@ -175,7 +175,7 @@ def test_what_is_unusual_is_measured_against_what_is_usual() -> None:
         bypass.begin(counts=True)
         at[0] += took
         bypass.end()
-        captured.put(Frame(stamped(number), number, at[0]))
+        captured.put(Frame(stamped(number), number, at[0], at[0]))
 
     assert bypass.next(1 / 30) is None, "nothing is at work"
     for number in range(8):
@@ -190,7 +190,7 @@ def test_what_is_unusual_is_measured_against_what_is_usual() -> None:
     assert bypass.overtaken(7)
     assert not bypass.overtaken(8)
     assert bypass.next(1 / 30) is None, "it went out"
-    captured.put(Frame(stamped(9), 9, at[0]))
+    captured.put(Frame(stamped(9), 9, at[0], at[0]))
     assert bypass.next(1 / 30) == 9
     assert len(told) == 1
     assert bypass.active

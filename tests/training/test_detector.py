@@ -32,6 +32,7 @@ from gpen_live.training.scene_banks import Bank, FaceBank
 from gpen_live.training.scene_photos import LANDMARK_COLUMNS, Photo, cut_photo, read_photos
 from gpen_live.training.scene_plan import SLOTS, Scenes, join
 from gpen_live.training.scenes import SceneMaker
+from tests.messages.says import says
 
 CPU = torch.device("cpu")
 
@@ -287,10 +288,10 @@ def test_a_run_starts_from_a_weights_file(folders: tuple[Path, Path], tmp_path: 
 
 
 def test_weights_that_are_no_detector_are_named(tmp_path: Path) -> None:
-    with pytest.raises(GpenLiveError, match="missing"):
+    with pytest.raises(GpenLiveError, check=says("training.no_weights")):
         training.load_network_file(tmp_path / "none.safetensors", CPU)
     torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
-    with pytest.raises(GpenLiveError, match="no weights of"):
+    with pytest.raises(GpenLiveError, check=says("training.wrong_weights", path=tmp_path / "other.pth")):
         training.load_network_file(tmp_path / "other.pth", CPU)
 
 
@@ -342,13 +343,13 @@ def test_every_second_camera_is_shared() -> None:
 
 def test_what_is_missing_is_named(folders: tuple[Path, Path], tmp_path: Path) -> None:
     photos, scenes = folders
-    with pytest.raises(GpenLiveError, match="manifest"):
+    with pytest.raises(GpenLiveError, check=says("training.no_manifest", folder=scenes)):
         read_photos(scenes, "train")
-    with pytest.raises(GpenLiveError, match="test"):
+    with pytest.raises(GpenLiveError, check=says("training.no_photos", split="test")):
         read_photos(photos, "test")
-    with pytest.raises(GpenLiveError, match="backgrounds"):
+    with pytest.raises(GpenLiveError, check=says("training.no_backgrounds", folder=photos)):
         read_scenes(photos, "train")
-    with pytest.raises(GpenLiveError, match="checkpoint"):
+    with pytest.raises(GpenLiveError, check=says("training.no_checkpoint", folder=tmp_path / "none")):
         training.Trainer(options(folders, tmp_path / "none", resume=True))
 
 

@@ -26,6 +26,7 @@ from gpen_live.training.scene_banks import Bank, FaceBank
 from gpen_live.training.scene_photos import LANDMARK_COLUMNS, Photo
 from gpen_live.training.scenes import SceneMaker
 from gpen_live.training.yunet import YuNet, decode
+from tests.messages.says import says
 
 CPU = torch.device("cpu")
 POINTS = np.array([[3.0, 3.0], [7.0, 3.0], [5.0, 5.0], [3.5, 8.0], [6.5, 8.0]])
@@ -108,7 +109,7 @@ def test_yunet_decodes_as_opencv() -> None:
 
 
 def test_yunet_says_what_it_needs(tmp_path: Path) -> None:
-    with pytest.raises(GpenLiveError, match="is missing"):
+    with pytest.raises(GpenLiveError, check=says("training.no_yunet", path=tmp_path / "yunet.onnx")):
         YuNet(tmp_path / "yunet.onnx", long_side=320)
 
 
