@@ -67,6 +67,7 @@ class LivePipeline:
         self._worker = Worker(session, self._capture, self._loader, self._governor, self._idle)
         self._sender = Sender(session, self._capture, self._worker, outside.open_sink)
         self._capture.pin = self._worker.pin
+        self._worker.buffer = self._sender.buffer
         self._worker.overlay = Overlay(self.snapshot)
         self.preview = self._worker.preview
         self._threads = Supervisor(session)

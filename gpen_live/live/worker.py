@@ -15,7 +15,7 @@ from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
 from gpen_live.live.budget.governor import QualityGovernor
 from gpen_live.live.bypass import STUCK, Bypass
 from gpen_live.live.capture import Capture
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.config import LiveConfig
 from gpen_live.live.models.loader import LoadedModel, Loader
 from gpen_live.live.models.stepdown import ModelRequest
 from gpen_live.live.pacing.clock import now
@@ -25,12 +25,13 @@ from gpen_live.live.session import Session
 from gpen_live.live.slot import Slot
 from gpen_live.live.status.board import as_plain
 from gpen_live.live.status.snapshot import Health
-from gpen_live.media.pixel_formats import restore
+from gpen_live.look import Mode
+from gpen_live.media.pixel_formats import convert, restore
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
     from gpen_live.engine.result import FrameResult, Picture
-    from gpen_live.faces.track import Face
+    from gpen_live.faces.state import Face
     from gpen_live.inference.enhancer import Enhancer
 
 Box = tuple[float, float, float, float]
@@ -116,6 +117,7 @@ class Worker:
         self.bypass = Bypass(self._inbox, self._raw, lambda: self._warn(STUCK), self._meters.dropped)
         self.idle = threading.Event()
         self.pixel_format = PixelFormat.BGR
+        self.buffer: Callable[[Size, PixelFormat], Array | None] = lambda size, pixel_format: None
         self.overlay: Callable[[Image], Image] | None = None
         self.state = WorkerState()
         self._engine: Engine | None = None
@@ -229,7 +231,7 @@ class Worker:
             busy_ms = done.busy_ms
         self._meters.busy(now(), busy_ms)
         faces = done.faces if done is not None else []
-        self.state.faces = None if config.mode is Mode.FULL and not reason else len(faces)
+        self.state.faces = None if config.look.mode is Mode.FULL and not reason else len(faces)
         self.state.raw_reason = reason
         self._meters.processed(sum(face.weight > 0 for face in faces))
         start = now()
@@ -255,7 +257,10 @@ class Worker:
     def _finished(self, picture: Picture, pixel_format: PixelFormat, *, overlay: bool) -> tuple[Picture, Array]:
         """The picture with all that viewers are to see, and its pixels as the sink takes them."""
         shown = HostPicture(self._with_overlay(picture.image())) if overlay else picture
-        return shown, shown.pixels(pixel_format)
+        if not shown.at_hand:
+            return shown, shown.pixels(pixel_format)
+        image = shown.image()
+        return shown, convert(image, pixel_format, self.buffer(Size.of(image), pixel_format))
 
     def _show(self, picture: Picture, frame: Frame, faces: Sequence[Face]) -> None:
         """For the window. What would have to come from the device does so only when somebody has looked at the last one."""
@@ -299,7 +304,7 @@ class Worker:
 
     def _enhanced(self, frame: Frame, config: LiveConfig, pixel_format: PixelFormat) -> tuple[FrameResult | None, str]:
         """The engine's frame, asked for in `pixel_format`, or the sentence that says why there is none."""
-        if not config.enhance:
+        if not config.look.enhance:
             return None, "Enhancement is off."
         if self._monitor.resting:
             return None, REASON
@@ -310,10 +315,7 @@ class Worker:
             self._scene = frame.scene
             engine.new_scene()
         try:
-            if config.mode is Mode.FULL:
-                done = engine.enhance_frame(frame.image, frame.media_time, config.strength, pixel_format)
-            else:
-                done = engine.enhance_faces(frame.image, frame.media_time, config.strength, pixel_format)
+            done = engine.process(frame.image, frame.media_time, config.look, pixel_format)
         except Exception as error:  # the raw frame goes out whatever happens in there
             return None, self._failed(error)
         finally:

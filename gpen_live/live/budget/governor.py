@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from gpen_live.engine.effort import Effort
 from gpen_live.live.budget.ladder import Budget, Rung, Window, Worked, describe, ladder
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.config import LiveConfig
 from gpen_live.live.pacing.backlog import BacklogPolicy
 from gpen_live.live.session import Session
 from gpen_live.live.status.snapshot import QualityState
 from gpen_live.live.supervisor import SecondChance
+from gpen_live.look import Mode
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
@@ -39,7 +40,7 @@ class QualityGovernor:
         self._down = self._up = 0
         self._looked_at = self._passed_at = self._clock()
         self._full_s = self._all_s = 0.0
-        self._mode = session.config.mode
+        self._mode = session.config.look.mode
 
     def take(self, engine: Engine) -> None:
         """From now on it is this engine, or another network: what was learnt of the one before holds no more."""
@@ -66,8 +67,8 @@ class QualityGovernor:
         if engine is None:
             return False
         self.backlog.worked(at - begun_at)
-        if config.mode is not self._mode:
-            self._mode = config.mode
+        if config.look.mode is not self._mode:
+            self._mode = config.look.mode
             self._begin()
         self._count(at)
         if not (config.budget_ms > 0 and config.realtime):
