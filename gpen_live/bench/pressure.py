@@ -88,7 +88,7 @@ class Run:
 def command(*, model: str, size: Size, fps: float, budget: float, seconds: int, chart: Path | None) -> None:
     """Measure what a latency budget is worth when half of the processor is taken away."""
     if chart is not None:
-        check_writable(chart, "chart")
+        check_writable(chart)
     click.echo(f"{model}, {size} at {fps:g} fps, on {cpu_name()} with {os.cpu_count()} threads; load before: {_load()}")
     runs = []
     with tempfile.TemporaryDirectory() as folder:
@@ -100,9 +100,8 @@ def command(*, model: str, size: Size, fps: float, budget: float, seconds: int, 
             runs.append(measure(config, seconds))
             click.echo("\n" + table(runs[-1]))
     if chart is not None:
-        write_whole(
-            chart, draw(runs, f"{model}, {size} at {fps:g} fps, {cpu_name()}, {os.cpu_count()} threads", seconds, fps), "chart"
-        )
+        title = f"{model}, {size} at {fps:g} fps, {cpu_name()}, {os.cpu_count()} threads"
+        write_whole(chart, draw(runs, title, seconds, fps))
 
 
 def measure(config: LiveConfig, seconds: int) -> Run:

@@ -21,7 +21,7 @@ def command(*, source: Path, target: Path, aligned: bool, model: str, weights: P
 
     check_photo_target(target)
     if source.is_file() and target.exists() and source.samefile(target):
-        raise UsageError(f"{target} is the photo itself, which would be lost.", "Name another file for OUT.")
+        raise UsageError("enhance.onto_itself", path=target)
     photo = read_photo(source)
     check_weights(model, weights)
     if aligned:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,7 +85,7 @@ def command(
     early, with what has been measured written.
     """
     names = list(dict.fromkeys(models)) or ["lite-256"]
-    _check(photos, names, weights, {"report": report, "tables' file": markdown, "sheet": sheet})
+    _check(photos, names, weights, report, markdown, sheet)
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
@@ -137,18 +137,24 @@ def command(
     return 0
 
 
-def _check(photos: Path, names: Sequence[str], weights: Path | None, targets: Mapping[str, Path | None]) -> None:
+def _check(
+    photos: Path,
+    names: Sequence[str],
+    weights: Path | None,
+    report: Path | None,
+    markdown: Path | None,
+    sheet: Path | None,
+) -> None:
     """What can be refused before anything is loaded."""
-    for what, path in targets.items():
+    for path in (report, markdown, sheet):
         if path is not None:
-            check_writable(path, what)
-    sheet = targets["sheet"]
+            check_writable(path)
     if sheet is not None and sheet.suffix.lower() != ".png":
-        raise UsageError(f'"{sheet.name}" is no name of a sheet.', "It must end in .png.")
+        raise UsageError("file.not_png", path=sheet)
     if weights is not None and len(names) > 1:
-        raise UsageError("--weights belongs to one network, and several were named.", "Name one --model.")
+        raise UsageError("evaluate.one_network")
     if not photos.exists():
-        raise GpenLiveError(f"There is no folder {photos}.", "Name a folder of photos and manifest.csv, or of aligned faces.")
+        raise GpenLiveError("quality.no_folder", path=photos)
     for name in names:
         check_weights(name, weights)
 
@@ -215,7 +221,7 @@ def _write(
     setting: Setting, measurements: Sequence[Measurement], seconds: float, report: Path | None, markdown: Path | None
 ) -> None:
     """Report, tables as a file, tables on the terminal."""
-    from gpen_live.live.status.report import write_report
+    from gpen_live.live.status.report import write_report, write_whole
     from gpen_live.quality.report import build_report, to_markdown
 
     built = build_report(setting, measurements, seconds)
@@ -223,10 +229,5 @@ def _write(
     if report is not None:
         write_report(report, built)
     if markdown is not None:
-        try:
-            markdown.write_text(tables, encoding="utf-8")
-        except OSError as error:
-            raise GpenLiveError(
-                f"The tables' file {markdown} can't be written ({error.strerror}).", "Name another file."
-            ) from error
+        write_whole(markdown, tables.encode())
     click.echo(tables, nl=False)

@@ -88,7 +88,7 @@ def check_photo_target(path: Path) -> None:
     if path.suffix.lower() not in _WRITABLE:
         raise UsageError("photo.ending", path=path, endings=", ".join(_WRITABLE))
     if not path.parent.is_dir():
-        raise GpenLiveError("photo.no_folder", path=path)
+        raise GpenLiveError("file.no_folder", path=path)
 
 
 def write_photo(path: Path, image: Image, alpha: Array | None = None) -> None:
@@ -111,7 +111,7 @@ def write_photo(path: Path, image: Image, alpha: Array | None = None) -> None:
     try:
         replace_file(path, encoded.tobytes())
     except OSError as error:
-        raise GpenLiveError("photo.unwritable", path=path, reason=error.strerror) from error
+        raise GpenLiveError("file.unwritable", path=path, reason=error.strerror) from error
 
 
 def enhance_photo(image: Image, *, model: str, weights: Path | None, device: str, strength: float) -> Image:

@@ -79,23 +79,28 @@ class Sender:
         return sink.buffer() if fits and sink is not None else None
 
     def run(self) -> None:
-        try:
-            while not self._stop.is_set() and not self._all_sent:
-                size, fps = self._capture.output_size, self._capture.output_fps
-                if size is None:
-                    self._all_sent = self._worker.idle.is_set() or self._stop.wait(_WAIT_S)
-                    continue
-                self._follow_wishes(size, fps)
-                if self._session.config.realtime:
-                    self._tick(fps if self._recording is None else self._recording.fps)
-                elif self._sink is not None:
-                    self._send_next(0.05)
-                else:
-                    self._stop.wait(_WAIT_S)
-        except Exception as error:
-            self._board.fail("sink", "", error)
-        finally:
-            self._finish()
+        while not self._stop.is_set() and not self._all_sent:
+            size, fps = self._capture.output_size, self._capture.output_fps
+            if size is None:
+                self._all_sent = self._worker.idle.is_set() or self._stop.wait(_WAIT_S)
+                continue
+            self._follow_wishes(size, fps)
+            if self._session.config.realtime:
+                self._tick(fps if self._recording is None else self._recording.fps)
+            elif self._sink is not None:
+                self._send_next(0.05)
+            else:
+                self._stop.wait(_WAIT_S)
+        self._show_last_to_its_end()
+        self.let_go()
+        self._departures.wait(_CLOSE_S)  # a recording is whole once its closing is done
+        self.done.set()
+
+    def let_go(self) -> None:
+        """Closes what is open; `run` opens it again."""
+        self._abandon()
+        self._close()
+        self._wanted = None
 
     def _tick(self, fps: float) -> None:
         if self._ticker is None or abs(self._ticker.period * fps - 1) > 1e-6:
@@ -263,14 +268,6 @@ class Sender:
                 self._board.fail("sink", sink.label, plain)
             else:  # another one has taken over and is well
                 self._board.note(str(plain))
-
-    def _finish(self) -> None:
-        """At the end: a recording is whole once its closing is done."""
-        self._abandon()
-        self._show_last_to_its_end()
-        self._close()
-        self._departures.wait(_CLOSE_S)
-        self.done.set()
 
     def _show_last_to_its_end(self) -> None:
         """A recording's last picture stays until now: the run may end right after the system has held it up."""

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from gpen_live.inference.autotune_cpu import Network
     from gpen_live.live.models.loader import LoadedModel
 
-_REMEDY = "It is a fault of the soak: wait."
-
 
 class FaultKind(str, Enum):
     """What can happen; the values are what people read."""
@@ -228,7 +226,7 @@ class DisturbedSink(Sink):
 
     def send(self, pixels: Array, at: float) -> None:
         if self._faults.sink_gone:
-            raise SinkError(f"{self.label} is gone.", _REMEDY)
+            raise SinkError("soak.output_gone")
         time.sleep(self._faults.met(FaultKind.SINK_SLOW))
         self._sink.send(pixels, at)
         self._watch.sent(_brightness(pixels, self.wants), now())
@@ -255,7 +253,7 @@ def outside(faults: Faults, watch: Watch, *, source: str, sink: str) -> Outside:
 
     def open_disturbed_source(spec: str, *, size: Size | None, fps: float | None, realtime: bool, loop: bool) -> Source:
         if faults.camera_gone:
-            raise SourceError("The camera is gone.", _REMEDY)
+            raise SourceError("soak.camera_gone")
         film = open_source(source, size=size, fps=fps, realtime=realtime, loop=loop) if index is None else None
 
         def device(number: int, wish: Size, rate: float) -> cv2.VideoCapture | None:
@@ -271,7 +269,7 @@ def outside(faults: Faults, watch: Watch, *, source: str, sink: str) -> Outside:
 
     def open_disturbed_sink(spec: str, *, size: Size, fps: float) -> Sink:
         if faults.sink_gone:
-            raise SinkError("The output is gone.", _REMEDY)
+            raise SinkError("soak.output_gone")
         return DisturbedSink(open_sink("none" if sink == "none" else spec, size=size, fps=fps), faults, watch)
 
     return Outside(open_source=open_disturbed_source, open_sink=open_disturbed_sink, handed_over=faults.disturb)

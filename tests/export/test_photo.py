@@ -61,7 +61,7 @@ def test_transparency_is_turned_with_the_picture(tmp_path: Path, orientation: in
 def test_nothing_half_written_is_left(tmp_path: Path) -> None:
     folder = tmp_path / "taken.png"
     folder.mkdir()
-    with pytest.raises(GpenLiveError, check=says("photo.unwritable", path=folder)):
+    with pytest.raises(GpenLiveError, check=says("file.unwritable", path=folder)):
         write_photo(folder, np.zeros((4, 4, 3), np.uint8))
     assert [path.name for path in tmp_path.iterdir()] == ["taken.png"]
 

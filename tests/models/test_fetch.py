@@ -380,7 +380,7 @@ def test_a_damaged_list_of_digests(spec: ModelSpec, tmp_path: Path) -> None:
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(UsageError, match="no model 'gpen'"):
+    with pytest.raises(UsageError, check=says("models.unknown", name="gpen")):
         fetch.fetch("gpen")
 
 

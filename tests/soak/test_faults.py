@@ -25,6 +25,7 @@ from gpen_live.soak.watch import Watch
 from gpen_live.sources.base import Source
 from gpen_live.sources.camera import CameraSource
 from gpen_live.sources.demo import DemoSource
+from tests.messages.says import says
 
 SIZE = Size(320, 180)
 CPU = torch.device("cpu")
@@ -114,7 +115,7 @@ def test_any_source_is_a_camera_to_the_pipeline_with_the_code_for_cameras(faults
         faults.camera_gone = True
         with pytest.raises(SourceError, match="stopped delivering"):
             read_on(camera)
-        with pytest.raises(SourceError, match="gone"):
+        with pytest.raises(SourceError, check=says("soak.camera_gone")):
             world.open_source("camera:0", size=SIZE, fps=60.0, realtime=True, loop=True)
     finally:
         camera.close()
@@ -126,7 +127,7 @@ def test_an_output_that_is_gone_or_slow(faults: Faults) -> None:
     image = np.full((180, 320, 3), 90, np.uint8)
     watch.captured(image, now())
     faults.sink_gone = True
-    with pytest.raises(SinkError, match="gone"):
+    with pytest.raises(SinkError, check=says("soak.output_gone")):
         sink.send(image, 0.0)
     faults.sink_gone = False
     faults.once(FaultKind.SINK_SLOW, 0.05)

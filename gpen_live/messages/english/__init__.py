@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from types import ModuleType
 
 from gpen_live.messages.english import (
+    bench,
+    cli,
     common,
     export,
     models,
     quality,
+    soak,
     training,
 )
 from gpen_live.messages.sentence import Sentence
 
-ROOMS = (common, export, models, quality, training)
+ROOMS = (bench, cli, common, export, models, quality, soak, training)
 
 
 def merged(rooms: tuple[ModuleType, ...]) -> Mapping[str, Sentence]:

@@ -9,8 +9,6 @@ SENTENCES = {
     "photo.encoder": Sentence("The picture can't be written as {ending}.", "Use .png or .jpg."),
     "photo.missing": Sentence("There is no file {path}.", "Check its name."),
     "photo.no_face": Sentence("No face was found in the photo.", "For a crop that shows nothing but a face, use --aligned."),
-    "photo.no_folder": Sentence("The folder of {path} does not exist.", "Create it first, or name another file."),
     "photo.not_a_picture": Sentence("{path} is not a picture that can be read.", "Use a PNG, JPEG, WebP, BMP or TIFF file."),
     "photo.unreadable": Sentence("{path} can't be read ({reason}).", "Check its permissions."),
-    "photo.unwritable": Sentence("{path} can't be written ({reason}).", "Name another file."),
 }

@@ -57,4 +57,5 @@ SENTENCES = {
     ),
     "fetch.wrong_network": Sentence("What was downloaded is not {title}, so it was deleted. {cause.what}", _LATER),
     "fetch.wrong_part": Sentence("{host} sent a part of {title} other than the one requested.", _LATER),
+    "models.unknown": Sentence("There is no model called {name}.", "Choose one of {names}."),
 }

@@ -34,5 +34,4 @@ SENTENCES = {
         "{path} is not a packed file of faces ({reason}).", "Create it with python -m gpen_live.facedata.pack."
     ),
     "quality.packed_size": Sentence("{path} holds faces of {held} pixels, not {size}.", "Name the folder of photos instead."),
-    "quality.sheet": Sentence("The sheet {path} can't be written ({reason}).", "Name another file."),
 }
