@@ -92,12 +92,13 @@ def ways(network: torch.nn.Module, size: int, quantised: Quantised | None, *, me
     import torch
 
     from gpen_live.nets.gpen import Gpen
-    from gpen_live.nets.lite import Lite
+    from gpen_live.nets.torch_graph import Residual
+    from gpen_live.nets.torch_graph import network as as_network
 
     found = [Way("PyTorch", "fp32", lambda _: torch_network(network, memory=memory))]
     if isinstance(network, Gpen):
         return found + _ways_of_gpen(network, notes)
-    if not isinstance(network, Lite):
+    if not isinstance(network, Residual):
         return found
     bf16 = _cpu_has_bf16()
     if bf16:
@@ -113,14 +114,15 @@ def ways(network: torch.nn.Module, size: int, quantised: Quantised | None, *, me
 
     def vino(precision: Precision, threads: int) -> Network:
         eight = quantised if precision == "int8" else None
-        return OpenVinoNetwork(
-            network if eight is None else eight.network,
+        run = OpenVinoNetwork(
+            as_network(network) if eight is None else eight.network,
             precision,
             size=size,
             threads=threads,
             most_threads=most_threads(),
             ranges=None if eight is None else eight.ranges,
         )
+        return lambda x, before: torch.from_numpy(run(x.numpy(), None if before is None else before.numpy()))
 
     found.insert(1, Way("OpenVINO", "fp32", lambda threads: vino("fp32", threads)))
     if bf16:

@@ -255,7 +255,7 @@ def load_enhancer(
             if spec.float_model is not None:
                 raise
             notes.append(f"Without 8 bits: {error}")
-    network = quantised.network if quantised is not None and spec.float_model is not None else load_network(spec, path)
+    network = load_network(spec, path)
     enhancer = Enhancer(network, spec, device, quantised)
     enhancer.notes += notes
     del network, quantised  # the enhancer keeps what it needs

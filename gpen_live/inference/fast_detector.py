@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from gpen_live.faces.detect import decode
 from gpen_live.inference import measurements as store
 from gpen_live.inference.autotune_cpu import most_threads
 from gpen_live.inference.autotune_cuda import card_key
 from gpen_live.inference.device import cpu_name
+from gpen_live.nets import retinaface
+from gpen_live.nets.layers import Network
+from gpen_live.nets.torch_graph import arrays
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +76,13 @@ def _on_a_card(detector: Detector) -> tuple[Search, str] | None:
 def _on_a_processor(detector: Detector) -> tuple[Search, str] | None:
     from gpen_live.inference.openvino.detector import OpenVinoDetector
 
-    fast = OpenVinoDetector(detector.network, threads=min(most_threads(), _THREADS))
+    network = OpenVinoDetector(Network(retinaface.graph(), arrays(detector.network)), threads=min(most_threads(), _THREADS))
+
+    def fast(reduced: Tensor) -> Tensor:
+        height, width = (-(-side // retinaface.STRIDE) * retinaface.STRIDE for side in reduced.shape[-2:])
+        boxes, classes, landmarks = (torch.from_numpy(each) for each in network(reduced.float().numpy()))
+        return decode(boxes, classes, landmarks, height, width)
+
     version = importlib.metadata.version("openvino")
     return fast, " | ".join(("detector", _digest(detector.network), cpu_name(), f"openvino {version}"))
 

@@ -27,7 +27,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Generator, Tensor
 
-from gpen_live.nets.lite import Lite, Settings, lite_256
+from gpen_live.nets.lite import Settings
+from gpen_live.nets.torch_lite import Lite, lite_256
 from gpen_live.training.critic import Critic, critic_loss
 from gpen_live.training.features import Features, feature_distance
 from gpen_live.training.films import Films, Frame, carried

@@ -179,7 +179,7 @@ def test_without_openvino_pytorch_remains_and_a_note_says_so(name: str, monkeypa
 def test_other_weights_do_not_get_the_shipped_8_bits(tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     network = files.load_network(get("lite-256"), locate(get("lite-256")))
-    from gpen_live.nets.lite import Lite
+    from gpen_live.nets.torch_lite import Lite
     from gpen_live.training.lite import serialise
 
     assert isinstance(network, Lite)

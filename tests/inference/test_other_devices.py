@@ -15,7 +15,7 @@ from gpen_live.engine.paths.canvas import DeviceCanvas
 from gpen_live.faces.align import GPEN_TEMPLATE, to_template
 from gpen_live.faces.detect import Detector, build_network, memory_format
 from gpen_live.nets.gpen import Gpen
-from gpen_live.nets.lite import Lite
+from gpen_live.nets.torch_lite import Lite
 
 DEVICE = torch.device("meta")
 """Stands for a device: its tensors have shapes and types, and no values."""
