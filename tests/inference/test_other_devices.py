@@ -21,7 +21,7 @@ from gpen_live.inference.enhancer import Enhancer
 from gpen_live.inference.torch_detector import TorchDetector, build_network, memory_format
 from gpen_live.models.registry import get
 from gpen_live.nets.gpen import Gpen
-from gpen_live.nets.lite import Lite
+from gpen_live.nets.torch_lite import Lite
 
 DEVICE = torch.device("meta")
 """Stands for a device: its tensors have shapes and types, and no values."""
