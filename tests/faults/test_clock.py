@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from gpen_live.inference.autotune_cpu import Pictures
