@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from gpen_live.inference.torch_network import Network
     from gpen_live.nets.gpen import Gpen
-    from gpen_live.nets.lite import Lite
+    from gpen_live.nets.torch_lite import Lite
 
 Say = Callable[[float], None]
 """Told the share of a long measurement that is done, 0..1."""
@@ -137,7 +137,7 @@ class CudaAutotuner:
     def _ways(self) -> Iterator[tuple[str, str, Callable[[], Network]]]:
         """Runtime, precision and how to make the network, the fastest first."""
         from gpen_live.nets.gpen import Gpen
-        from gpen_live.nets.lite import Lite
+        from gpen_live.nets.torch_lite import Lite
 
         module = self._module
         if isinstance(module, Gpen) and _has_triton():

@@ -32,11 +32,11 @@ than one or the other."""
 
 @torch.inference_mode()
 def speed_up(detector: TorchDetector) -> bool:
-    """Gives the detector of a card the faster way, if it runs there and agrees with PyTorch; whether it does.
+    """Gives a detector on a card the faster way, if that runs there and agrees with PyTorch; whether it does.
 
     It compiles kernels before (seconds). The first call on a machine has it prove that, which is remembered.
     """
-    if importlib.util.find_spec("triton") is None:
+    if detector.device.type != "cuda" or importlib.util.find_spec("triton") is None:
         return False
     card = detector.device.torch()
     try:

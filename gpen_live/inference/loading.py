@@ -226,6 +226,5 @@ def _detector_in_pytorch(path: Path, device: Device) -> Detector:
     from gpen_live.inference.torch_detector import TorchDetector
 
     detector = TorchDetector.load(path, device)
-    if device.type == "cuda":
-        speed_up(detector)
+    speed_up(detector)
     return detector

@@ -91,7 +91,8 @@ def test_decoding_in_numpy_is_that_on_a_device(height: int, width: int, spread: 
     random = np.random.default_rng(height)
     boxes, classes, points = (random.normal(0, spread, (1, count, n)).astype(np.float32) for n in (4, 2, 10))
     found = detect.decode(boxes, classes, points, height, width)
-    there = torch_detector.decode(*(torch.from_numpy(each) for each in (boxes, classes, points)), height, width).numpy()
+    on_device = [torch.from_numpy(each) for each in (boxes, classes, points)]
+    there = torch_detector.decode(on_device[0], on_device[1], on_device[2], height, width).numpy()
     assert found.dtype == np.float32
     assert found.shape == there.shape == (min(count, detect.MAX_CANDIDATES), 15)
     np.testing.assert_allclose(found, there, rtol=1e-5, atol=1e-4)

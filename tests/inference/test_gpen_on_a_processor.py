@@ -36,7 +36,8 @@ def random_gpen(size: int, narrow: float) -> Gpen:
 
 
 def levels(a: Pictures, b: Pictures) -> Pictures:
-    return np.abs(a - b) * 127.5
+    apart: Pictures = np.abs(a - b) * 127.5
+    return apart
 
 
 def exact(network: torch.nn.Module, faces: Pictures) -> Pictures:

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gpen_live.engine.paths.canvas import DeviceCanvas
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from gpen_live.engine.paths.torch_canvas import DeviceCanvas
 from gpen_live.faces.align import GPEN_TEMPLATE, to_template
 from gpen_live.inference.device import CPU, Device
 from gpen_live.inference.enhancer import Enhancer
 from gpen_live.inference.torch_detector import TorchDetector, build_network, memory_format
 from gpen_live.models.registry import get
 from gpen_live.nets.gpen import Gpen
-from gpen_live.nets.lite import Lite
+from gpen_live.nets.torch_lite import Lite
 
 DEVICE = torch.device("meta")
 """Stands for a device: its tensors have shapes and types, and no values."""

@@ -68,7 +68,7 @@ class HostCanvas:
             for other, moved in fields:
                 _add_where_they_meet(there, box, moved, other)
             self._writable()[y0:y1, x0:x1] = cv2.remap(
-                self._original, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+                self._original, there[:, :, 0], there[:, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
 
     def field(self, matrix: Matrix, displacement: Floats) -> Field | None:
