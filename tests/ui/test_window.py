@@ -20,6 +20,7 @@ from gpen_live.errors import DeviceError
 from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig, Mode, Resting
 from gpen_live.live.status.snapshot import Health, PartStatus, QualityState, Quantiles, Rates, Snapshot
+from gpen_live.messages import Message, message
 from gpen_live.settings import Settings, SettingsStore, WindowGeometry
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.help import ObsSheet, ShortcutsSheet, obs_command, obs_note, obs_steps
@@ -27,6 +28,7 @@ from gpen_live.ui.settings_dialog import SettingsDialog, budgets, devices, rooms
 from gpen_live.ui.theme import DARK, LIGHT, ThemeKeeper, tokens
 from gpen_live.ui.widgets import WrappedLabel
 from gpen_live.ui.window import MainWindow, state_line
+from tests.messages.says import holds
 from tests.ui.fakes import FINISHED, RAW, RUNNING, FakePipeline
 
 LEFT = Qt.MouseButton.LeftButton
@@ -377,22 +379,29 @@ def test_a_lost_source_empties_the_view(window: MainWindow, pipeline: FakePipeli
     assert centre_colour(window) == FINISHED
 
 
-@pytest.mark.parametrize("error", [DeviceError("There is no CUDA device.", "Choose the CPU."), RuntimeError("out of luck")])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (DeviceError("no_card", device="cuda"), message("no_card", device="cuda")),
+        (RuntimeError("out of luck"), message("window.start_failed", reason="RuntimeError: out of luck")),
+    ],
+)
 def test_a_pipeline_that_does_not_start_leaves_a_usable_window(
     open_window: Callable[[Controller], MainWindow],
     make_controller: Callable[..., Controller],
     pipeline: FakePipeline,
     error: Exception,
+    told: Message,
 ) -> None:
     pipeline.refuses.append(error)
     controller = make_controller(pipeline)
     window = open_window(controller)
     controller.start()
-    message = window.messages.message("start")
-    assert message is not None
-    assert message.notice.text.startswith(("There is no CUDA device.", "The video could not start"))
+    bar = window.messages.message("start")
+    assert bar is not None
+    assert bar.notice.message == told
     window.enhance.strength.setValue(30)
-    QTest.mouseClick(message.retry_button, LEFT)
+    QTest.mouseClick(bar.retry_button, LEFT)
     assert pipeline.started == 1
     assert pipeline.config is not None
     assert pipeline.config.strength == 0.3
@@ -470,9 +479,9 @@ def test_broken_settings_are_said_in_the_window(
     controller = make_controller(FakePipeline())
     window = open_window(controller)
     controller.start()
-    message = window.messages.message("settings")
-    assert message is not None
-    assert "settings.broken-" in message.notice.text
+    bar = window.messages.message("settings")
+    assert bar is not None
+    assert holds(bar.notice.message, "settings.set_aside", cause=message("settings.broken"))
 
 
 # settings and help

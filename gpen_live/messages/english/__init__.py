@@ -12,12 +12,14 @@ from gpen_live.messages.english import (
     export,
     models,
     quality,
+    settings,
     soak,
     training,
+    window,
 )
 from gpen_live.messages.sentence import Sentence
 
-ROOMS = (bench, cli, common, export, models, quality, soak, training)
+ROOMS = (bench, cli, common, export, models, quality, settings, soak, training, window)
 
 
 def merged(rooms: tuple[ModuleType, ...]) -> Mapping[str, Sentence]:
