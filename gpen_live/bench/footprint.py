@@ -35,8 +35,8 @@ def _work(request: child.Json) -> child.Json:
     from gpen_live.engine.engine import Engine, load_detector
     from gpen_live.inference.device import choose_device
     from gpen_live.inference.enhancer import load_enhancer
-    from gpen_live.live.config import Mode
     from gpen_live.live.status.report import peak_gpu_mb, peak_ram_mb
+    from gpen_live.look import Mode
     from gpen_live.sources import open_source
 
     def age_s() -> float:

@@ -25,7 +25,7 @@ from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Image, Size
 from gpen_live.inference.device import choose_device, describe_device
 from gpen_live.inference.enhancer import Enhancer, load_enhancer
-from gpen_live.live.config import Mode
+from gpen_live.look import Mode
 from gpen_live.models.registry import ModelSpec, get
 
 if TYPE_CHECKING:

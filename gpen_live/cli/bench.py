@@ -83,7 +83,7 @@ def command(
     with tempfile.TemporaryDirectory(prefix="gpen-live-bench-") as folder:
         with console.status("Loading PyTorch"):
             from gpen_live.bench.measure import ALL, FEW, Measurement, Options
-            from gpen_live.live.config import Mode
+            from gpen_live.look import Mode
 
             options = Options(
                 models=list(dict.fromkeys(models)) or (FEW if quick else ALL),

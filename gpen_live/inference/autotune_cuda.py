@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpen_live.faces.track import MAX_FACES
+from gpen_live.faces.state import MAX_FACES
 from gpen_live.inference import measurements as store
 from gpen_live.inference.autotune_cpu import CLEARLY, STRICT, Candidate, sample_crop, torch_network
 from gpen_live.inference.openvino.network import RuntimeMissingError

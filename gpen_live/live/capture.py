@@ -99,20 +99,20 @@ class Capture:
         self._attempt += 1
 
     def run(self) -> None:
-        try:
-            while not self._stop.is_set() and not self.ended.is_set():
-                self._follow_wishes()
-                if self._source is None or not self.ready.is_set():
-                    self._stop.wait(_IDLE_S)
-                else:
-                    self._read(self._source)
-        except Exception as error:
-            self._board.fail("source", "", error)
-        finally:
-            self._abandon()
-            self._close()
-            self._departures.wait(_CLOSE_S)
-            self.ended.set()
+        while not self._stop.is_set() and not self.ended.is_set():
+            self._follow_wishes()
+            if self._source is None or not self.ready.is_set():
+                self._stop.wait(_IDLE_S)
+            else:
+                self._read(self._source)
+        self.let_go()
+        self._departures.wait(_CLOSE_S)
+
+    def let_go(self) -> None:
+        """Closes what is open; `run` opens it again."""
+        self._abandon()
+        self._close()
+        self._wanted = None
 
     def _follow_wishes(self) -> None:
         config = self._session.config

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from gpen_live.live.status.meters import WINDOW_S
 from gpen_live.live.status.overlay import Overlay
 from gpen_live.live.status.report import build_report
 from gpen_live.live.status.snapshot import Snapshot
+from gpen_live.live.supervisor import Supervisor
 from gpen_live.live.worker import Worker
 from gpen_live.sinks.base import Sink
 from gpen_live.sources.base import Source
@@ -67,9 +67,11 @@ class LivePipeline:
         self._worker = Worker(session, self._capture, self._loader, self._governor, self._idle)
         self._sender = Sender(session, self._capture, self._worker, outside.open_sink)
         self._capture.pin = self._worker.pin
+        self._worker.buffer = self._sender.buffer
         self._worker.overlay = Overlay(self.snapshot)
         self.preview = self._worker.preview
-        self._threads: list[threading.Thread] = []
+        self._threads = Supervisor(session)
+        self._started = False
 
     @property
     def config(self) -> LiveConfig:
@@ -78,22 +80,21 @@ class LivePipeline:
 
     def start(self, *, wait_for_model: bool = False) -> None:
         """Starts all threads. With `wait_for_model` the source is opened, but not read before the model is warm or has failed."""
-        if self._threads:
+        if self._started:
             raise RuntimeError("the pipeline was started before")
+        self._started = True
         self.started_at = now()
         self._ask_for_model()
-        if not wait_for_model:
-            self._capture.ready.set()
-        for name, run in (
-            ("capture", self._capture.run),
-            ("engine", self._worker.run),
-            ("sender", self._sender.run),
-            ("loader", self._loader.run),
-            ("rest", self._idle.run),
-        ):
-            self._threads.append(self._thread(name, run))
         if wait_for_model:
-            self._threads.append(self._thread("wait-for-model", self._release))
+            self._capture.ready = self._loader.ready
+        else:
+            self._capture.ready.set()
+        start = self._threads.start
+        start("capture", "source", self._capture.run, instead=lambda over: self._capture.let_go())
+        start("engine", "model", self._worker.run, gave_up=self._worker.gave_up, instead=self._worker.run_raw)
+        start("sender", "sink", self._sender.run, instead=lambda over: self._sender.let_go())
+        start("loader", "model", self._loader.run, gave_up=self._loader.gave_up)
+        start("idle monitor", "", self._idle.run, gave_up=lambda error: self.board.note(str(error)))
 
     def change(self, **fields: Any) -> None:
         """Replaces wishes by their LiveConfig names; takes effect within a frame, models and sources once they are ready.
@@ -116,6 +117,7 @@ class LivePipeline:
             self._ask_for_model()
         else:
             raise ValueError(part)
+        self._threads.revive(part)
 
     def set_seen(self, seen: bool) -> None:
         """Tells whether the window can be seen; never told, there is none."""
@@ -160,21 +162,8 @@ class LivePipeline:
         self._session.stop.set()
         self._capture.frames.close()
         self._worker.finished.close()
-        deadline = time.monotonic() + _JOIN_S
-        for thread in self._threads:
-            thread.join(max(0.05, deadline - time.monotonic()))
+        self._threads.join(_JOIN_S)
 
     def _ask_for_model(self) -> None:
         config = self.config
         self._loader.ask(ModelRequest(config.model, config.weights, config.device, self._model_attempt))
-
-    def _release(self) -> None:
-        while not self._session.stop.is_set() and not self._loader.ready.wait(0.05):
-            pass
-        self._capture.ready.set()
-
-    @staticmethod
-    def _thread(name: str, run: Callable[[], None]) -> threading.Thread:
-        thread = threading.Thread(target=run, name=f"gpen-live-{name}", daemon=True)
-        thread.start()
-        return thread

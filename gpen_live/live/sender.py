@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpen_live.errors import SinkError
-from gpen_live.frame import PixelFormat, Size
+from gpen_live.frame import Array, PixelFormat, Size
 from gpen_live.live.capture import Capture
-from gpen_live.live.courier import Courier
 from gpen_live.live.opening import Departures, Opening
 from gpen_live.live.pacing.clock import PhaseLock, Ticker, now
 from gpen_live.live.session import Session
@@ -72,24 +71,34 @@ class Sender:
         """Opens the sink anew."""
         self._attempt += 1
 
+    def buffer(self, size: Size, pixel_format: PixelFormat) -> Array | None:
+        """Where a frame may be made so that the open sink takes it without a copy; see `Sink.buffer`. For the engine's thread."""
+        sink, opened = self._sink, self._opened
+        fits = sink is not None and opened is not None and opened.size == size and sink.wants is pixel_format
+        return sink.buffer() if fits and sink is not None else None
+
     def run(self) -> None:
-        try:
-            while not self._stop.is_set() and not self._all_sent:
-                size, fps = self._capture.output_size, self._capture.output_fps
-                if size is None:
-                    self._all_sent = self._worker.idle.is_set() or self._stop.wait(_WAIT_S)
-                    continue
-                self._follow_wishes(size, fps)
-                if self._session.config.realtime:
-                    self._tick(fps if self._recording is None else self._recording.fps)
-                elif self._sink is not None:
-                    self._send_next(0.05)
-                else:
-                    self._stop.wait(_WAIT_S)
-        except Exception as error:
-            self._board.fail("sink", "", error)
-        finally:
-            self._finish()
+        while not self._stop.is_set() and not self._all_sent:
+            size, fps = self._capture.output_size, self._capture.output_fps
+            if size is None:
+                self._all_sent = self._worker.idle.is_set() or self._stop.wait(_WAIT_S)
+                continue
+            self._follow_wishes(size, fps)
+            if self._session.config.realtime:
+                self._tick(fps if self._recording is None else self._recording.fps)
+            elif self._sink is not None:
+                self._send_next(0.05)
+            else:
+                self._stop.wait(_WAIT_S)
+        self.let_go()
+        self._departures.wait(_CLOSE_S)  # a recording is whole once its closing is done
+        self.done.set()
+
+    def let_go(self) -> None:
+        """Closes what is open; `run` opens it again."""
+        self._abandon()
+        self._close()
+        self._wanted = None
 
     def _tick(self, fps: float) -> None:
         if self._ticker is None or abs(self._ticker.period * fps - 1) > 1e-6:
@@ -156,7 +165,7 @@ class Sender:
             return False
         try:
             self._suit(item, self._opened.size, self._sink.wants)
-            self._sink.send(item.pixels)
+            self._sink.send(item.pixels, now() if self._session.config.realtime else item.media_time)
         except Exception as error:
             self._fail(self._sink, self._opened.sink, error)
             return False
@@ -216,8 +225,7 @@ class Sender:
     def _open(self, wanted: _SinkRequest) -> Sink:
         # What this run has recorded is not written over: the next recording gets a name of its own.
         spec = _next_name(wanted.sink) if is_file(wanted.sink) and wanted.sink in self._used else wanted.sink
-        sink = self._open_sink(spec, size=wanted.size, fps=wanted.fps)
-        return Courier(sink) if is_virtual_camera(spec) else sink
+        return self._open_sink(spec, size=wanted.size, fps=wanted.fps)
 
     def _adopt(self, wanted: _SinkRequest, opening: Opening[Sink]) -> None:
         self._close()
@@ -256,13 +264,6 @@ class Sender:
                 self._board.fail("sink", sink.label, plain)
             else:  # another one has taken over and is well
                 self._board.note(str(plain))
-
-    def _finish(self) -> None:
-        """At the end: a recording is whole once its closing is done."""
-        self._abandon()
-        self._close()
-        self._departures.wait(_CLOSE_S)
-        self.done.set()
 
 
 def _next_name(spec: str) -> str:

@@ -15,7 +15,7 @@ from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
 from gpen_live.live.budget.governor import QualityGovernor
 from gpen_live.live.bypass import STUCK, Bypass
 from gpen_live.live.capture import Capture
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.config import LiveConfig
 from gpen_live.live.models.loader import LoadedModel, Loader
 from gpen_live.live.models.stepdown import ModelRequest
 from gpen_live.live.pacing.clock import now
@@ -25,15 +25,17 @@ from gpen_live.live.session import Session
 from gpen_live.live.slot import Slot
 from gpen_live.live.status.board import as_plain
 from gpen_live.live.status.snapshot import Health
-from gpen_live.media.pixel_formats import restore
+from gpen_live.look import Mode
+from gpen_live.media.pixel_formats import convert, restore
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
     from gpen_live.engine.result import FrameResult, Picture
-    from gpen_live.faces.track import Face
+    from gpen_live.faces.state import Face
     from gpen_live.inference.enhancer import Enhancer
 
 Box = tuple[float, float, float, float]
+GIVEN_UP = "The engine thread keeps failing."
 _log = logging.getLogger(__name__)
 
 
@@ -115,6 +117,7 @@ class Worker:
         self.bypass = Bypass(self._inbox, self._raw, lambda: self._warn(STUCK), self._meters.dropped)
         self.idle = threading.Event()
         self.pixel_format = PixelFormat.BGR
+        self.buffer: Callable[[Size, PixelFormat], Array | None] = lambda size, pixel_format: None
         self.overlay: Callable[[Image], Image] | None = None
         self.state = WorkerState()
         self._engine: Engine | None = None
@@ -140,6 +143,27 @@ class Worker:
             if frame is None and ended:
                 self.idle.set()
                 return
+
+    def run_raw(self, over: Callable[[], bool]) -> None:
+        """In place of `run`, where that keeps failing: frames go out as they came, until `over`."""
+        self.bypass.end()
+        while not over() and not self.idle.is_set():
+            ended = self._source_ended.is_set()
+            frame = self._inbox.take(0 if ended else 0.05)
+            if frame is not None:
+                try:
+                    dropped = self.finished.put(self._raw(frame, GIVEN_UP)) is not None
+                except Exception as error:
+                    dropped = True
+                    self._board.note(str(as_plain(error, "The raw picture")))
+                if dropped:
+                    self._meters.dropped()
+            elif ended:
+                self.idle.set()
+
+    def gave_up(self, error: GpenLiveError) -> None:
+        """Tells that `run` keeps failing: `run_raw` takes its place."""
+        self._warn(str(error), again=True)
 
     def _newest_if_late(self, frame: Frame) -> Frame:
         """The frame, or the one that waits behind it where that would get late by waiting any longer."""
@@ -207,7 +231,7 @@ class Worker:
             busy_ms = done.busy_ms
         self._meters.busy(now(), busy_ms)
         faces = done.faces if done is not None else []
-        self.state.faces = None if config.mode is Mode.FULL and not reason else len(faces)
+        self.state.faces = None if config.look.mode is Mode.FULL and not reason else len(faces)
         self.state.raw_reason = reason
         self._meters.processed(sum(face.weight > 0 for face in faces))
         start = now()
@@ -233,7 +257,10 @@ class Worker:
     def _finished(self, picture: Picture, pixel_format: PixelFormat, *, overlay: bool) -> tuple[Picture, Array]:
         """The picture with all that viewers are to see, and its pixels as the sink takes them."""
         shown = HostPicture(self._with_overlay(picture.image())) if overlay else picture
-        return shown, shown.pixels(pixel_format)
+        if not shown.at_hand:
+            return shown, shown.pixels(pixel_format)
+        image = shown.image()
+        return shown, convert(image, pixel_format, self.buffer(Size.of(image), pixel_format))
 
     def _show(self, picture: Picture, frame: Frame, faces: Sequence[Face]) -> None:
         """For the window. What would have to come from the device does so only when somebody has looked at the last one."""
@@ -252,9 +279,9 @@ class Worker:
             self._board.note(str(as_plain(error, "The overlay for viewers")))
             return image
 
-    def _raw(self, frame: Frame) -> Outgoing:
-        """A frame as it came, finished; for the sender's thread, while this one is stuck."""
-        self.state.raw_reason = STUCK
+    def _raw(self, frame: Frame, reason: str = STUCK) -> Outgoing:
+        """A frame as it came, finished; also for the sender's thread, while this one is stuck."""
+        self.state.raw_reason = reason
         picture, pixel_format = HostPicture(frame.image), self.pixel_format
         shown, pixels = self._finished(picture, pixel_format, overlay=self._session.config.overlay)
         self._show(picture, frame, [])
@@ -277,7 +304,7 @@ class Worker:
 
     def _enhanced(self, frame: Frame, config: LiveConfig, pixel_format: PixelFormat) -> tuple[FrameResult | None, str]:
         """The engine's frame, asked for in `pixel_format`, or the sentence that says why there is none."""
-        if not config.enhance:
+        if not config.look.enhance:
             return None, "Enhancement is off."
         if self._monitor.resting:
             return None, REASON
@@ -288,10 +315,7 @@ class Worker:
             self._scene = frame.scene
             engine.new_scene()
         try:
-            if config.mode is Mode.FULL:
-                done = engine.enhance_frame(frame.image, frame.media_time, config.strength, pixel_format)
-            else:
-                done = engine.enhance_faces(frame.image, frame.media_time, config.strength, pixel_format)
+            done = engine.process(frame.image, frame.media_time, config.look, pixel_format)
         except Exception as error:  # the raw frame goes out whatever happens in there
             return None, self._failed(error)
         finally:
@@ -321,8 +345,8 @@ class Worker:
             self._warn(reason)
         return reason
 
-    def _warn(self, reason: str) -> None:
-        self._board.write("model", Health.WARNING, self.state.model_name, f"{reason} The raw picture goes out.")
+    def _warn(self, reason: str, *, again: bool = False) -> None:
+        self._board.write("model", Health.WARNING, self.state.model_name, f"{reason} The raw picture goes out.", again=again)
         self._failing = reason  # after it: the engine's thread may recover this very moment, and at its next frame takes it back
 
     def _let_go(self, error: Exception) -> None:

@@ -221,11 +221,14 @@ class DisturbedSink(Sink):
         self._sink, self._faults, self._watch = sink, faults, watch
         self.label, self.wants = sink.label, sink.wants
 
-    def send(self, pixels: Array) -> None:
+    def buffer(self) -> Array | None:
+        return self._sink.buffer()
+
+    def send(self, pixels: Array, at: float) -> None:
         if self._faults.sink_gone:
             raise SinkError("soak.output_gone")
         time.sleep(self._faults.met(FaultKind.SINK_SLOW))
-        self._sink.send(pixels)
+        self._sink.send(pixels, at)
         self._watch.sent(_brightness(pixels, self.wants), now())
 
     def close(self) -> None:

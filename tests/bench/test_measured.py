@@ -32,8 +32,8 @@ from gpen_live.engine.result import FrameResult, HostPicture
 from gpen_live.errors import GpenLiveError, SourceError, WeightsError
 from gpen_live.frame import Image, PixelFormat, Size
 from gpen_live.inference.enhancer import NetworkError, load_enhancer
-from gpen_live.live.config import Mode
 from gpen_live.live.status.report import peak_ram_mb
+from gpen_live.look import Look, Mode
 from gpen_live.messages import message
 from gpen_live.models import registry
 from gpen_live.models.registry import get
@@ -66,7 +66,9 @@ class FakeEngine:
     def new_scene(self) -> None:
         self.count = 0
 
-    def enhance_faces(self, image: Image, at: float, strength: float, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
+    def process(self, image: Image, at: float, look: Look, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
+        if look.mode is Mode.FULL:
+            return FrameResult(HostPicture(image), times_ms={"network": 3.0})
         self.begun, self.busy = self.begun + 1, True
         time.sleep(self.slow)
         self.busy = False
@@ -76,9 +78,6 @@ class FakeEngine:
         self.count += 1
         reason = "" if self.count > self.coming else "A face is coming into view."
         return FrameResult(HostPicture(image), raw_reason=reason, times_ms={"detect": 1.0, "network": 2.0})
-
-    def enhance_frame(self, image: Image, at: float, strength: float, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
-        return FrameResult(HostPicture(image), times_ms={"network": 3.0})
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
-"""What fails: cameras below OpenCV, networks below the engine, virtual cameras below pyvirtualcam; the rest is the real thing."""
+"""What fails: cameras below OpenCV, networks below the engine; the rest is the real thing."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -189,49 +188,6 @@ class World:
 
     def is_raw(self) -> bool:
         return self.level() == RAW
-
-
-class Backend:
-    """In place of a backend of pyvirtualcam. `blocked`: the driver holds every frame; `loaded`: it is there at all."""
-
-    loaded: ClassVar[bool] = True
-    slow_s: ClassVar[float] = 0.0
-    goes_on: ClassVar[threading.Event]
-    sent: ClassVar[list[Array]]
-    in_driver: ClassVar[int] = 0
-    most_in_driver: ClassVar[int] = 0
-
-    def __init__(self, **_: object) -> None:
-        if not Backend.loaded:
-            raise RuntimeError("No v4l2 loopback device found")
-        self._name = "/dev/video10"
-
-    def send(self, frame: Array) -> None:
-        with self._in_driver():
-            time.sleep(Backend.slow_s)
-            Backend.goes_on.wait(20)
-            if not Backend.loaded:
-                raise OSError("No such device")
-            Backend.sent.append(frame.copy())
-
-    def close(self) -> None:
-        with self._in_driver():
-            pass
-
-    def device(self) -> str:
-        return self._name
-
-    def native_fourcc(self) -> int | None:
-        return None
-
-    @contextmanager
-    def _in_driver(self) -> Iterator[None]:
-        Backend.in_driver += 1
-        Backend.most_in_driver = max(Backend.most_in_driver, Backend.in_driver)
-        try:
-            yield
-        finally:
-            Backend.in_driver -= 1
 
 
 def ordered(numbers: list[int]) -> bool:

@@ -14,9 +14,10 @@ import torch
 from gpen_live.frame import Array, PixelFormat, Size
 from gpen_live.inference.device import describe_device
 from gpen_live.inference.enhancer import Enhancer
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.config import LiveConfig
 from gpen_live.live.models.loader import LoadedModel, ModelRequest
 from gpen_live.live.pipeline import LivePipeline, Outside
+from gpen_live.look import Look, Mode
 from gpen_live.models.registry import get
 from gpen_live.sinks.base import Sink
 from gpen_live.sources.base import Source
@@ -32,7 +33,7 @@ class Nowhere(Sink):
 
     label, wants = "Nowhere", PixelFormat.I420
 
-    def send(self, pixels: Array) -> None:
+    def send(self, pixels: Array, at: float) -> None:
         pass
 
     def close(self) -> None:
@@ -72,7 +73,7 @@ def main(fault: str) -> None:
     else:
         torch.cuda.empty_cache()
         torch.cuda.set_per_process_memory_fraction(1e-9, CARD)
-        pipeline.change(mode=Mode.FULL)  # needs memory that it did not need before
+        pipeline.change(look=Look(mode=Mode.FULL))  # needs memory that it did not need before
     wait_for(lambda: pipeline.snapshot().device.startswith("cpu"), 60)
     enhanced = pipeline.snapshot().counts.enhanced
     wait_for(lambda: pipeline.snapshot().counts.enhanced > enhanced, 60)

@@ -12,6 +12,7 @@ import torch
 from gpen_live.live import bypass, capture
 from gpen_live.live.pacing import clock
 from gpen_live.live.pacing.clock import Sleep, Ticker
+from gpen_live.look import Look
 from gpen_live.sources.camera import CameraSource
 from tests.faults.conftest import Measured, Start
 from tests.faults.fakes import RAW, SIZE, Gated, World, goes_on, ordered, seconds_until
@@ -119,7 +120,7 @@ def test_what_a_cameras_driver_still_held_is_left_out(clocks: Clocks, start: Sta
     world = World()
     world.source = camera = Held(fps=60.0, size=SIZE)
     monkeypatch.setattr(capture, "_DRAINED_S", 0.5)
-    pipeline = start(world.outside, source="camera:0", enhance=False)
+    pipeline = start(world.outside, source="camera:0", look=Look(enhance=False))
     wait_for(lambda: len(world.sink.sent) > 5)
     assert world.level() == RAW
     clocks.slept += HOURS

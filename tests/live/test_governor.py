@@ -12,8 +12,9 @@ from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import Engine
 from gpen_live.frame import Frame
 from gpen_live.live.budget.governor import QualityGovernor
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.config import LiveConfig
 from gpen_live.live.session import Session
+from gpen_live.look import Look, Mode
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 FPS = 30.0
@@ -89,7 +90,7 @@ def test_without_a_budget_all_is_taken_back_at_once(change: dict[str, object]) -
 def test_another_mode_begins_at_full_effort() -> None:
     desk = Desk(0.055)
     desk.frames(300)
-    desk.session.change(mode=Mode.FULL)
+    desk.session.change(look=Look(mode=Mode.FULL))
     desk.frames(1)
     assert desk.engine.effort == Effort()
     steps = desk.governor.state.steps_down

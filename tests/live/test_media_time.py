@@ -49,7 +49,12 @@ class Films(World):
     def __init__(self, slow_s: float) -> None:
         super().__init__()
         self.source = Timed(fps=2000, size=self.source.size, script={FRAMES: None})
-        self.network.fault = lambda pictures: (time.sleep(slow_s), pictures + 0.2)[1]
+
+        def slowly(pictures: torch.Tensor) -> torch.Tensor:
+            time.sleep(slow_s)
+            return pictures + 0.2
+
+        self.network.fault = slowly
 
     @property
     def outside(self) -> Outside:

@@ -128,11 +128,11 @@ def test_an_output_that_is_gone_or_slow(faults: Faults) -> None:
     watch.captured(image, now())
     faults.sink_gone = True
     with pytest.raises(SinkError, check=says("soak.output_gone")):
-        sink.send(image)
+        sink.send(image, 0.0)
     faults.sink_gone = False
     faults.once(FaultKind.SINK_SLOW, 0.05)
     start = now()
-    sink.send(image)
+    sink.send(image, 0.0)
     assert now() - start >= 0.05
     assert watch.look().fresh == 1
 

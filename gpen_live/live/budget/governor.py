@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from gpen_live.engine.effort import Effort
 from gpen_live.live.budget.ladder import Budget, Rung, Window, Worked, describe, ladder
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.config import LiveConfig
 from gpen_live.live.pacing.backlog import BacklogPolicy
 from gpen_live.live.session import Session
 from gpen_live.live.status.snapshot import QualityState
+from gpen_live.live.supervisor import SecondChance
+from gpen_live.look import Mode
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
@@ -33,15 +35,17 @@ class QualityGovernor:
         self.backlog = BacklogPolicy(lambda: session.config.budget_ms, target_fps, self._clock)
         self.state = QualityState()
         self._engine: Engine | None = None
+        self._chance = SecondChance(self._clock)
         self._budget, self._window = Budget(), Window()
         self._down = self._up = 0
         self._looked_at = self._passed_at = self._clock()
         self._full_s = self._all_s = 0.0
-        self._mode = session.config.mode
+        self._mode = session.config.look.mode
 
     def take(self, engine: Engine) -> None:
         """From now on it is this engine, or another network: what was learnt of the one before holds no more."""
         self._engine = engine
+        self._chance = SecondChance(self._clock)
         self._begin()
 
     def let_go(self) -> None:
@@ -51,12 +55,20 @@ class QualityGovernor:
 
     def worked(self, frame: Frame, begun_at: float, faces: int) -> bool:
         """The engine is done with a frame, and free for the next one. Whether the effort for that is another one."""
+        try:
+            return not self._chance.given_up and self._worked(frame, begun_at, faces)
+        except Exception as error:  # no frame suffers from it
+            self._session.board.note(self._chance.after(error, "governor"))
+            self._begin()
+            return True
+
+    def _worked(self, frame: Frame, begun_at: float, faces: int) -> bool:
         engine, config, at, level = self._engine, self._session.config, self._clock(), self._budget.level
         if engine is None:
             return False
         self.backlog.worked(at - begun_at)
-        if config.mode is not self._mode:
-            self._mode = config.mode
+        if config.look.mode is not self._mode:
+            self._mode = config.look.mode
             self._begin()
         self._count(at)
         if not (config.budget_ms > 0 and config.realtime):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gpen_live.errors import GpenLiveError
 from gpen_live.faces.track import load_matching
 from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
 from gpen_live.live.models.stepdown import Fallback, explained, step_down
@@ -69,6 +70,7 @@ class Loader:
         self._lock = threading.Lock()
         self._asked: ModelRequest | None = None
         self._current: ModelRequest | None = None  # what is being loaded or runs: what was asked for, or what takes its place
+        self._at_work: ModelRequest | None = None
         self._step: Fallback | None = None
         self._due: ModelRequest | None = None
         self._running = False
@@ -120,12 +122,25 @@ class Loader:
         else:
             self._board.write("model", Health.WARNING, label, step.reason, again=step.again)
 
+    def gave_up(self, error: GpenLiveError) -> None:
+        """Tells that `run` keeps failing: nothing can be loaded any more; what runs goes on."""
+        label = self._board.read("model").label
+        if self._running:
+            self._board.write("model", Health.WARNING, label, str(error), again=True)
+        else:
+            self._board.fail("model", label, error)
+
     def run(self) -> None:
+        with self._lock:
+            if self._at_work is not None and self._at_work == self._current:  # a failure came between
+                self._requests.put(self._at_work)
         tidy_at = now() + _TIDY_EVERY_S
         while not self._stop.is_set():
             wanted = self._requests.take(0.1)
             if wanted is not None:
+                self._at_work = wanted
                 self._attempt(wanted)
+                self._at_work = None
                 tidy_at = now() + _TIDY_S
             elif now() >= tidy_at:
                 give_back()  # an old model's memory, freed by its last user; that of a camera's thread which hung and ended late

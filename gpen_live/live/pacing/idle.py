@@ -56,10 +56,13 @@ class IdleMonitor:
 
     def run(self) -> None:
         wait_s = _LATER_S
-        while not self._session.stop.wait(wait_s):
-            start = self._clock()
-            self.look()
-            wait_s = max(_SOON_S if self.resting else _LATER_S, _DEAR * (self._clock() - start))
+        try:
+            while not self._session.stop.wait(wait_s):
+                start = self._clock()
+                self.look()
+                wait_s = max(_SOON_S if self.resting else _LATER_S, _DEAR * (self._clock() - start))
+        finally:  # who doesn't look doesn't know
+            self._unseen_since, self._rests = None, False
 
     def look(self) -> None:
         """Looks once. Resting begins after two seconds that nobody saw anything, and ends at once."""
