@@ -196,8 +196,8 @@ def _print_meters(pipeline: LivePipeline) -> None:
         f"p95 {total.p95:.0f} ms ({stages}), faces {faces}, {busy_name(snapshot.device)} {snapshot.busy:.0%}, "
         f"dropped {snapshot.counts.dropped}"
     )
-    said = [text for text in (snapshot.raw_reason, snapshot.quality.given_up) if text]
-    _say(". ".join([line, *said]))
+    said = [*([snapshot.raw_reason] if snapshot.raw_reason is not None else []), *snapshot.quality.given_up]
+    _say(" ".join([f"{line}.", *(one.what for one in said)]))
 
 
 def _say(text: str, *, err: bool = False) -> None:

@@ -17,7 +17,7 @@ from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.status.snapshot import Health, PartStatus, Snapshot
 from gpen_live.look import Mode
-from gpen_live.messages import message
+from gpen_live.messages import Message, message
 from gpen_live.settings import SettingsStore
 from gpen_live.sinks import is_virtual_camera
 from gpen_live.ui.notify import Level, Notice
@@ -110,7 +110,7 @@ class Controller(QObject):
         self.snapshot = Snapshot()
         self._first_notice = loaded.notice
         self._seen = True
-        self._told: dict[str, str] = {}
+        self._told: dict[str, Message] = {}
         self._poll = QTimer(self)
         self._poll.setInterval(SNAPSHOT_MS)
         self._poll.timeout.connect(self.poll)
@@ -244,15 +244,12 @@ class Controller(QObject):
 
     def _watch(self, part: str, status: PartStatus) -> None:
         """Tells of a part's trouble once, and takes the message back when the trouble is over."""
-        troubled = status.health in (Health.FAILED, Health.WARNING) and bool(status.text)
-        if troubled:
-            if self._told.get(part) != status.text:
-                self._told[part] = status.text
+        if status.health in (Health.FAILED, Health.WARNING) and status.message is not None:
+            if self._told.get(part) != status.message:
+                self._told[part] = status.message
                 failed = status.health is Health.FAILED
                 level = Level.ERROR if failed else Level.WARNING
-                self.noticed.emit(
-                    Notice(part, message("plain", what=status.text, remedy=""), level, retry=failed or status.again)
-                )
+                self.noticed.emit(Notice(part, status.message, level, retry=failed or status.again))
         elif status.health is not Health.STARTING and part in self._told:
             del self._told[part]
             self.settled.emit(part)
