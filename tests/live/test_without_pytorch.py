@@ -14,8 +14,10 @@ HEAVY = ("torch", "torchvision", "facexlib", "basicsr", "scipy", "skimage", "num
 RUN = """
 import json, sys
 from gpen_live.cli.main import main
-code = main(["run", "--headless", "--source", "demo", "--size", "640x360", "--device", "cpu", "--seconds", "1", "--report", sys.argv[1]])
-print(json.dumps({"code": code, "modules": sorted({name.partition(".")[0] for name in sys.modules})}), file=sys.stderr)
+options = "--source demo --size 640x360 --device cpu --seconds 1 --report".split()
+code = main(["run", "--headless", *options, sys.argv[1]])
+modules = sorted({name.partition(".")[0] for name in sys.modules})
+print(json.dumps({"code": code, "modules": modules}), file=sys.stderr)
 """
 
 
