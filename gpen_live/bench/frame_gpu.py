@@ -155,7 +155,7 @@ def _measure(name: str, runner: _Runner, frames: int) -> None:
         stages.append(done.times_ms)
         busy.append(done.busy_ms)
     rate = frames / (time.perf_counter() - begun)
-    click.echo(f"\n{name}: {frames} frames, {len(done.faces)} faces. {done.raw_reason}")
+    click.echo(f"\n{name}: {frames} frames, {len(done.faces)} faces. {done.raw_reason or ''}")
     click.echo(f"  as fast as it goes  {_quantiles(taken)}, {rate:.0f} frames a second")
     click.echo(f"    busy      {statistics.median(busy):.3f} ms of the device's time a frame")
     for stage in stages[-1]:

@@ -15,6 +15,7 @@ from gpen_live.engine.effort import Effort
 from gpen_live.engine.paths.base import FramePath, open_canvas, open_path, slow_path
 from gpen_live.engine.paths.geometry import scale_of
 from gpen_live.engine.result import WHOLE, FaceCrop, FrameResult, HostPicture, Stage
+from gpen_live.errors import reason_of
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, Points, to_template
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.faces.flow import FlowTracker
@@ -25,6 +26,7 @@ from gpen_live.faces.track import Tracker
 from gpen_live.frame import Image, PixelFormat
 from gpen_live.inference.failures import failure_of
 from gpen_live.look import Look, Mode
+from gpen_live.messages import Message, message
 
 if TYPE_CHECKING:
     from gpen_live.inference.device import Device
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
 
     AnyEnhancer = HostEnhancer | Enhancer
 
-NO_FACE = "No face in view."
-COMING = "A face is coming into view."
+NO_FACE = message("live.no_face")
+COMING = message("live.face_coming")
 _LARGEST_CROP = 4.0  # in frames: landmarks that ask for more are no face's
 _WORST_FIT = 0.1  # root-mean-square distance from the template, in crop sides
 _LEAST_WEIGHT = 1e-3
@@ -43,7 +45,7 @@ _LEAST_WEIGHT = 1e-3
 class Engine:
     """Owns detector, tracker and network. All methods but `stage` belong to the one thread that owns the device.
 
-    `notes` are sentences for the user about what could not be used; whoever tells them takes them out. `enhancer` is
+    `notes` are messages for the user about what could not be used; whoever tells them takes them out. `enhancer` is
     the network in use, and `lighter` are those that may stand in for `wished`, the strongest first, all warm.
 
     Args:
@@ -64,7 +66,7 @@ class Engine:
         self.enhancer = enhancer
         self.lighter = tuple(lighter)
         self._effort = Effort()
-        self.notes: list[str] = []
+        self.notes: list[Message] = []
         self.wished = enhancer
         self._stages = tuple(stages)
         self._path = path or open_path(device, detector, enhancer, self._stages)
@@ -191,7 +193,7 @@ class Engine:
             if unproven and failure_of(error) is None:  # a full or lost device says nothing about the path
                 self._fell_back = True
                 self._path = slow_path(self.device, self.detector, self.enhancer, self._stages)
-                self.notes.append(f"The fast frame path does not run on {self.device} ({error}); a slower one takes its place.")
+                self.notes.append(message("live.slow_path", device=self.device, reason=reason_of(error)))
             raise
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from gpen_live.frame import Array, Image, PixelFormat
 from gpen_live.media.pixel_formats import convert
+from gpen_live.messages import Message
 
 if TYPE_CHECKING:
     from gpen_live.faces.align import Matrix
@@ -45,14 +46,14 @@ class HostPicture:
 
 @dataclass
 class FrameResult:
-    """A finished frame. `raw_reason` says in a sentence why the frame is as it came; empty when it was enhanced.
+    """A finished frame. `raw_reason` says why the frame is as it came; None when it was enhanced.
 
     `times_ms` are milliseconds by stage name, `busy_ms` those for which the device worked on the frame.
     """
 
     picture: Picture
     faces: list[Face] = field(default_factory=list)
-    raw_reason: str = ""
+    raw_reason: Message | None = None
     times_ms: dict[str, float] = field(default_factory=dict)
     busy_ms: float = 0.0
 
