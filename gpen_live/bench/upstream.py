@@ -139,7 +139,7 @@ def load_upstream(folder: Path, model: str, weights: Path, device: torch.device)
         GpenLiveError: its code can't be imported, is not what it was, or does not take the weights.
     """
     from gpen_live.models.files import read
-    from gpen_live.nets.gpen import VARIANTS
+    from gpen_live.nets.gpen_variants import VARIANTS
 
     builder = _import(folder)
     settings = VARIANTS[model]

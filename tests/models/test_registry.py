@@ -11,7 +11,7 @@ import pytest
 import gpen_live
 from gpen_live.errors import UsageError, WeightsError
 from gpen_live.models import registry
-from gpen_live.nets.gpen import VARIANTS
+from gpen_live.nets.gpen_variants import VARIANTS
 from gpen_live.system.folders import HOME_VARIABLE
 
 

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from gpen_live.errors import WeightsError
 from gpen_live.models import files
 from gpen_live.models.registry import get
-from gpen_live.nets.gpen import VARIANTS, Gpen
+from gpen_live.nets.gpen import Gpen
+from gpen_live.nets.gpen_variants import VARIANTS
 from gpen_live.nets.torch_lite import Lite, lite_256
 
 SPEC = get("gpen-256")
