@@ -47,11 +47,14 @@ class Frame:
     """One captured picture on its way through the pipeline.
 
     `number` counts captured frames from 0 and never goes back; `captured_at` is `live.clock.now()` at the moment when the
-    source delivered it; `times_ms` collects milliseconds by stage name (see STAGES); `scene` changes with the source.
+    source delivered it, and serves to tell latency; `media_time` is seconds on the source's own timeline (a film's time stamps, a
+    live camera's capture clock), which never goes back within a `scene`: all that lives in time takes it from there. `times_ms`
+    collects milliseconds by stage name (see STAGES); `scene` changes with the source.
     """
 
     image: Image
     number: int
     captured_at: float
+    media_time: float
     times_ms: dict[str, float] = field(default_factory=dict)
     scene: int = 0

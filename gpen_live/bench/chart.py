@@ -42,7 +42,7 @@ def make_figure(bench: Bench) -> Figure:
     """
     panels = [(rows, panel) for rows, panel in _panels(bench) if rows]
     if not panels:
-        raise GpenLiveError("There is nothing to draw: no network and no frame path was measured.", "Leave --only away.")
+        raise GpenLiveError("bench.nothing_to_draw")
     heights = [1.9 + _ROW_HEIGHT * max(rows for rows, _ in panels[i : i + 2]) for i in range(0, len(panels), 2)]
     top = sum(heights) + 1.0
     figure = new_figure(_WIDTH, top, f"GPEN Live on {bench.device}", _subtitle(bench), head=0.75)

@@ -22,22 +22,24 @@ import numpy as np
 import psutil
 
 from gpen_live.bench.weights import weights_for
-from gpen_live.cli.options import DEVICE, MODEL, SizeType
-from gpen_live.engine.engine import Engine, load_detector
-from gpen_live.engine.paths.base import CanvasPath, FramePath, open_path
+from gpen_live.engine.engine import Engine
+from gpen_live.engine.paths.base import FramePath, open_path
+from gpen_live.engine.paths.torch import CanvasPath
 from gpen_live.engine.result import FrameResult
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.frame import Image, PixelFormat, Size
 from gpen_live.inference.device import choose_device, describe_device, peak_memory_mb
-from gpen_live.inference.enhancer import load_enhancer
+from gpen_live.inference.loading import load_detector, load_enhancer
 from gpen_live.live.slot import Slot
+from gpen_live.look import Look, Mode
 from gpen_live.models.registry import get
+from gpen_live.options import DEVICE, MODEL, SizeType
 
 if TYPE_CHECKING:
-    import torch
-
     from gpen_live.faces.detect import Detection, Detector
+    from gpen_live.inference.device import Device
     from gpen_live.inference.enhancer import Enhancer
+    from gpen_live.inference.host import HostEnhancer
 
 _FRAMES = 16  # rotated, so that no cache holds the answer
 _SETTLED = 40
@@ -107,9 +109,9 @@ class _Runner:
 
     def __init__(
         self,
-        device: torch.device,
+        device: Device,
         detector: Detector,
-        enhancer: Enhancer,
+        enhancer: HostEnhancer | Enhancer,
         path: FramePath,
         images: Sequence[Image],
         pixel_format: PixelFormat,
@@ -118,7 +120,8 @@ class _Runner:
     ) -> None:
         self.engine = Engine(device, detector, enhancer, path)
         self.engine.new_scene()
-        self._images, self._pixel_format, self._full = images, pixel_format, full
+        self._images, self._pixel_format = images, pixel_format
+        self._look = Look(mode=Mode.FULL if full else Mode.ROI)
         self._number = 0
         for _ in range(_SETTLED):  # faces fade in, graphs are recorded
             self.once()
@@ -127,8 +130,7 @@ class _Runner:
         """One frame (the next one, if none is given), until its pixels lie in host memory."""
         image, at = self._images[self._number % len(self._images)] if image is None else image, self._number / 60
         self._number += 1
-        work = self.engine.enhance_frame if self._full else self.engine.enhance_faces
-        done = work(image, at, 1.0, self._pixel_format)
+        done = self.engine.process(image, at, self._look, self._pixel_format)
         done.picture.pixels(self._pixel_format)
         return done
 
@@ -185,7 +187,13 @@ def _quantiles(values: list[float]) -> str:
 
 
 def _compare(
-    device: torch.device, detector: Detector, enhancer: Enhancer, paths: tuple[FramePath, ...], image: Image, *, full: bool
+    device: Device,
+    detector: Detector,
+    enhancer: HostEnhancer | Enhancer,
+    paths: tuple[FramePath, ...],
+    image: Image,
+    *,
+    full: bool,
 ) -> None:
     """How far the two ways' pictures of one still frame lie apart."""
     fast, slow = (

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from gpen_live.cli.interrupt import on_interrupt
-from gpen_live.cli.options import FiniteRange, SizeType, check_weights, check_writable, network_options
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
 from gpen_live.live.budget.ladder import DEFAULT_MS
-from gpen_live.live.config import LiveConfig, Mode, Resting
+from gpen_live.live.config import LiveConfig, Resting
+from gpen_live.look import Look, Mode
+from gpen_live.options import FiniteRange, SizeType, check_weights, check_writable, network_options
 from gpen_live.system.display import display_available
 
 if TYPE_CHECKING:
@@ -90,17 +91,16 @@ def command(
     _check_different(source, sink)
     check_weights(model, weights)
     if report is not None:
-        check_writable(report, "report")
+        check_writable(report)
     endless = frames is None and seconds is None
     config = LiveConfig(
         source=source,
         sink=sink,
         size=size,
         fps=fps,
-        mode=Mode(mode),
         model=model,
         weights=weights,
-        strength=strength,
+        look=Look(mode=Mode(mode), strength=strength),
         device=device,
         leave_room=leave_room / 100,
         budget_ms=budget,

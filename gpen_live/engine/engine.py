@@ -12,22 +12,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpen_live.engine.effort import Effort
-from gpen_live.engine.paths.base import CanvasPath, FramePath, open_path
+from gpen_live.engine.paths.base import FramePath, open_path
 from gpen_live.engine.paths.canvas import open_canvas, scale_of
-from gpen_live.engine.recurrent import LONGEST_S
+from gpen_live.engine.paths.torch import CanvasPath
 from gpen_live.engine.result import FaceCrop, FrameResult, HostPicture
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, Points, to_template
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.faces.flow import FlowTracker
 from gpen_live.faces.select import FaceSelection
-from gpen_live.faces.track import Face, Tracker
+from gpen_live.faces.smooth import LONGEST_S
+from gpen_live.faces.state import Face, FaceStates
+from gpen_live.faces.track import Tracker
 from gpen_live.frame import Image, PixelFormat
+from gpen_live.inference.device import Device, exclusive
 from gpen_live.inference.enhancer import Enhancer
 from gpen_live.inference.failures import failure_of
-from gpen_live.models.registry import get, locate
+from gpen_live.look import Look, Mode
 
 if TYPE_CHECKING:
-    import torch
+    from gpen_live.inference.host import HostEnhancer
 
 NO_FACE = "No face in view."
 COMING = "A face is coming into view."
@@ -48,11 +51,11 @@ class Engine:
 
     def __init__(
         self,
-        device: torch.device,
+        device: Device,
         detector: Detector,
-        enhancer: Enhancer,
+        enhancer: HostEnhancer | Enhancer,
         path: FramePath | None = None,
-        lighter: Sequence[Enhancer] = (),
+        lighter: Sequence[HostEnhancer | Enhancer] = (),
     ) -> None:
         self.device = device
         self.detector = detector
@@ -62,7 +65,8 @@ class Engine:
         self.notes: list[str] = []
         self.wished = enhancer
         self._path = path or open_path(device, detector, enhancer)
-        self._tracker, self._flow, self._selection = Tracker(), FlowTracker(), FaceSelection()
+        self._states = FaceStates()
+        self._tracker, self._selection, self._flow = Tracker(self._states), FaceSelection(self._states), FlowTracker()
         self._since_search = self._since_network = 0
         self._looked_at = -math.inf
         self._proven = isinstance(self._path, CanvasPath)
@@ -85,11 +89,13 @@ class Engine:
         network = self.lighter[rank - 1] if rank else self.wished
         if network is not self.enhancer:
             self.enhancer = network
+            self._states.forget_results()
             self._path.use(network, kept=(self.wished, *self.lighter))
 
-    def use(self, enhancer: Enhancer, lighter: Sequence[Enhancer] = ()) -> None:
+    def use(self, enhancer: HostEnhancer | Enhancer, lighter: Sequence[HostEnhancer | Enhancer] = ()) -> None:
         """Another network on the same device; the faces that are followed stay. The fast path gets another chance."""
         self.enhancer = self.wished = enhancer
+        self._states.forget_results()
         self.lighter, self._effort = tuple(lighter), replace(self._effort, lighter=0)
         if self._fell_back:
             self._path, self._fell_back = open_path(self.device, self.detector, enhancer), False
@@ -99,51 +105,51 @@ class Engine:
 
     def new_scene(self) -> None:
         """Another source: faces of the old one are forgotten."""
-        self._tracker.reset()
+        self._states.clear()
         self._flow.forget()
-        self._path.forget()
 
     def pin(self, image: Image) -> Image:
         """See `FramePath`: the one method for other threads."""
         return self._path.pin(image)
 
-    def enhance_faces(self, image: Image, at: float, strength: float, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
-        """ROI mode: the faces of a frame captured at `at` seconds, enhanced by `strength` (0..1) and blended back.
+    def process(self, image: Image, at: float, look: Look, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
+        """A frame as `look` says, but for its `enhance`: what is not to be enhanced need not come here.
 
-        `pixel_format`: in which the picture will be asked for; any other costs more.
+        Args:
+            image: H x W x 3, uint8, BGR; never written to.
+            at: media time in seconds: whatever lives in time takes it from here.
+            pixel_format: in which the picture will be asked for; any other costs more.
 
         Raises:
             NetworkError: see `Enhancer`. The caller sends the raw frame then.
         """
         done = FrameResult(HostPicture(image))
-        with self._at_work():
-            done.faces = self._selection(self._tracker.update(self._found(done, image, at), at), self.effort.faces, at)
-            placed = [
-                FaceCrop(face.track_id, matrix, strength * face.weight)
-                for face in done.faces
-                if face.weight > _LEAST_WEIGHT
-                for matrix in [_placed(face, self.enhancer.size, image)]
-                if matrix is not None
-            ]
-            if placed:
-                if not self._repeated(done, image, placed, at):
-                    self._path.enhance_faces(done, image, placed, at, pixel_format)
-                    self._since_network = 0
+        whole_frame = look.mode is Mode.FULL
+        with self._at_work(whole_frame=whole_frame):
+            if whole_frame:
+                self._path.enhance_frame(done, image, self._states.whole, at, look.strength, pixel_format)
                 self._proven = True
             else:
-                done.raw_reason = COMING if done.faces else NO_FACE
+                self._enhance_faces(done, image, at, look, pixel_format)
         return done
 
-    def enhance_frame(self, image: Image, at: float, strength: float, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
-        """Full-frame mode: all of a frame captured at `at` seconds through the network, mixed with the raw one by `strength`.
-
-        `pixel_format` and errors: see `enhance_faces`.
-        """
-        done = FrameResult(HostPicture(image))
-        with self._at_work(whole_frame=True):
-            self._path.enhance_frame(done, image, at, strength, pixel_format)
-            self._proven = True
-        return done
+    def _enhance_faces(self, done: FrameResult, image: Image, at: float, look: Look, pixel_format: PixelFormat) -> None:
+        self._tracker.update(self._found(done, image, at), at)
+        self._selection.update(self.effort.faces, at)
+        placed = []
+        for state in self._states.faces:
+            face = state.face()
+            done.faces.append(face)
+            matrix = _placed(face, self.enhancer.size, image) if face.weight > _LEAST_WEIGHT else None
+            if matrix is not None:
+                placed.append(FaceCrop(matrix, look.strength * face.weight, state.last))
+        if not placed:
+            done.raw_reason = COMING if done.faces else NO_FACE
+            return
+        if not self._repeated(done, image, placed, at):
+            self._path.enhance_faces(done, image, placed, at, pixel_format)
+            self._since_network = 0
+        self._proven = True
 
     def _found(self, done: FrameResult, image: Image, at: float) -> list[Detection]:
         """The faces of a frame: searched for, or followed from the frame before where that is enough, and none was lost."""
@@ -178,13 +184,13 @@ class Engine:
         return self._since_network < self.effort.enhance_every and self._path.repeat_faces(done, image, placed, at)
 
     @contextmanager
-    def _at_work(self, *, whole_frame: bool = False) -> Iterator[None]:
+    def _at_work(self, *, whole_frame: bool) -> Iterator[None]:
         """Where the fast path has failed before it ever succeeded, the way that runs everywhere takes its place."""
         import torch
 
         self.enhancer.use_threads(whole_frame=whole_frame)
         try:
-            with torch.inference_mode():
+            with exclusive(self.device), torch.inference_mode():
                 yield
         except Exception as error:
             if not self._proven and failure_of(error) is None:  # a full or lost device says nothing about the path
@@ -194,16 +200,19 @@ class Engine:
             raise
 
 
-def blend_faces(image: Image, enhancer: Enhancer, faces: Sequence[tuple[Points, float]]) -> Image:
+def blend_faces(image: Image, enhancer: HostEnhancer | Enhancer, faces: Sequence[tuple[Points, float]]) -> Image:
     """A photo with the given faces (landmarks and strength each, largest first) enhanced; one after the other."""
     import torch
 
+    from gpen_live.inference.tensors import on_tensors
+
+    call = on_tensors(enhancer)
     with torch.inference_mode():
-        canvas = open_canvas(image, enhancer.device)
+        canvas = open_canvas(image, enhancer.device.torch())
         for landmarks, strength in reversed(faces):
             matrix = to_template(landmarks, enhancer.size)
             crop = canvas.crop(matrix, enhancer.size)
-            canvas.blend(matrix, (enhancer(crop) - crop) * strength)
+            canvas.blend(matrix, (call(crop) - crop) * strength)
         return canvas.picture()
 
 
@@ -217,18 +226,3 @@ def _placed(face: Face, size: int, image: Image) -> Matrix | None:
     distance = np.sqrt(((fitted / size - GPEN_TEMPLATE) ** 2).sum(axis=1).mean())
     too_large = size > _LARGEST_CROP * max(image.shape[:2]) * scale_of(matrix)
     return None if too_large or distance > _WORST_FIT else matrix
-
-
-def load_detector(device: torch.device) -> Detector:
-    """The shipped face detector on `device`, by the fastest way that runs there, warmed up.
-
-    Raises:
-        WeightsError: its weights are missing or damaged.
-    """
-    from gpen_live.inference.fast_detector import speed_up
-
-    detector = Detector.load(locate(get("detector"), None), device)
-    speed_up(detector)
-    for _ in range(2):
-        detector.detect(np.full((360, 640, 3), 127, np.uint8))
-    return detector

@@ -10,7 +10,7 @@ from gpen_live.media.pixel_formats import convert
 
 if TYPE_CHECKING:
     from gpen_live.faces.align import Matrix
-    from gpen_live.faces.track import Face
+    from gpen_live.faces.state import Face, LastResult
 
 
 class Picture(Protocol):
@@ -61,8 +61,8 @@ class FrameResult:
 
 @dataclass(frozen=True)
 class FaceCrop:
-    """A face to enhance: who it is, its frame-to-crop transform, and how much of the change is blended in (0..1)."""
+    """A face to enhance: its frame-to-crop transform, how much of the change is blended in (0..1), what was made of it last."""
 
-    track_id: int
     matrix: Matrix
     weight: float
+    last: LastResult

@@ -62,9 +62,7 @@ def check(spec: ModelSpec, path: Path) -> None:
     load(spec, path)
 
 
-def _misfit(
-    path: Path, spec: ModelSpec, detail: str, arrays: Mapping[str, Array], metadata: Mapping[str, str]
-) -> WeightsError:
+def _misfit(path: Path, spec: ModelSpec, detail: str, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> WeightsError:
     held = identify(arrays, metadata)
     others = {other.title: other.name for other in MODELS.values() if other is not spec}
     if held is None or (held not in others and spec.architecture.detect(arrays, metadata) == held):

@@ -12,6 +12,7 @@ from gpen_live.models.architectures import DETECTOR, GPEN, LITE, Architecture
 from gpen_live.privacy import hide
 from gpen_live.system.folders import data_dir
 
+
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """One model.
@@ -54,7 +55,7 @@ class ModelSpec:
 
     @property
     def weight(self) -> tuple[bool, int]:
-        """By how much time and memory it takes models can be ordered: heavy architectures last, and then by the picture's side."""
+        """Orders models by the time and memory that they take: heavy architectures last, then by the picture's side."""
         return self.architecture.heavy, self.size
 
     @property
@@ -181,7 +182,7 @@ def get(name: str) -> ModelSpec:
         UsageError: there is none; the message says which there are.
     """
     if name not in MODELS:
-        raise UsageError(f"There is no model {name!r}.", f"Choose one of {', '.join(spec.name for spec in enhancers())}.")
+        raise UsageError("models.unknown", name=name, names=", ".join(spec.name for spec in enhancers()))
     return MODELS[name]
 
 

@@ -18,7 +18,7 @@ Styles, demodulation and the sum of the colours stay in float32 when the network
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Final
 

@@ -24,7 +24,7 @@ VARIANTS: Final[dict[str, Settings]] = {
 
 
 def describe(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
-    """The name in `VARIANTS` of the network with parameters of these names and shapes, by its depth and its widths; None: none."""
+    """The name in `VARIANTS` of the network with parameters of these shapes, by its depth and its widths; None: none."""
     depth = sum(name.startswith("ecd") and name.endswith(".weight") for name in shapes)
     first, constant = shapes.get("ecd0.0.0.weight"), shapes.get("generator.input.input")
     if depth == 0 or first is None or constant is None or len(first) != 4 or len(constant) != 4:

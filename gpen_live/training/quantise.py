@@ -2,7 +2,7 @@
 
     python -m gpen_live.training.quantise --photos PHOTOS --weights WEIGHTS.safetensors --out WEIGHTS-int8.safetensors
 
-PHOTOS is the folder with `manifest.csv` or what `gpen_live.training.pack` made of it. The same photos and weights give the same
+PHOTOS is the folder with `manifest.csv` or what `gpen_live.facedata.pack` made of it. The same photos and weights give the same
 file, byte for byte. It prints the length and the digest for `gpen_live.models.registry`, and what the 8 bits cost on the
 validation faces.
 """
@@ -21,6 +21,8 @@ import torch
 from safetensors.numpy import save
 from torch import Generator, Tensor, nn
 
+from gpen_live.facedata.degrade import degrade, ladder, random_webcams
+from gpen_live.facedata.pack import Faces
 from gpen_live.inference.autotune_cpu import most_threads
 from gpen_live.inference.openvino.network import OpenVinoNetwork
 from gpen_live.models.files import sha256
@@ -28,10 +30,8 @@ from gpen_live.nets.layers import Network
 from gpen_live.nets.quantised import BITS, Quantised, Ranges, lite_convolutions, pack_state, unpack_state
 from gpen_live.nets.torch_graph import arrays
 from gpen_live.nets.torch_lite import Lite
-from gpen_live.training.degrade import degrade, ladder, random_webcams
 from gpen_live.training.identity import Identity
 from gpen_live.training.lite import as_pictures, centre, load_lite, read_faces
-from gpen_live.training.pack import Faces
 from gpen_live.training.validation import FRAMES, Enhance, Rung, validate
 
 _BATCH = 8

@@ -14,8 +14,9 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Size
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.config import LiveConfig
 from gpen_live.live.status.snapshot import Health, PartStatus, Snapshot
+from gpen_live.look import Mode
 from gpen_live.settings import SettingsStore
 from gpen_live.sinks import is_virtual_camera
 from gpen_live.ui.notify import Level, Notice
@@ -38,9 +39,6 @@ _WISHES: dict[str, tuple[str, ...]] = {
     "model": ("model", "weights"),
     "weights": ("weights",),
     "device": ("device",),
-    "mode": ("mode",),
-    "enhance": ("enhance",),
-    "strength": ("strength",),
     "leave_room": ("leave_room",),
     "budget_ms": ("budget_ms",),
     "rest": ("rest",),
@@ -126,7 +124,16 @@ class Controller(QObject):
         self.settings = msgspec.structs.replace(self.settings, **fields)
         asked = self.settings.live_config()
         touched = {wish for name in fields for wish in _WISHES.get(name, ())}
-        wishes = {wish: getattr(asked, wish) for wish in touched if getattr(asked, wish) != getattr(self.config, wish)}
+        self._wish({wish: getattr(asked, wish) for wish in touched})
+
+    def change_look(self, **fields: Any) -> None:
+        """Takes new values of Look fields; what the command line asked of the others holds on."""
+        self.settings = msgspec.structs.replace(self.settings, look=dataclasses.replace(self.settings.look, **fields))
+        self._wish({"look": dataclasses.replace(self.config.look, **fields)})
+
+    def _wish(self, asked: dict[str, Any]) -> None:
+        """Hands the pipeline what is new among these wishes, and saves the settings soon."""
+        wishes = {wish: value for wish, value in asked.items() if value != getattr(self.config, wish)}
         if wishes:
             self.config = dataclasses.replace(self.config, **wishes)
             for part in {_PART_OF_WISH[wish] for wish in wishes if wish in _PART_OF_WISH}:
@@ -143,15 +150,15 @@ class Controller(QObject):
 
     def set_strength(self, strength: float) -> None:
         """Sets the strength, 0 to 1; a value outside is brought inside."""
-        self.update(strength=min(1.0, max(0.0, round(strength, 2))))
+        self.change_look(strength=min(1.0, max(0.0, round(strength, 2))))
 
     def toggle_enhance(self) -> None:
         """Enhancement on, or off."""
-        self.update(enhance=not self.config.enhance)
+        self.change_look(enhance=not self.config.look.enhance)
 
     def toggle_mode(self) -> None:
         """From the face alone to the full frame, or back."""
-        self.update(mode=Mode.FULL if self.config.mode is Mode.ROI else Mode.ROI)
+        self.change_look(mode=Mode.FULL if self.config.look.mode is Mode.ROI else Mode.ROI)
 
     def toggle_vcam(self) -> None:
         """Starts the virtual camera, stops it, or tries again where it has failed."""

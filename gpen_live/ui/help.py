@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from gpen_live.sinks.loopback import INSTALL_COMMAND, SETUP_COMMAND
@@ -13,14 +13,14 @@ from gpen_live.ui.widgets import WrappedLabel, button, label
 
 SHORTCUTS = (
     ("Space (hold)", "Compare with the raw picture"),
-    ("E", "Enhance on or off"),
-    ("M", "Face, or full frame"),
-    ("Up / Down", "Strength"),
+    ("E", "Turn enhancement on or off"),
+    ("M", "Switch between face and full frame"),
+    ("Up / Down", "Adjust the strength"),
     ("V", "Start or stop the virtual camera"),
-    ("O", "Latency overlay"),
-    ("F11", "Full screen; Esc leaves it"),
+    ("O", "Show or hide the latency overlay"),
+    ("F11", "Full screen (Esc to leave)"),
     ("Ctrl+,", "Settings"),
-    ("F1", "This list"),
+    ("F1", "Keyboard shortcuts"),
     ("Ctrl+Q", "Quit"),
 )
 
@@ -64,10 +64,13 @@ class _Sheet(QDialog):
         self.column.setSpacing(2 * UNIT)
         self.column.addWidget(label(title, "title"))
 
-    def finish(self) -> None:
+    def finish(self, *beside: QWidget) -> None:
         close = button("Close")
         close.clicked.connect(self.accept)
+        close.setDefault(True)
         foot = QHBoxLayout()
+        for widget in beside:
+            foot.addWidget(widget)
         foot.addStretch(1)
         foot.addWidget(close)
         self.column.addStretch(1)
@@ -75,7 +78,9 @@ class _Sheet(QDialog):
 
 
 class ShortcutsSheet(_Sheet):
-    """Lists the keyboard shortcuts."""
+    """Lists the keyboard shortcuts; `about_wanted` asks for the About box in its place."""
+
+    about_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Keyboard shortcuts", parent)
@@ -87,7 +92,10 @@ class ShortcutsSheet(_Sheet):
             grid.addWidget(label(what), row, 1)
         grid.setColumnStretch(1, 1)
         self.column.addLayout(grid)
-        self.finish()
+        self.about = button("About GPEN Live…")
+        self.about.clicked.connect(self.accept)
+        self.about.clicked.connect(self.about_wanted)
+        self.finish(self.about)
 
 
 class ObsSheet(_Sheet):

@@ -24,6 +24,7 @@ from gpen_live.live.config import LiveConfig
 from gpen_live.live.status.snapshot import Health, Snapshot
 from gpen_live.settings import WindowGeometry
 from gpen_live.ui import icons
+from gpen_live.ui.about import AboutDialog
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.help import ObsSheet, ShortcutsSheet
 from gpen_live.ui.models import Catalogue
@@ -137,7 +138,7 @@ class MainWindow(QMainWindow):
         mark = QSvgWidget(str(icons.APP_ICON))
         mark.setFixedSize(28, 28)
         self.settings_button = IconButton("settings", "Settings", "Settings (Ctrl+,)")
-        self.help_button = IconButton("help", "Keyboard shortcuts", "Keyboard shortcuts (F1)")
+        self.help_button = IconButton("help", "Keyboard shortcuts", "Keyboard shortcuts and About (F1)")
         head = QHBoxLayout()
         head.setContentsMargins(4, 0, 0, 0)
         head.setSpacing(UNIT)
@@ -209,7 +210,7 @@ class MainWindow(QMainWindow):
             self.preview.show_words("No picture", "Choose another source, or try again.", busy=False)
         else:
             self.preview.show_words(f"Opening {describe_source(config.source)}…", "", busy=True)
-        loading = snapshot.model.health is Health.STARTING and config.enhance
+        loading = snapshot.model.health is Health.STARTING and config.look.enhance
         self.preview.show_pill("Loading PyTorch and the model… the raw picture goes out meanwhile" if loading else "")
         colour, text = state_line(snapshot, config)
         self.dot.setStyleSheet(f"color: {getattr(tokens(), colour)}; font-size: 11px;")
@@ -232,7 +233,13 @@ class MainWindow(QMainWindow):
 
     def open_help(self) -> None:
         """Opens the list of shortcuts."""
-        self._open(ShortcutsSheet(self))
+        sheet = ShortcutsSheet(self)
+        sheet.about_wanted.connect(self.open_about)
+        self._open(sheet)
+
+    def open_about(self) -> None:
+        """Opens the About box."""
+        self._open(AboutDialog(self.controller.snapshot, self))
 
     def open_obs_help(self) -> None:
         """Opens the steps for OBS."""
@@ -276,7 +283,7 @@ class MainWindow(QMainWindow):
             return super().keyPressEvent(event)
         if key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
             step = STRENGTH_STEP if key == Qt.Key.Key_Up else -STRENGTH_STEP
-            controller.set_strength(controller.config.strength + step)
+            controller.set_strength(controller.config.look.strength + step)
             return None
         if event.isAutoRepeat():
             return None
@@ -374,7 +381,7 @@ def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:
         words.append(str(snapshot.size).replace("x", " × "))
     if snapshot.sink.health is Health.FAILED:
         return "bad", " · ".join([*words, "nothing goes out"])
-    if not config.enhance:
+    if not config.look.enhance:
         return "muted", " · ".join([*words, "enhancement is off"])
     if snapshot.raw_reason:
         return "warn", " · ".join([*words, snapshot.raw_reason.rstrip(".")])

@@ -19,6 +19,7 @@ from gpen_live.bench.show import show
 from gpen_live.bench.tables import tables
 from gpen_live.errors import GpenLiveError
 from tests.bench.figures import bench, network, path
+from tests.messages.says import says
 
 
 def printed(one: Bench) -> str:
@@ -94,9 +95,9 @@ def test_the_report_is_read_again_as_it_was(tmp_path: Path) -> None:
 def test_another_file_is_no_report(tmp_path: Path, content: str) -> None:
     file = tmp_path / "other.json"
     file.write_text(content, encoding="utf-8")
-    with pytest.raises(GpenLiveError, match=r"other\.json is no report"):
+    with pytest.raises(GpenLiveError, check=says("report.other", path=file)):
         read(file)
-    with pytest.raises(GpenLiveError, match="can't be read"):
+    with pytest.raises(GpenLiveError, check=says("report.unreadable", path=tmp_path / "missing.json")):
         read(tmp_path / "missing.json")
 
 
@@ -155,5 +156,5 @@ def test_a_chart_of_one_part_alone(part: str) -> None:
 
 
 def test_a_chart_of_nothing_is_refused() -> None:
-    with pytest.raises(GpenLiveError, match="nothing to draw"):
+    with pytest.raises(GpenLiveError, check=says("bench.nothing_to_draw")):
         draw(Bench("1", "cpu", "640x360", "demo"))

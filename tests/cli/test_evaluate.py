@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from gpen_live.cli import main
-from gpen_live.training.features import Features
+from gpen_live.facedata.features import Features
 from tests.quality.pictures import portrait
 
 FEW = ("--degradation", "mixed", "--level", "0.5", "--against", "bicubic", "--slow-faces", "1", "--device", "cpu")

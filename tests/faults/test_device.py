@@ -12,12 +12,14 @@ import pytest
 import torch
 
 from gpen_live.errors import DeviceError, WeightsError
+from gpen_live.inference.autotune_cpu import Pictures
 from gpen_live.inference.enhancer import NetworkError
 from gpen_live.inference.failures import Failure, failure_of
 from gpen_live.live import worker
 from gpen_live.live.models.loader import LoadedModel
 from gpen_live.live.models.stepdown import ModelRequest, step_down
 from gpen_live.live.status.snapshot import Health
+from gpen_live.look import Look
 from gpen_live.models.registry import ModelSpec
 from tests.faults.conftest import Start
 from tests.faults.fakes import Network, World, goes_on, is_well, notes_with, ordered
@@ -82,7 +84,7 @@ def test_down_the_ladder() -> None:
 
 
 def failing_once(network: Network, error: Exception) -> None:
-    def fault(_: torch.Tensor) -> torch.Tensor:
+    def fault(_: Pictures) -> Pictures:
         network.fault = None
         raise error
 
@@ -129,7 +131,7 @@ def test_memory_that_runs_out_steps_down_and_up_again_only_when_asked(start: Sta
     assert status.health is Health.WARNING
     assert "too full for lite-512. lite-256 takes its place." in status.text
     assert pipeline.snapshot().model_name == "lite-256"
-    pipeline.change(strength=0.9)
+    pipeline.change(look=Look(strength=0.9))
     goes_on(world.sink, 60)
     assert len(world.loads) == 2, "not by itself"
     assert pipeline.snapshot().model.text == status.text

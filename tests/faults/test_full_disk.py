@@ -23,6 +23,7 @@ from gpen_live.live.config import LiveConfig
 from gpen_live.live.pipeline import LivePipeline, Outside
 from gpen_live.live.status.report import write_report
 from gpen_live.live.status.snapshot import Health
+from gpen_live.look import Look
 from gpen_live.models.fetch import DIGESTS
 from gpen_live.models.registry import ModelSpec
 from gpen_live.settings import Settings, SettingsStore
@@ -54,16 +55,16 @@ def names(folder: Path) -> set[str]:
 
 def test_settings_hold_in_memory_and_are_written_once_there_is_room(disk: Disk) -> None:
     store = SettingsStore(disk.folder / "settings.json")
-    assert store.save(Settings(strength=0.25)) == ""
+    assert store.save(Settings(look=Look(strength=0.25))) == ""
     disk.leave(0)
-    chosen = msgspec.structs.replace(LARGE, strength=0.75)
+    chosen = msgspec.structs.replace(LARGE, look=Look(strength=0.75))
     complaint = store.save(chosen)
     assert complaint == (
         f"Settings can't be saved to {store.path} ({disk.reason.lower()}). They hold, and are saved once that works."
     )
     assert store.save(chosen) == "", "said once"
     assert store.unsaved
-    assert store.load().settings == Settings(strength=0.25), "the old ones are whole"
+    assert store.load().settings == Settings(look=Look(strength=0.25)), "the old ones are whole"
     assert names(disk.folder) == {"settings.json"}
     disk.free()
     assert store.save(chosen) == ""
@@ -154,8 +155,8 @@ def test_a_recording_ends_as_a_film_that_plays(name: str, disk: Disk, monkeypatc
 
     def go_on() -> None:
         nonlocal sent
-        for sent in range(500):  # noqa: B007
-            sink.send(noise.integers(0, 255, (180, 160), dtype=np.uint8))
+        for sent in range(500):
+            sink.send(noise.integers(0, 255, (180, 160), dtype=np.uint8), sent / 10)
 
     with pytest.raises(SinkError, match=f"can't be written \\({disk.reason}\\)"):
         go_on()

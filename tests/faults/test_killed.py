@@ -185,7 +185,7 @@ sink = RecorderSink(Path(sys.argv[1]), size=Size(96, 64), fps=10)
 print("ready", flush=True)
 {moment}
 for n in range(int(sys.argv[2])):
-    sink.send(noise[n % 20])
+    sink.send(noise[n % 20], n / 10)
     print(n + 1, flush=True)
 sink.close()
 print("closed", flush=True)

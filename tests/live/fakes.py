@@ -17,6 +17,7 @@ from gpen_live.errors import SinkError, SourceError
 from gpen_live.frame import Array, Image, PixelFormat, Size
 from gpen_live.live import bypass, capture, sender, worker
 from gpen_live.live.models import loader
+from gpen_live.look import Look, Mode
 from gpen_live.media.pixel_formats import convert
 from gpen_live.sinks.base import Sink
 from gpen_live.sources.base import Source
@@ -69,7 +70,7 @@ class FakeSink(Sink):
         self.broken = False
         self.closed = threading.Event()
 
-    def send(self, pixels: Array) -> None:
+    def send(self, pixels: Array, at: float) -> None:
         if self.broken:
             raise SinkError("The fake sink broke.", "Mend it.")
         time.sleep(self.slow)
@@ -126,7 +127,9 @@ class FakeEngine:
     def new_scene(self) -> None:
         self.scenes += 1
 
-    def enhance_faces(self, image: Image, at: float, strength: float, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
+    def process(self, image: Image, at: float, look: Look, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
+        if look.mode is Mode.FULL:
+            return FrameResult(HostPicture(np.full_like(image, 222)), times_ms={"network": 1.0}, busy_ms=self.busy_ms)
         time.sleep(self.slow)
         if self.fail is not None:
             raise self.fail
@@ -135,9 +138,6 @@ class FakeEngine:
         if self.far:
             return FrameResult(FarPicture(out, pixel_format), times_ms={"network": 1.0, "convert": 5.0}, busy_ms=self.busy_ms)
         return FrameResult(HostPicture(out), times_ms={"network": 1.0}, busy_ms=self.busy_ms)
-
-    def enhance_frame(self, image: Image, at: float, strength: float, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
-        return FrameResult(HostPicture(np.full_like(image, 222)), times_ms={"network": 1.0}, busy_ms=self.busy_ms)
 
 
 class World:

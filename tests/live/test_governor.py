@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
@@ -13,9 +12,9 @@ from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import Engine
 from gpen_live.frame import Frame
 from gpen_live.live.budget.governor import QualityGovernor
-from gpen_live.live.config import LiveConfig, Mode
-from gpen_live.live.status.board import StatusBoard
-from gpen_live.live.status.meters import Meters
+from gpen_live.live.config import LiveConfig
+from gpen_live.live.session import Session
+from gpen_live.look import Look, Mode
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 FPS = 30.0
@@ -26,11 +25,11 @@ class Desk:
 
     def __init__(self, work_s: float, config: LiveConfig | None = None) -> None:
         self.at, self.number, self.work_s = 0.0, 0, work_s
-        self.config = config or LiveConfig()
-        self.board, self.meters = StatusBoard(), Meters()
+        self.session = Session(config or LiveConfig(), clock=lambda: self.at)
+        self.board, self.meters = self.session.board, self.session.meters
         lighter = (SimpleNamespace(spec=SimpleNamespace(name="lite-256")),)
         self.engine = SimpleNamespace(effort=Effort(), lighter=lighter, in_between=True)
-        self.governor = QualityGovernor(lambda: self.config, self.meters, self.board, lambda: FPS, lambda: self.at)
+        self.governor = QualityGovernor(self.session, lambda: FPS)
         self.governor.take(cast(Engine, self.engine))
 
     def frames(self, count: int) -> list[int]:
@@ -45,7 +44,7 @@ class Desk:
             self.at = begun + self.work_s / (effort.detect_every * effort.enhance_every * (2 if effort.lighter else 1))
             times = {"send": 0.5, "end_to_end": (self.at - captured) * 1e3}
             self.meters.sent(self.at, self.number, times, enhanced=True)
-            if self.governor.worked(Frame(IMAGE, self.number, captured), begun, 1):
+            if self.governor.worked(Frame(IMAGE, self.number, captured, captured), begun, 1):
                 changed.append(self.number)
         return changed
 
@@ -82,7 +81,7 @@ def test_the_network_that_stands_in_is_named() -> None:
 def test_without_a_budget_all_is_taken_back_at_once(change: dict[str, object]) -> None:
     desk = Desk(0.055)
     desk.frames(300)
-    desk.config = replace(desk.config, **change)  # type: ignore[arg-type]
+    desk.session.change(**change)
     assert desk.frames(1) != []
     assert desk.engine.effort == Effort()
     assert desk.frames(300) == []
@@ -91,7 +90,7 @@ def test_without_a_budget_all_is_taken_back_at_once(change: dict[str, object]) -
 def test_another_mode_begins_at_full_effort() -> None:
     desk = Desk(0.055)
     desk.frames(300)
-    desk.config = replace(desk.config, mode=Mode.FULL)
+    desk.session.change(look=Look(mode=Mode.FULL))
     desk.frames(1)
     assert desk.engine.effort == Effort()
     steps = desk.governor.state.steps_down

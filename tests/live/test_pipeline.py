@@ -15,10 +15,11 @@ from gpen_live.engine.effort import Effort
 from gpen_live.errors import GpenLiveError, SinkError, SourceError, WeightsError
 from gpen_live.frame import STAGES, Image, PixelFormat, Size
 from gpen_live.live import sender, worker
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.config import LiveConfig
 from gpen_live.live.models import loader
 from gpen_live.live.pipeline import LivePipeline, Outside
 from gpen_live.live.status.snapshot import Health
+from gpen_live.look import Look, Mode
 from tests.live.fakes import SIZE, FakeSink, FakeSource, FarPicture, World, number_of, stamped, wait_for
 
 
@@ -189,9 +190,9 @@ def test_only_the_last_of_many_models_is_kept(world: World, running: list[LivePi
 def test_mode_strength_and_enhancement_change_live(world: World, running: list[LivePipeline]) -> None:
     pipeline = start(running, wait_for_model=True)
     wait_for(lambda: len(world.sink.sent) > 3)
-    pipeline.change(mode=Mode.FULL)
+    pipeline.change(look=Look(mode=Mode.FULL))
     wait_for(lambda: world.sink.sent[-1][5, 5, 0] == 222)
-    pipeline.change(enhance=False)
+    pipeline.change(look=Look(enhance=False))
     wait_for(lambda: world.sink.sent[-1][5, 5, 0] == 50)
     assert pipeline.snapshot().raw_reason == "Enhancement is off."
     with pytest.raises(TypeError):

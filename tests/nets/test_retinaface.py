@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_live.faces.detect import build_network
+from gpen_live.inference.torch_detector import build_network
 from gpen_live.models.files import read_arrays
 from gpen_live.models.registry import get, locate
 from gpen_live.nets import retinaface

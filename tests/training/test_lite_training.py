@@ -15,18 +15,20 @@ import torch
 from click.testing import CliRunner
 from torch import Generator, Tensor
 
+from gpen_live.facedata import basicsr_compat
+from gpen_live.facedata.arcface import MEAN, STD
+from gpen_live.facedata.blur import blur_kernels
+from gpen_live.facedata.degrade import degrade, gaussian_blur, grain, jitter, jpeg, ladder, random_webcams
+from gpen_live.facedata.features import Features, feature_distance
+from gpen_live.facedata.pack import MARGIN, PACKED, SIZE, Faces, aligned, pack, unpack
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.inference.openvino.network import library
 from gpen_live.nets.torch_lite import Lite
-from gpen_live.quality.identity import MEAN, STD, arcface_crop
-from gpen_live.training import basicsr_compat
+from gpen_live.quality.identity import arcface_crop
 from gpen_live.training.critic import Critic, critic_loss
-from gpen_live.training.degrade import degrade, gaussian_blur, grain, jitter, jpeg, ladder, random_webcams
-from gpen_live.training.features import Features, feature_distance
 from gpen_live.training.films import Films, Frame, carried
 from gpen_live.training.identity import Identity
 from gpen_live.training.lite import Recipe, Trainer, load_lite, main, train, unsteadiness
-from gpen_live.training.pack import MARGIN, PACKED, SIZE, Faces, aligned, blur_kernels, pack, unpack
 from gpen_live.training.validation import FRAMES, psnr, validate
 
 

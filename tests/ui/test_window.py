@@ -18,8 +18,9 @@ from pytestqt.qtbot import QtBot
 
 from gpen_live.errors import DeviceError
 from gpen_live.frame import Size
-from gpen_live.live.config import LiveConfig, Mode, Resting
+from gpen_live.live.config import LiveConfig, Resting
 from gpen_live.live.status.snapshot import Health, PartStatus, QualityState, Quantiles, Rates, Snapshot
+from gpen_live.look import Look, Mode
 from gpen_live.settings import Settings, SettingsStore, WindowGeometry
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.help import ObsSheet, ShortcutsSheet, obs_command, obs_note, obs_steps
@@ -91,7 +92,7 @@ def test_space_on_a_focused_control_belongs_to_the_control(window: MainWindow, p
     window.take_frame()
     window.enhance.switch.setFocus()
     QTest.keyClick(window.enhance.switch, Qt.Key.Key_Space)
-    assert pipeline.changes == [{"enhance": False}]
+    assert pipeline.changes == [{"look": Look(enhance=False)}]
     assert centre_colour(window) == FINISHED
 
 
@@ -158,19 +159,19 @@ def test_the_switch_turns_enhancement_off_and_on(window: MainWindow, pipeline: F
     QTest.mouseClick(window.enhance.switch, LEFT)
     assert not window.enhance.strength.isEnabled()
     QTest.mouseClick(window.enhance.switch, LEFT)
-    assert pipeline.changes == [{"enhance": False}, {"enhance": True}]
+    assert pipeline.changes == [{"look": Look(enhance=False)}, {"look": Look()}]
 
 
 def test_area_switches_the_mode(window: MainWindow, pipeline: FakePipeline) -> None:
     QTest.mouseClick(window.enhance.mode.button(Mode.FULL), LEFT)
     QTest.mouseClick(window.enhance.mode.button(Mode.FULL), LEFT)
     QTest.mouseClick(window.enhance.mode.button(Mode.ROI), LEFT)
-    assert pipeline.changes == [{"mode": Mode.FULL}, {"mode": Mode.ROI}]
+    assert pipeline.changes == [{"look": Look(mode=Mode.FULL)}, {"look": Look()}]
 
 
 def test_the_slider_sets_the_strength(window: MainWindow, pipeline: FakePipeline) -> None:
     window.enhance.strength.setValue(40)
-    assert pipeline.changes == [{"strength": 0.4}]
+    assert pipeline.changes == [{"look": Look(strength=0.4)}]
     assert window.enhance.percent.text() == "40 %"
 
 
@@ -262,17 +263,17 @@ def test_keys_that_a_streamer_uses_live(window: MainWindow, pipeline: FakePipeli
     for key in (Qt.Key.Key_E, Qt.Key.Key_M, Qt.Key.Key_V, Qt.Key.Key_Down, Qt.Key.Key_Up):
         QTest.keyClick(window.preview, key)
     assert pipeline.changes == [
-        {"enhance": False},
-        {"mode": Mode.FULL},
+        {"look": Look(enhance=False)},
+        {"look": Look(enhance=False, mode=Mode.FULL)},
         {"sink": "vcam"},
-        {"strength": 0.95},
-        {"strength": 1.0},
+        {"look": Look(enhance=False, mode=Mode.FULL, strength=0.95)},
+        {"look": Look(enhance=False, mode=Mode.FULL)},
     ]
 
 
 def test_up_stops_at_the_end(window: MainWindow, controller: Controller) -> None:
     QTest.keyClick(window.preview, Qt.Key.Key_Up)
-    assert controller.config.strength == 1.0
+    assert controller.config.look.strength == 1.0
 
 
 def test_a_key_with_control_is_another_key(window: MainWindow, pipeline: FakePipeline) -> None:
@@ -395,7 +396,7 @@ def test_a_pipeline_that_does_not_start_leaves_a_usable_window(
     QTest.mouseClick(message.retry_button, LEFT)
     assert pipeline.started == 1
     assert pipeline.config is not None
-    assert pipeline.config.strength == 0.3
+    assert pipeline.config.look.strength == 0.3
     assert window.messages.message("start") is None
 
 
@@ -423,7 +424,7 @@ def test_choices_are_there_again_after_a_restart(
 
 def test_choices_are_saved_soon_without_closing(window: MainWindow, store: SettingsStore, qtbot: QtBot) -> None:
     window.enhance.strength.setValue(25)
-    qtbot.waitUntil(lambda: store.load().settings.strength == 0.25)
+    qtbot.waitUntil(lambda: store.load().settings.look.strength == 0.25)
 
 
 def test_closing_while_a_driver_hangs_still_ends(
@@ -450,17 +451,17 @@ def test_wishes_of_the_command_line_hold_but_are_not_saved(
     store: SettingsStore,
     pipeline: FakePipeline,
 ) -> None:
-    store.save(Settings(source="camera:0", strength=0.9))
-    controller = make_controller(pipeline, LiveConfig(source="film.mp4", strength=0.5, loop=False))
+    store.save(Settings(source="camera:0", look=Look(strength=0.9)))
+    controller = make_controller(pipeline, LiveConfig(source="film.mp4", look=Look(strength=0.5), loop=False))
     window = open_window(controller)
     controller.start()
-    assert pipeline.config == LiveConfig(source="film.mp4", strength=0.5, loop=False)
+    assert pipeline.config == LiveConfig(source="film.mp4", look=Look(strength=0.5), loop=False)
     assert window.enhance.strength.value() == 50
-    controller.update(mode=Mode.FULL)
+    controller.change_look(mode=Mode.FULL)
     controller.update(source="camera:0")
-    assert pipeline.changes == [{"mode": Mode.FULL}, {"source": "camera:0"}]
+    assert pipeline.changes == [{"look": Look(mode=Mode.FULL, strength=0.5)}, {"source": "camera:0"}]
     window.close()
-    assert store.load().settings.strength == 0.9
+    assert store.load().settings.look.strength == 0.9
 
 
 def test_broken_settings_are_said_in_the_window(
@@ -589,7 +590,7 @@ def test_the_state_in_one_line() -> None:
     assert state_line(replace(RUNNING, raw_reason="No face in view."), config)[0] == "warn"
     colour, line = state_line(replace(RUNNING, quality=QualityState(1, "less is done")), replace(config, budget_ms=80))
     assert (colour, line.endswith("1 face · to stay within 80 ms, less is done")) == ("warn", True)
-    assert state_line(RUNNING, replace(config, enhance=False))[1].endswith("enhancement is off")
+    assert state_line(RUNNING, replace(config, look=Look(enhance=False)))[1].endswith("enhancement is off")
     assert state_line(Snapshot(), config) == ("warn", "Opening Demo camera…")
     assert state_line(failed("source", "Gone."), config)[0] == "bad"
     assert state_line(failed("sink", "Gone."), config)[0] == "bad"

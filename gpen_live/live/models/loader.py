@@ -10,21 +10,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpen_live.faces.track import load_matching
+from gpen_live.errors import GpenLiveError
 from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
 from gpen_live.live.models.stepdown import Fallback, explained, step_down
 from gpen_live.live.models.stepdown import ModelRequest as ModelRequest
 from gpen_live.live.pacing.clock import now
+from gpen_live.live.session import Session
 from gpen_live.live.slot import Slot
-from gpen_live.live.status.board import StatusBoard
 from gpen_live.live.status.snapshot import Health
 from gpen_live.system.heap import give_back
 
 if TYPE_CHECKING:
-    import torch
-
     from gpen_live.faces.detect import Detector
+    from gpen_live.inference.device import Device
     from gpen_live.inference.enhancer import Enhancer
+    from gpen_live.inference.host import HostEnhancer
 
 _TIDY_S = 2.0  # from a model's loading to its first frames being through
 _TIDY_EVERY_S = 60.0
@@ -35,11 +35,11 @@ class LoadedModel:
     """A warm network with a detector on the same device, and those that may stand in for it, the strongest first."""
 
     wanted: ModelRequest
-    device: torch.device
+    device: Device
     device_label: str
     detector: Detector
-    enhancer: Enhancer
-    lighter: tuple[Enhancer, ...] = ()
+    enhancer: HostEnhancer | Enhancer
+    lighter: tuple[HostEnhancer | Enhancer, ...] = ()
 
 
 class _OvertakenError(Exception):
@@ -57,24 +57,24 @@ class Loader:
 
     def __init__(
         self,
-        board: StatusBoard,
-        stop: threading.Event,
-        ready: threading.Event,
+        session: Session,
         load: Callable[[ModelRequest], LoadedModel] | None = None,
         handed_over: Callable[[LoadedModel], LoadedModel] | None = None,
     ) -> None:
-        self._board, self._stop, self._ready = board, stop, ready
+        self._board, self._stop = session.board, session.stop
+        self.ready = threading.Event()
         self._call, self._from_weights = load or self._load, load is None
         self._handed_over = handed_over or (lambda loaded: loaded)
         self._requests: Slot[ModelRequest] = Slot()
         self._lock = threading.Lock()
         self._asked: ModelRequest | None = None
         self._current: ModelRequest | None = None  # what is being loaded or runs: what was asked for, or what takes its place
+        self._at_work: ModelRequest | None = None
         self._step: Fallback | None = None
         self._due: ModelRequest | None = None
         self._running = False
         self._lost = False
-        self._detector: tuple[torch.device, Detector] | None = None
+        self._detector: tuple[Device, Detector] | None = None
         self.loaded: Slot[LoadedModel] = Slot()
 
     def ask(self, wanted: ModelRequest) -> None:
@@ -121,12 +121,25 @@ class Loader:
         else:
             self._board.write("model", Health.WARNING, label, step.reason, again=step.again)
 
+    def gave_up(self, error: GpenLiveError) -> None:
+        """Tells that `run` keeps failing: nothing can be loaded any more; what runs goes on."""
+        label = self._board.read("model").label
+        if self._running:
+            self._board.write("model", Health.WARNING, label, str(error), again=True)
+        else:
+            self._board.fail("model", label, error)
+
     def run(self) -> None:
+        with self._lock:
+            if self._at_work is not None and self._at_work == self._current:  # a failure came between
+                self._requests.put(self._at_work)
         tidy_at = now() + _TIDY_EVERY_S
         while not self._stop.is_set():
             wanted = self._requests.take(0.1)
             if wanted is not None:
+                self._at_work = wanted
                 self._attempt(wanted)
+                self._at_work = None
                 tidy_at = now() + _TIDY_S
             elif now() >= tidy_at:
                 give_back()  # an old model's memory, freed by its last user; that of a camera's thread which hung and ended late
@@ -159,7 +172,7 @@ class Loader:
                 return
         else:
             self._hand_over(wanted, loaded)
-        self._ready.set()
+        self.ready.set()
 
     def _hand_over(self, wanted: ModelRequest, loaded: LoadedModel) -> None:
         with self._lock:
@@ -168,8 +181,7 @@ class Loader:
             self._running = True
             self.tell_well(wanted.model)  # before anyone can use it, and fail
             self.loaded.put(loaded)
-        self._ready.set()
-        load_matching()
+        self.ready.set()
         if self._from_weights and self._step is None:  # else its device has no memory for more
             self._stand_by(wanted, loaded)
 
@@ -192,15 +204,15 @@ class Loader:
         return False
 
     def _load(self, wanted: ModelRequest) -> LoadedModel:
-        from gpen_live.engine.engine import load_detector
         from gpen_live.engine.paths.base import has_fast_path
         from gpen_live.inference.device import background_stream, choose_device, describe_device
-        from gpen_live.inference.enhancer import load_enhancer
+        from gpen_live.inference.loading import load_detector, load_enhancer
 
-        device = choose_device(wanted.device)
+        unusable: list[str] = []
+        device = choose_device(wanted.device, unusable)
         with background_stream(device):
             enhancer = load_enhancer(wanted.model, wanted.weights, device, fit=lambda share: self._fitting(wanted, share))
-            for note in enhancer.notes:
+            for note in (*unusable, *enhancer.notes):
                 self._board.note(note)
             if self._detector is None or self._detector[0] != device:
                 self._detector = (device, load_detector(device))
@@ -210,7 +222,7 @@ class Loader:
     def _stand_by(self, wanted: ModelRequest, loaded: LoadedModel) -> None:
         """Loads those that may stand in for the network under load, while it works already: so the change will cost no frame."""
         from gpen_live.inference.device import background_stream
-        from gpen_live.inference.enhancer import load_enhancer
+        from gpen_live.inference.loading import load_enhancer
         from gpen_live.models.registry import get, lighter_than
 
         found = []

@@ -31,8 +31,8 @@ def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: 
         "device": snapshot.device,
         "model": snapshot.model_name or config.model,
         "precision": snapshot.precision,
-        "mode": config.mode.value,
-        "strength": config.strength,
+        "mode": config.look.mode.value,
+        "strength": config.look.strength,
         "size": str(snapshot.size) if snapshot.size else None,
         "source": snapshot.source.label or config.source,
         "sink": snapshot.sink.label or config.sink,
@@ -63,7 +63,7 @@ def write_report(path: Path, report: dict[str, object]) -> None:
     Raises:
         GpenLiveError: the file can't be written.
     """
-    write_whole(path, (json.dumps(report, indent=2) + "\n").encode(), "report")
+    write_whole(path, (json.dumps(report, indent=2) + "\n").encode())
 
 
 def read_report(path: Path, kind: type[T], command: str) -> T:
@@ -77,13 +77,13 @@ def read_report(path: Path, kind: type[T], command: str) -> T:
     try:
         return msgspec.convert(json.loads(path.read_text(encoding="utf-8")), kind)
     except OSError as error:
-        raise GpenLiveError(f"The report {path} can't be read ({error.strerror}).", "Check its name.") from error
+        raise GpenLiveError("report.unreadable", path=path, reason=error.strerror) from error
     except (ValueError, msgspec.ValidationError) as error:
-        raise GpenLiveError(f"{path} is no report of `{command}` ({error}).", "Name a file written by --json.") from error
+        raise GpenLiveError("report.other", path=path, command=command, reason=error) from error
 
 
-def write_whole(path: Path, content: bytes, what: str) -> None:
-    """Writes a file whole or not at all; `what` it is, for the error.
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all.
 
     Raises:
         GpenLiveError: the file can't be written.
@@ -91,7 +91,7 @@ def write_whole(path: Path, content: bytes, what: str) -> None:
     try:
         replace_file(path, content)
     except OSError as error:
-        raise GpenLiveError(f"The {what} {path} can't be written ({error.strerror}).", "Name another file.") from error
+        raise GpenLiveError("file.unwritable", path=path, reason=error.strerror) from error
 
 
 def peak_ram_mb() -> float:
@@ -114,12 +114,12 @@ def peak_gpu_mb() -> float:
         return 0.0
     import torch
 
-    from gpen_live.inference.device import peak_memory_mb
+    from gpen_live.inference.device import Device, peak_memory_mb
 
     try:
         if torch.cuda.is_available():
-            return max(peak_memory_mb(torch.device("cuda", i)) for i in range(torch.cuda.device_count()))
-        return peak_memory_mb(torch.device("mps")) if torch.backends.mps.is_available() else 0.0
+            return max(peak_memory_mb(Device("cuda", i)) for i in range(torch.cuda.device_count()))
+        return peak_memory_mb(Device("mps")) if torch.backends.mps.is_available() else 0.0
     except RuntimeError:  # a device that was lost
         return 0.0
 

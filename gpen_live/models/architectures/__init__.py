@@ -1,7 +1,7 @@
 """The architectures of the networks: each knows the files that hold one of its networks, and loads them into a descriptor.
 
-A new architecture is a module here, an entry in `ALL`, and models in `gpen_live.models.registry`; nothing else asks of what kind a
-model is. After spandrel (github.com/chaiNNer-org/spandrel). Imports no runtime.
+A new architecture is a module here, an entry in `ALL`, and models in `gpen_live.models.registry`; nothing else asks what
+kind a model is of. After spandrel (github.com/chaiNNer-org/spandrel). Imports no runtime.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from gpen_live.models.architectures.base import Architecture, Descriptor, Tolerance
+from gpen_live.models.architectures.base import LIGHT, STRICT, Architecture, Descriptor, Tolerance
 from gpen_live.models.architectures.detector import DETECTOR
 from gpen_live.models.architectures.gpen import GPEN
 from gpen_live.models.architectures.lite import LITE
 from gpen_live.nets.layers import Array
 
-__all__ = ["ALL", "DETECTOR", "GPEN", "LITE", "Architecture", "Descriptor", "Tolerance", "identify"]
+__all__ = ["ALL", "DETECTOR", "GPEN", "LIGHT", "LITE", "STRICT", "Architecture", "Descriptor", "Tolerance", "identify"]
 
 ALL: Final[tuple[Architecture, ...]] = (LITE, GPEN, DETECTOR)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from gpen_live.nets.layers import Array, Network
 from gpen_live.nets.quantised import Ranges
@@ -20,6 +20,13 @@ class Tolerance:
 
     mean: float
     most: float
+
+
+LIGHT: Final = Tolerance(mean=4.0, most=64.0)
+"""A light network's 8 bits differ by about 1, by 6 somewhere; what is wrong differs by tens."""
+
+STRICT: Final = Tolerance(mean=0.5, most=8.0)
+"""Nobody sees such a difference. For networks that were not trained to be rounded."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Architecture(ABC):
     any_size: ClassVar[bool]
     """Whether it takes pictures of other sizes than its model's: a whole frame."""
     heavy: ClassVar[bool]
-    """Whether a crop takes a processor far longer than a camera takes for a frame: one thread has no chance, trying takes seconds."""
+    """Whether a crop takes a processor far longer than a frame of a camera lasts: one thread has no chance."""
     tolerance: ClassVar[Tolerance]
     """How far a faster way to run it may be from PyTorch's float32."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from gpen_live.models.architectures.base import Architecture, Descriptor, Tolerance
+from gpen_live.models.architectures.base import STRICT, Architecture, Descriptor
 from gpen_live.nets import retinaface
 from gpen_live.nets.layers import Array
 
@@ -20,7 +20,7 @@ class Detector(Architecture):
     purpose = "detect"
     any_size = True
     heavy = False
-    tolerance = Tolerance(mean=0.0, most=0.0)  # it gives no picture
+    tolerance = STRICT
 
     def detect(self, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> str | None:
         """By the classes' head, which all of RetinaFace's backbones share."""

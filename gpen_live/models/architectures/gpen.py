@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from gpen_live.models.architectures.base import Architecture, Descriptor, Tolerance
+from gpen_live.models.architectures.base import STRICT, Architecture, Descriptor
 from gpen_live.nets.gpen_variants import VARIANTS, describe
 from gpen_live.nets.layers import Array
 
@@ -17,7 +17,7 @@ class Gpen(Architecture):
     purpose = "enhance"
     any_size = False
     heavy = True
-    tolerance = Tolerance(mean=0.5, most=8.0)  # nobody sees such a difference; it was not trained to be rounded
+    tolerance = STRICT
 
     def detect(self, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> str | None:
         """Variants are told apart by their depth and their widths."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from gpen_live.models.architectures.base import Architecture, Descriptor, Tolerance
+from gpen_live.models.architectures.base import LIGHT, Architecture, Descriptor
 from gpen_live.nets import lite
 from gpen_live.nets.layers import Array, Network
 from gpen_live.nets.quantised import lite_convolutions, unpack_state
@@ -22,7 +22,7 @@ class Lite(Architecture):
     purpose = "enhance"
     any_size = True
     heavy = False
-    tolerance = Tolerance(mean=4.0, most=64.0)  # 8 bits differ by about 1, by 6 somewhere; what is wrong differs by tens
+    tolerance = LIGHT
 
     def detect(self, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> str | None:
         """A light network's size is not in its file: it takes any."""

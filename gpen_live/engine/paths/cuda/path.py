@@ -23,16 +23,16 @@ from torch import Tensor
 from gpen_live.engine.paths.cuda import kernels
 from gpen_live.engine.paths.cuda.buffers import FrameBuffers
 from gpen_live.engine.paths.cuda.faces import KEPT, NUMBERS, RECALLED, WEIGHT, face_numbers
-from gpen_live.engine.paths.cuda.memory import LastPictures
+from gpen_live.engine.paths.cuda.memory import PictureRows
 from gpen_live.engine.paths.cuda.steps import FacesStep, RecordedStep, WholeStep
 from gpen_live.engine.paths.cuda.stream import DeviceStream, Work
-from gpen_live.engine.recurrent import WHOLE_FRAME
 from gpen_live.engine.result import FaceCrop, FrameResult
-from gpen_live.faces.detect import Detection, Detector, check_picture
-from gpen_live.faces.track import MAX_FACES
+from gpen_live.faces.detect import Detection, check_picture
+from gpen_live.faces.state import MAX_FACES, LastResult
 from gpen_live.frame import Array, Image, PixelFormat, Size
 from gpen_live.inference.enhancer import Enhancer, NetworkError
 from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
+from gpen_live.inference.torch_detector import TorchDetector
 from gpen_live.media.pixel_formats import convert, restore
 
 _WHOLE = 0  # in place of a number of faces
@@ -71,7 +71,7 @@ class GpuPath:
 
     in_between = False
 
-    def __init__(self, stream: DeviceStream, detector: Detector, enhancer: Enhancer) -> None:
+    def __init__(self, stream: DeviceStream, detector: TorchDetector, enhancer: Enhancer) -> None:
         self._stream, self._detector, self._enhancer = stream, detector, enhancer
         self._numbers_host = stream.host(MAX_FACES, NUMBERS, dtype=torch.float32)
         self._told: Array = self._numbers_host.numpy()
@@ -81,20 +81,15 @@ class GpuPath:
         self._found: Tensor | None = None
         self._found_host: Tensor | None = None
         self._steps: dict[int, RecordedStep] = {}
-        self._last: dict[bool, LastPictures] = {}
-        self._shelf: dict[Enhancer, tuple[dict[int, RecordedStep], dict[bool, LastPictures]]] = {}
+        self._pictures: dict[bool, PictureRows] = {}
+        self._shelf: dict[Enhancer, tuple[dict[int, RecordedStep], dict[bool, PictureRows]]] = {}
         self._number = 0
 
     def use(self, enhancer: Enhancer, kept: Sequence[Enhancer] = ()) -> None:
-        self._shelf[self._enhancer] = (self._steps, self._last)
+        self._shelf[self._enhancer] = (self._steps, self._pictures)
         self._shelf = {one: made for one, made in self._shelf.items() if one in kept}
         self._enhancer = enhancer
-        self._steps, self._last = self._shelf.pop(enhancer, ({}, {}))
-        self.forget()
-
-    def forget(self) -> None:
-        for last in self._last.values():
-            last.forget()
+        self._steps, self._pictures = self._shelf.pop(enhancer, ({}, {}))
 
     def pin(self, image: Image) -> Image:
         there: Image = self._stream.view(self._stream.host(*image.shape, dtype=torch.uint8))
@@ -127,20 +122,21 @@ class GpuPath:
     ) -> None:
         height, width = image.shape[:2]
         size = self._enhancer.size
-        track_ids = [face.track_id for face in faces]
         with self._guarded():
             for place, face in enumerate(faces):
                 self._told[place] = face_numbers(face.matrix, size, height, width, face.weight)
-            self._finish(done, len(faces), track_ids, at, pixel_format)
+            self._finish(done, len(faces), [face.last for face in faces], at, pixel_format)
 
     def repeat_faces(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float) -> bool:
         return False
 
-    def enhance_frame(self, done: FrameResult, image: Image, at: float, strength: float, pixel_format: PixelFormat) -> None:
+    def enhance_frame(
+        self, done: FrameResult, image: Image, last: LastResult, at: float, strength: float, pixel_format: PixelFormat
+    ) -> None:
         with self._guarded():
             self._take_up(image)
             self._told[0, WEIGHT] = 127.5 * strength
-            self._finish(done, _WHOLE, [WHOLE_FRAME], at, pixel_format)
+            self._finish(done, _WHOLE, [last], at, pixel_format)
 
     def _take_up(self, image: Image) -> FrameBuffers:
         """The frame on its way to the device."""
@@ -160,17 +156,18 @@ class GpuPath:
         kernels.reduce(self._frames.frame, self._frames.reduced)
         self._found = self._detector.candidates(self._frames.reduced)
 
-    def _finish(self, done: FrameResult, count: int, keys: list[int], at: float, pixel_format: PixelFormat) -> None:
+    def _finish(self, done: FrameResult, count: int, lasts: Sequence[LastResult], at: float, pixel_format: PixelFormat) -> None:
         assert self._frames is not None
         assert self._numbers is not None
         recorded = self._stream.recorded
         step = self._steps.get(count)
         if step is None:
             step = self._steps[count] = self._step(self._frames, self._numbers, count)
-        last = self._last_of(count)
-        if last is not None:
-            self._told[: len(keys), RECALLED] = last.recall(keys, at)
-            self._told[: len(keys), KEPT] = last.free(len(keys))
+        pictures = self._pictures_of(count)
+        if pictures is not None:
+            kept = pictures.free(len(lasts))
+            self._told[: len(lasts), RECALLED] = pictures.recall(lasts, at)
+            self._told[: len(lasts), KEPT] = kept
         self._numbers.copy_(self._numbers_host, non_blocking=True)
         self._stream.mark("placed")
         step.run(pixel_format)
@@ -180,8 +177,8 @@ class GpuPath:
         pixels, broken = self._frames.read(fetched, pixel_format)
         if broken:
             raise NetworkError(f"The network {self._enhancer.spec.name} gave a picture with values that are not numbers.")
-        if last is not None:
-            last.keep(keys, at)
+        if pictures is not None:
+            pictures.keep(lasts, kept, at)
         for stage, start, end in _STAGES:
             done.times_ms[stage] = self._stream.between(start, end)
         done.times_ms["convert"] = self._stream.between("blended", "down")  # the copy: converting is a part of blending here
@@ -196,23 +193,23 @@ class GpuPath:
             done.busy_ms += self._stream.between(start, end)
 
     def _step(self, frames: FrameBuffers, numbers: Tensor, count: int) -> RecordedStep:
-        last = self._last_of(count)
-        pictures = None if last is None else last.pictures
+        rows = self._pictures_of(count)
+        pictures = None if rows is None else rows.pictures
         if count == _WHOLE:
             return WholeStep(self._stream, frames, self._enhancer, numbers[:1], pictures)
         return FacesStep(self._stream, frames, self._enhancer, numbers[:count], pictures)
 
-    def _last_of(self, count: int) -> LastPictures | None:
+    def _pictures_of(self, count: int) -> PictureRows | None:
         """The last pictures of the faces, or of the whole frame; None where the network has no memory."""
         if not self._enhancer.memory:
             return None
         whole = count == _WHOLE
-        if whole not in self._last:
+        if whole not in self._pictures:
             assert self._frames is not None
             size = self._enhancer.size
             shape = (1, self._frames.height, self._frames.width) if whole else (MAX_FACES, size, size)
-            self._last[whole] = LastPictures(*shape, device=self._stream.device)
-        return self._last[whole]
+            self._pictures[whole] = PictureRows(*shape, device=self._stream.device)
+        return self._pictures[whole]
 
     def _bgr_of(self, number: int) -> Image | None:
         """The picture of the frame with this number, if it is still there."""
@@ -246,11 +243,11 @@ class GpuPath:
 
     def _drop(self) -> None:
         self._stream.settle()
-        self._last = {}
+        self._pictures = {}
         self._forget_frames()
 
     def _forget_frames(self) -> None:
         """All that has to do with the size of the frames; the last pictures of faces have not."""
         self._steps, self._shelf = {}, {}
-        self._last.pop(True, None)
+        self._pictures.pop(True, None)
         self._frames = self._numbers = self._search = self._found = self._found_host = None
