@@ -51,6 +51,7 @@ def tensor(picture: Image) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
 
 
+@pytest.mark.kernels
 @needs_triton
 def test_the_interpreted_kernels_find_what_pytorch_finds() -> None:
     script = ROOT / "tests" / "inference" / "triton" / "detector_interpreted.py"
@@ -99,6 +100,7 @@ def test_two_dozen_kernels_serve_pictures_of_all_sizes(noted: Callable[..., tupl
     assert len(versions) == 1  # else a frame of another size would wait for a compilation
 
 
+@pytest.mark.kernels
 @needs_triton
 @needs_compiler
 @pytest.mark.parametrize(("capability", "shared"), [(86, 99 * 1024), (90, 227 * 1024)])
