@@ -11,7 +11,8 @@ import pytest
 import gpen_live
 from gpen_live.errors import UsageError, WeightsError
 from gpen_live.models import registry
-from gpen_live.nets.gpen import VARIANTS
+from gpen_live.models.architectures import GPEN
+from gpen_live.nets.gpen_variants import VARIANTS
 from gpen_live.system.folders import HOME_VARIABLE
 
 
@@ -39,7 +40,7 @@ def test_unknown_name_says_what_is_allowed() -> None:
 
 
 def test_gpen_agrees_with_the_networks() -> None:
-    gpens = {name: spec for name, spec in registry.MODELS.items() if spec.kind == "gpen"}
+    gpens = {name: spec for name, spec in registry.MODELS.items() if spec.architecture is GPEN}
     assert {name: spec.size for name, spec in gpens.items()} == {name: settings["size"] for name, settings in VARIANTS.items()}
 
 
