@@ -22,7 +22,7 @@ from gpen_live.inference.triton.lite import TritonLite, kernels
 from gpen_live.inference.triton.lite_tiles import Layer, Tile, usual_tile
 from gpen_live.models.files import load_network
 from gpen_live.models.registry import get, locate
-from gpen_live.nets.lite import Lite, lite_256
+from gpen_live.nets.torch_lite import Lite, lite_256
 from tests.inference.compiling import compiled, stack_bytes
 
 CPU = torch.device("cpu")
