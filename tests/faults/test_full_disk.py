@@ -34,6 +34,7 @@ from gpen_live.system.folders import HOME_VARIABLE
 from tests.faults import disk as disks
 from tests.faults.disk import Disk
 from tests.live.fakes import FakeSource, wait_for
+from tests.messages.says import says
 from tests.models.test_fetch import CONTENT, Behaviour, get, server, spec
 from tests.sinks.films import playable
 
@@ -78,7 +79,7 @@ def test_a_report_is_the_old_one_and_a_sentence_says_why(disk: Disk) -> None:
     path = disk.folder / "r.json"
     write_report(path, {"run": 1})
     disk.leave(0)
-    with pytest.raises(GpenLiveError, match=f"The report .*can't be written \\({disk.reason}\\)"):
+    with pytest.raises(GpenLiveError, check=says("file.unwritable", path=path, reason=disk.reason)):
         write_report(path, {"run": "2" * 10_000})
     disk.free()
     assert json.loads(path.read_text()) == {"run": 1}
