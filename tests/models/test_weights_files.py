@@ -191,7 +191,7 @@ def test_load_network(gpen_256: Path) -> None:
 
 
 def test_another_size_is_named(gpen_256: Path) -> None:
-    with pytest.raises(WeightsError, match=r"GPEN-BFR-256\.pth holds GPEN-256, not GPEN-512\. Choose the model gpen-256"):
+    with pytest.raises(WeightsError, match=r"GPEN-BFR-256\.pth.*GPEN-256.*GPEN-512.*gpen-256"):
         files.load_network(get("gpen-512"), gpen_256)
 
 
@@ -201,13 +201,13 @@ def test_another_size_is_named(gpen_256: Path) -> None:
 )
 def test_other_networks_are_named(sign: str, title: str, tmp_path: Path) -> None:
     torch.save({sign: torch.zeros(2)}, tmp_path / "other.pth")
-    with pytest.raises(WeightsError, match=rf"other\.pth holds a.*{title}.*, not GPEN-256"):
+    with pytest.raises(WeightsError, match=rf"other\.pth.*{title}.*GPEN-256"):
         files.load_network(SPEC, tmp_path / "other.pth")
 
 
 def test_unknown_networks_are_refused(tmp_path: Path) -> None:
     torch.save(STATE, tmp_path / "other.pth")
-    with pytest.raises(WeightsError, match=r"other\.pth does not fit GPEN-256: .* is missing"):
+    with pytest.raises(WeightsError, match=r"other\.pth.*GPEN-256.*missing"):
         files.load_network(SPEC, tmp_path / "other.pth")
 
 
@@ -222,7 +222,7 @@ def test_unknown_networks_are_refused(tmp_path: Path) -> None:
 def test_strict_by_names_and_shapes(change: dict[str, Tensor | None], detail: str, gpen_256: Path, tmp_path: Path) -> None:
     state = {name: value for name, value in (files.read(gpen_256).state | change).items() if value is not None}
     torch.save(state, tmp_path / "changed.pth")
-    with pytest.raises(WeightsError, match=rf"changed\.pth does not fit GPEN-256: .*{detail}"):
+    with pytest.raises(WeightsError, match=rf"changed\.pth.*GPEN-256.*{detail}"):
         files.load_network(SPEC, tmp_path / "changed.pth")
 
 
@@ -234,7 +234,7 @@ def test_lite_is_built_from_the_settings_in_its_file(tmp_path: Path) -> None:
     torch.testing.assert_close(loaded.state_dict(), net.state_dict(), rtol=0, atol=0)
     for metadata in ({}, {"settings": "{"}, {"settings": "[]"}, {"settings": '{"shuffle": 2}'}):
         save_file(net.state_dict(), path, metadata=metadata)
-        with pytest.raises(WeightsError, match="does not fit Lite 256: its settings are missing or wrong"):
+        with pytest.raises(WeightsError, match=r"lite\.safetensors.*Lite 256.*settings"):
             files.load_network(spec, path)
 
 
@@ -253,7 +253,7 @@ def test_check_of_the_detector(gpen_256: Path, tmp_path: Path) -> None:
     path = tmp_path / "detector.safetensors"
     save_file({"ClassHead.0.conv1x1.weight": torch.zeros(2)}, path)
     files.check(get("detector"), path)
-    with pytest.raises(WeightsError, match="holds GPEN-256, not Face detector"):
+    with pytest.raises(WeightsError, match=r"GPEN-BFR-256\.pth.*GPEN-256.*Face detector"):
         files.check(get("detector"), gpen_256)
 
 
