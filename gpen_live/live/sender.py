@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpen_live.errors import SinkError
+from gpen_live.errors import SinkError, reason_of
 from gpen_live.frame import Array, PixelFormat, Size
 from gpen_live.live.capture import Capture
 from gpen_live.live.opening import Departures, Opening
@@ -19,6 +19,7 @@ from gpen_live.live.status.snapshot import Health
 from gpen_live.live.worker import Outgoing, Worker
 from gpen_live.media.fit import fit
 from gpen_live.media.pixel_formats import convert
+from gpen_live.messages import message
 from gpen_live.sinks import is_file, is_virtual_camera, open_sink
 from gpen_live.sinks.base import Sink
 
@@ -147,7 +148,7 @@ class Sender:
             return None
         except Exception as error:  # as if there had been none
             self._meters.dropped()
-            self._board.note(str(as_plain(error, "The raw picture")))
+            self._board.note(as_plain(error, message("live.raw_failed", reason=reason_of(error))).message)
             return None
 
     def _send_new(self, item: Outgoing) -> None:
@@ -181,8 +182,8 @@ class Sender:
         if not is_virtual_camera(spec):
             self._board.fail("sink", sink.label, error)
             return
-        text = f"{as_plain(error, sink.label)} Everything else goes on; trying again."
-        self._board.write("sink", Health.WARNING, sink.label, text)
+        plain = as_plain(error, message("live.failed", name=sink.label, reason=reason_of(error)))
+        self._board.write("sink", Health.WARNING, sink.label, message("live.output_lost", cause=plain.message))
         self._lost, self._retry_at = spec, now() + RETRY_S
 
     @staticmethod
@@ -238,7 +239,7 @@ class Sender:
             return
         self._lost = None
         if opening.opened is None:
-            self._board.fail("sink", wanted.sink, opening.error or SinkError(f"{wanted.sink} could not be opened."))
+            self._board.fail("sink", wanted.sink, opening.error or SinkError("live.unopened", name=wanted.sink))
             return
         self._sink, self._opened = opening.opened, wanted
         self._worker.pixel_format = self._sink.wants
@@ -263,11 +264,11 @@ class Sender:
         try:
             sink.close()
         except Exception as error:
-            plain = as_plain(error, sink.label)
+            plain = as_plain(error, message("live.failed", name=sink.label, reason=reason_of(error)))
             if self._sink is None and self._lost is None:
                 self._board.fail("sink", sink.label, plain)
             else:  # another one has taken over and is well
-                self._board.note(str(plain))
+                self._board.note(plain.message)
 
     def _show_last_to_its_end(self) -> None:
         """A recording's last picture stays until now: the run may end right after the system has held it up."""

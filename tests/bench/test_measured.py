@@ -27,7 +27,7 @@ from gpen_live.bench.results import Footprint
 from gpen_live.bench.timing import Budget
 from gpen_live.bench.weights import weights_for
 from gpen_live.engine.effort import Effort
-from gpen_live.engine.engine import Engine
+from gpen_live.engine.engine import COMING, Engine
 from gpen_live.engine.result import FrameResult, HostPicture
 from gpen_live.errors import GpenLiveError, SourceError, WeightsError
 from gpen_live.frame import Image, PixelFormat, Size
@@ -78,7 +78,7 @@ class FakeEngine:
             raise self.fail
         self.calls += 1
         self.count += 1
-        reason = "" if self.count > self.coming else "A face is coming into view."
+        reason = None if self.count > self.coming else COMING
         return FrameResult(HostPicture(image), raw_reason=reason, times_ms={"detect": 1.0, "network": 2.0})
 
 
@@ -187,7 +187,7 @@ def test_threads_read_while_they_enhance_and_turns_do_not(fake: FakeEngine, monk
 
 
 def test_a_failing_engine_ends_the_flow(fake: FakeEngine) -> None:
-    fake.fail = NetworkError("The network lite-256 failed (no memory).")
+    fake.fail = NetworkError("failed", reason="no memory")
     with pytest.raises(NetworkError):
         time_flow(cast(Engine, fake), Mode.ROI, frames(), "raw", TINY, always)
 
