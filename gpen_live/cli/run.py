@@ -18,6 +18,7 @@ from gpen_live.options import FiniteRange, SizeType, check_weights, check_writab
 from gpen_live.system.display import display_available
 
 if TYPE_CHECKING:
+    from gpen_live.export.video import VideoRun
     from gpen_live.live.pipeline import LivePipeline
     from gpen_live.live.status.snapshot import Snapshot
 
@@ -60,7 +61,7 @@ _NO_DISPLAY = "There is no display here, so this runs without the window and pri
 )
 @click.option("--frames", type=click.IntRange(1), help="End after so many captured frames.")
 @click.option("--seconds", type=FiniteRange(0.1, 1e9), help="End so many seconds after the first frame.")
-@click.option("--as-fast-as-possible", is_flag=True, help="A FILE is not played in real time; every frame is enhanced.")
+@click.option("--as-fast-as-possible", is_flag=True, help="Headless, not in real time; every frame is enhanced.")
 @click.option("--overlay", is_flag=True, help="Draw latency and frame rate into the output.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the run's figures to this JSON file.")
 def command(
@@ -108,9 +109,10 @@ def command(
         budget_ms=budget,
         rest=Resting(rest),
         overlay=overlay,
-        realtime=not as_fast_as_possible,
         loop=not endless and not as_fast_as_possible,
     )
+    if as_fast_as_possible:
+        return run_headless(config, frames=frames, seconds=seconds, report=report, as_fast_as_possible=True)
     if not headless and display_available():
         # In the window a film starts anew at its end, and another source can be chosen.
         return _window(dataclasses.replace(config, loop=True), frames, seconds, report)
@@ -143,19 +145,24 @@ def _window(config: LiveConfig | None, frames: int | None, seconds: float | None
     return run_app(config, frames=frames, seconds=seconds, report=report)
 
 
-def run_headless(config: LiveConfig, *, frames: int | None, seconds: float | None, report: Path | None) -> int:
+def run_headless(
+    config: LiveConfig,
+    *,
+    frames: int | None,
+    seconds: float | None,
+    report: Path | None,
+    as_fast_as_possible: bool = False,
+) -> int:
     """Runs until the source, `frames` or `seconds` end or Ctrl-C; prints meters; writes the report. Returns the exit code.
 
     Raises:
         GpenLiveError: a part could not be started or failed for good (the report is written all the same).
     """
     from gpen_live.live.pacing.clock import now
-    from gpen_live.live.pipeline import LivePipeline
 
     interrupted = on_interrupt()
-    pipeline = LivePipeline(config, max_frames=frames)
     _say(f"Loading {config.model}; {config.source} to {config.sink}.", err=True)
-    pipeline.start(wait_for_model=True)
+    pipeline = _started(config, frames, as_fast_as_possible=as_fast_as_possible)
     printed_at = now()
     error = None
     try:
@@ -182,7 +189,21 @@ def run_headless(config: LiveConfig, *, frames: int | None, seconds: float | Non
     return 0
 
 
-def _print_meters(pipeline: LivePipeline) -> None:
+def _started(config: LiveConfig, frames: int | None, *, as_fast_as_possible: bool) -> LivePipeline | VideoRun:
+    if as_fast_as_possible:
+        from gpen_live.export.video import VideoRun
+
+        run = VideoRun(config, max_frames=frames)
+        run.start()
+        return run
+    from gpen_live.live.pipeline import LivePipeline
+
+    pipeline = LivePipeline(config, max_frames=frames)
+    pipeline.start(wait_for_model=True)
+    return pipeline
+
+
+def _print_meters(pipeline: LivePipeline | VideoRun) -> None:
     snapshot = pipeline.snapshot()
     if snapshot.counts.sent == 0:
         waiting = snapshot.model.text or snapshot.source.text or "Waiting for the first frame."
@@ -217,7 +238,7 @@ def _say(text: str, *, err: bool = False) -> None:
         pass
 
 
-def _print_summary(pipeline: LivePipeline) -> None:
+def _print_summary(pipeline: LivePipeline | VideoRun) -> None:
     from gpen_live.live.status.snapshot import grade
 
     counts, rates = pipeline.meters.counts(), pipeline.meters.rates()

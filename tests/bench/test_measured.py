@@ -82,9 +82,9 @@ class FakeEngine:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    """Also what the live pipeline's worker makes of the model that it is given."""
+    """Also what a run as fast as possible makes of the model that it is given."""
     engine = FakeEngine()
-    monkeypatch.setattr("gpen_live.live.worker.Worker._engine_with", lambda _, loaded: engine)
+    monkeypatch.setattr("gpen_live.export.video.VideoRun._engine_with", lambda *_: engine)
     return engine
 
 
