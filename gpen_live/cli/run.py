@@ -224,8 +224,8 @@ def meters_line(snapshot: Snapshot) -> str:
         f"p95 {total.p95:.0f} ms ({stages}), faces {faces}, {busy_name(snapshot.device)} {snapshot.busy:.0%}, "
         f"dropped {snapshot.counts.dropped}"
     )
-    said = [text for text in (snapshot.raw_reason, snapshot.quality.given_up) if text]
-    return ". ".join([line, *said])
+    said = [*([snapshot.raw_reason] if snapshot.raw_reason is not None else []), *snapshot.quality.given_up]
+    return " ".join([f"{line}.", *(one.what for one in said)])
 
 
 def _say(text: str, *, err: bool = False) -> None:

@@ -94,7 +94,7 @@ class LivePipeline:
         start("engine", "model", self._worker.run, gave_up=self._worker.gave_up, instead=self._worker.run_raw)
         start("sender", "sink", self._sender.run, instead=lambda over: self._sender.let_go())
         start("loader", "model", self._loader.run, gave_up=self._loader.gave_up)
-        start("idle monitor", "", self._idle.run, gave_up=lambda error: self.board.note(str(error)))
+        start("idle monitor", "", self._idle.run, gave_up=lambda error: self.board.note(error.message))
 
     def change(self, **fields: Any) -> None:
         """Replaces wishes by their LiveConfig names; takes effect within a frame, models and sources once they are ready.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpen_live.errors import SinkError
+from gpen_live.errors import SinkError, reason_of
 from gpen_live.frame import Array, PixelFormat, Size
 from gpen_live.live.capture import Capture
 from gpen_live.live.opening import Departures, Opening
@@ -19,6 +19,7 @@ from gpen_live.live.status.snapshot import Health
 from gpen_live.live.worker import Outgoing, Worker
 from gpen_live.media.fit import fit
 from gpen_live.media.pixel_formats import convert
+from gpen_live.messages import message
 from gpen_live.sinks import is_file, is_virtual_camera, open_sink
 from gpen_live.sinks.base import Sink
 
@@ -66,6 +67,7 @@ class Sender:
         self._ticker: Ticker | None = None
         self._lock = PhaseLock(1.0)
         self._last: Outgoing | None = None
+        self._given_at = 0.0
 
     def retry(self) -> None:
         """Opens the sink anew."""
@@ -90,6 +92,7 @@ class Sender:
                 self._send_next(0.05)
             else:
                 self._stop.wait(_WAIT_S)
+        self._show_last_to_its_end()
         self.let_go()
         self._departures.wait(_CLOSE_S)  # a recording is whole once its closing is done
         self.done.set()
@@ -145,7 +148,7 @@ class Sender:
             return None
         except Exception as error:  # as if there had been none
             self._meters.dropped()
-            self._board.note(str(as_plain(error, "The raw picture")))
+            self._board.note(as_plain(error, message("live.raw_failed", reason=reason_of(error))).message)
             return None
 
     def _send_new(self, item: Outgoing) -> None:
@@ -163,13 +166,15 @@ class Sender:
         """Gives a frame to the sink; False, with the reason on the board, when there is no sink to take it."""
         if self._sink is None or self._opened is None:
             return False
+        at = now() if self._session.config.realtime else item.media_time
         try:
             self._suit(item, self._opened.size, self._sink.wants)
-            self._sink.send(item.pixels, now() if self._session.config.realtime else item.media_time)
+            self._sink.send(item.pixels, at)
         except Exception as error:
             self._fail(self._sink, self._opened.sink, error)
             return False
         self._used.add(self._opened.sink)
+        self._given_at = at
         return True
 
     def _fail(self, sink: Sink, spec: str, error: Exception) -> None:
@@ -177,8 +182,8 @@ class Sender:
         if not is_virtual_camera(spec):
             self._board.fail("sink", sink.label, error)
             return
-        text = f"{as_plain(error, sink.label)} Everything else goes on; trying again."
-        self._board.write("sink", Health.WARNING, sink.label, text)
+        plain = as_plain(error, message("live.failed", name=sink.label, reason=reason_of(error)))
+        self._board.write("sink", Health.WARNING, sink.label, message("live.output_lost", cause=plain.message))
         self._lost, self._retry_at = spec, now() + RETRY_S
 
     @staticmethod
@@ -234,7 +239,7 @@ class Sender:
             return
         self._lost = None
         if opening.opened is None:
-            self._board.fail("sink", wanted.sink, opening.error or SinkError(f"{wanted.sink} could not be opened."))
+            self._board.fail("sink", wanted.sink, opening.error or SinkError("live.unopened", name=wanted.sink))
             return
         self._sink, self._opened = opening.opened, wanted
         self._worker.pixel_format = self._sink.wants
@@ -259,11 +264,19 @@ class Sender:
         try:
             sink.close()
         except Exception as error:
-            plain = as_plain(error, sink.label)
+            plain = as_plain(error, message("live.failed", name=sink.label, reason=reason_of(error)))
             if self._sink is None and self._lost is None:
                 self._board.fail("sink", sink.label, plain)
             else:  # another one has taken over and is well
-                self._board.note(str(plain))
+                self._board.note(plain.message)
+
+    def _show_last_to_its_end(self) -> None:
+        """A recording's last picture stays until now: the run may end right after the system has held it up."""
+        recording, last = self._recording, self._last
+        if recording is None or last is None or not self._session.config.realtime:
+            return
+        if now() - self._given_at > 1.5 / recording.fps and self._give(last):
+            self._meters.repeated(now())
 
 
 def _next_name(spec: str) -> str:

@@ -17,6 +17,7 @@ from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.status.snapshot import Health, PartStatus, Snapshot
 from gpen_live.look import Mode
+from gpen_live.messages import Message, message
 from gpen_live.settings import SettingsStore
 from gpen_live.sinks import is_virtual_camera
 from gpen_live.ui.notify import Level, Notice
@@ -109,7 +110,7 @@ class Controller(QObject):
         self.snapshot = Snapshot()
         self._first_notice = loaded.notice
         self._seen = True
-        self._told: dict[str, str] = {}
+        self._told: dict[str, Message] = {}
         self._poll = QTimer(self)
         self._poll.setInterval(SNAPSHOT_MS)
         self._poll.timeout.connect(self.poll)
@@ -198,21 +199,21 @@ class Controller(QObject):
 
     def start(self) -> None:
         """Makes and starts the pipeline; what goes wrong becomes a notice. Called once the window is up."""
-        if self._first_notice:
+        if self._first_notice is not None:
             self.noticed.emit(Notice("settings", self._first_notice, Level.WARNING))
-            self._first_notice = ""
+            self._first_notice = None
         try:
             self.pipeline = self._make_pipeline(self.config)
             self.pipeline.set_seen(self._seen)
             self.pipeline.start()
         except GpenLiveError as error:
             self.pipeline = None
-            self.noticed.emit(Notice("start", str(error), Level.ERROR, retry=True))
+            self.noticed.emit(Notice("start", error.message, Level.ERROR, retry=True))
         except Exception as error:  # noqa: BLE001  the window must stay usable, whatever it is
             _log.exception("the pipeline did not start")
             self.pipeline = None
-            text = f"The video could not start: {type(error).__name__}: {error}. Run gpen-live doctor in a terminal to see why."
-            self.noticed.emit(Notice("start", text, Level.ERROR, retry=True))
+            failed = message("window.start_failed", reason=f"{type(error).__name__}: {error}")
+            self.noticed.emit(Notice("start", failed, Level.ERROR, retry=True))
         else:
             self._poll.start()
             self.poll()
@@ -243,13 +244,12 @@ class Controller(QObject):
 
     def _watch(self, part: str, status: PartStatus) -> None:
         """Tells of a part's trouble once, and takes the message back when the trouble is over."""
-        troubled = status.health in (Health.FAILED, Health.WARNING) and bool(status.text)
-        if troubled:
-            if self._told.get(part) != status.text:
-                self._told[part] = status.text
+        if status.health in (Health.FAILED, Health.WARNING) and status.message is not None:
+            if self._told.get(part) != status.message:
+                self._told[part] = status.message
                 failed = status.health is Health.FAILED
                 level = Level.ERROR if failed else Level.WARNING
-                self.noticed.emit(Notice(part, status.text, level, retry=failed or status.again))
+                self.noticed.emit(Notice(part, status.message, level, retry=failed or status.again))
         elif status.health is not Health.STARTING and part in self._told:
             del self._told[part]
             self.settled.emit(part)
@@ -259,7 +259,7 @@ class Controller(QObject):
         self._save.stop()
         before = self._store.unsaved
         complaint = self._store.save(self.settings)
-        if complaint:
+        if complaint is not None:
             self.noticed.emit(Notice("settings", complaint, Level.WARNING))
         if self._store.unsaved:
             self._save.start(SAVE_AGAIN_MS)

@@ -383,9 +383,10 @@ def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:
         return "bad", " · ".join([*words, "nothing goes out"])
     if not config.look.enhance:
         return "muted", " · ".join([*words, "enhancement is off"])
-    if snapshot.raw_reason:
-        return "warn", " · ".join([*words, snapshot.raw_reason.rstrip(".")])
+    if snapshot.raw_reason is not None:
+        return "warn", " · ".join([*words, snapshot.raw_reason.what])
     words += [f"{snapshot.model_name} on {device_name(snapshot.device)}", describe_faces(snapshot.faces)]
     if snapshot.quality.given_up:
-        return "warn", " · ".join([*words, f"to stay within {config.budget_ms:g} ms, {snapshot.quality.given_up}"])
+        given_up = " ".join(one.what for one in snapshot.quality.given_up)
+        return "warn", " · ".join([*words, f"reduced to stay within {config.budget_ms:g} ms: {given_up}"])
     return "good", " · ".join(words)

@@ -27,11 +27,14 @@ from gpen_live.bench.results import Footprint
 from gpen_live.bench.timing import Budget
 from gpen_live.bench.weights import weights_for
 from gpen_live.engine.effort import Effort
-from gpen_live.engine.engine import Engine
+from gpen_live.engine.engine import COMING, Engine
 from gpen_live.engine.result import FrameResult, HostPicture
 from gpen_live.errors import GpenLiveError, SourceError, WeightsError
 from gpen_live.frame import Image, PixelFormat, Size
-from gpen_live.inference.enhancer import NetworkError, load_enhancer
+from gpen_live.inference.device import CPU
+from gpen_live.inference.enhancer import NetworkError
+from gpen_live.inference.loading import load_enhancer
+from gpen_live.inference.tensors import on_tensors
 from gpen_live.live.status.report import peak_ram_mb
 from gpen_live.look import Look, Mode
 from gpen_live.messages import message
@@ -40,7 +43,6 @@ from gpen_live.models.registry import get
 from gpen_live.nets import gpen
 from tests.messages.says import says
 
-CPU = torch.device("cpu")
 TINY = Budget(seconds=0.2, least=3, most=12, warm_ups=2)
 SIZE = Size(64, 48)
 
@@ -79,7 +81,7 @@ class FakeEngine:
             raise self.fail
         self.calls += 1
         self.count += 1
-        reason = "" if self.count > self.coming else "A face is coming into view."
+        reason = None if self.count > self.coming else COMING
         return FrameResult(HostPicture(image), raw_reason=reason, times_ms={"detect": 1.0, "network": 2.0})
 
 
@@ -133,7 +135,7 @@ def test_untrained_weights_are_loaded_like_published_ones_and_always_the_same(ti
     assert not own
     states = [torch.load(path, weights_only=True) for path in (first, second)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
-    picture = load_enhancer(tiny, first, CPU)(crops(16, CPU)[0])
+    picture = on_tensors(load_enhancer(tiny, first, CPU))(crops(16, CPU)[0])
     assert 0.05 < float(picture.std()) < 1
 
 
@@ -193,7 +195,7 @@ def test_threads_read_while_they_enhance_and_turns_do_not(fake: FakeEngine, monk
 
 
 def test_a_failing_engine_ends_the_flow(fake: FakeEngine) -> None:
-    fake.fail = NetworkError("The network lite-256 failed (no memory).")
+    fake.fail = NetworkError("failed", reason="no memory")
     with pytest.raises(NetworkError):
         time_flow(cast(Engine, fake), Mode.ROI, frames(), "raw", TINY, always)
 

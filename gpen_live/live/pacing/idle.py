@@ -7,11 +7,12 @@ from typing import Final
 
 from gpen_live.live.config import Resting
 from gpen_live.live.session import Session
+from gpen_live.messages import message
 from gpen_live.sinks import is_file, is_virtual_camera
 from gpen_live.sinks.readers import readers
 from gpen_live.sinks.vcam import device_in
 
-REASON: Final = "Resting: nobody sees the picture."
+REASON: Final = message("live.idle")
 
 _PATIENCE_S: Final = 2.0  # for a window that is hidden for a moment, and a program that opens its camera anew
 _SOON_S: Final = 0.03  # between two looks while it rests: who comes is noticed within a frame
