@@ -10,7 +10,7 @@ from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from gpen_live.engine.result import HostPicture
-from gpen_live.errors import GpenLiveError
+from gpen_live.errors import GpenLiveError, reason_of
 from gpen_live.frame import Frame, Image, PixelFormat, Size
 from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
 from gpen_live.live.capture import plausible
@@ -29,6 +29,7 @@ from gpen_live.live.supervisor import Supervisor
 from gpen_live.live.worker import Outgoing, WorkerState
 from gpen_live.look import Mode
 from gpen_live.media.fit import fit
+from gpen_live.messages import Message, message
 from gpen_live.sinks import open_sink
 from gpen_live.sinks.base import Sink
 from gpen_live.sources import open_source
@@ -69,7 +70,7 @@ class VideoRun:
         self._wanted = ModelRequest(config.model, config.weights, config.device)
         self._state = WorkerState()
         self._size: Size | None = None
-        self._failing = ""
+        self._failing: Message | None = None
         self._overlay = Overlay(self.snapshot) if config.overlay else None
 
     def start(self) -> None:
@@ -169,11 +170,11 @@ class VideoRun:
                 yield self._converted(frame, done, reason, pixel_format)
                 room.leave(begun, done.busy_ms if done is not None else 0.0)
 
-    def _enhanced(self, frame: Frame, pixel_format: PixelFormat) -> tuple[FrameResult | None, str]:
+    def _enhanced(self, frame: Frame, pixel_format: PixelFormat) -> tuple[FrameResult | None, Message | None]:
         """The engine's frame, or why there is none. What its device can't carry gives way to something smaller."""
         look = self._session.config.look
         if not look.enhance:
-            return None, "Enhancement is off."
+            return None, message("live.enhancement_off")
         while self._engine is not None:
             try:
                 done = self._engine.process(frame.image, frame.media_time, look, pixel_format)
@@ -188,9 +189,9 @@ class VideoRun:
                 self._tell_notes()
             self._loader.go_on()
             self._take_model()
-        return None, self.board.read("model").text
+        return None, self.board.read("model").message or message("live.model_loading")
 
-    def _converted(self, frame: Frame, done: FrameResult | None, reason: str, pixel_format: PixelFormat) -> Outgoing:
+    def _converted(self, frame: Frame, done: FrameResult | None, reason: Message | None, pixel_format: PixelFormat) -> Outgoing:
         start = now()
         picture = done.picture if done is not None and not reason else HostPicture(frame.image)
         if self._overlay is not None:
@@ -243,22 +244,21 @@ class VideoRun:
         try:
             return image if self._engine is None else self._engine.pin(image)
         except Exception as error:  # noqa: BLE001  it serves as it is
-            self.board.note(str(as_plain(error, "Staging a frame for the device")))
+            self.board.note(as_plain(error, message("live.pin_failed", reason=reason_of(error))).message)
             return image
 
     def _tell_notes(self) -> None:
         while self._engine is not None and self._engine.notes:
             self.board.note(self._engine.notes.pop(0))
 
-    def _failed(self, error: Exception) -> str:
+    def _failed(self, error: Exception) -> Message:
         """Says why frames go out raw: once, not once a frame."""
-        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-        said = str(error) if isinstance(error, GpenLiveError) else f"The engine failed ({reason})."
-        if said != self._failing:
-            self._failing = said
-            _log.error("frames go out raw: %s", said, exc_info=error)
-            self.board.write("model", Health.WARNING, self._state.model_name, f"{said} The raw picture goes out.")
-        return said
+        reason = error.message if isinstance(error, GpenLiveError) else message("live.engine_failed", reason=reason_of(error))
+        if reason != self._failing:
+            self._failing = reason
+            _log.error("frames go out raw: %s", reason, exc_info=error)
+            self.board.write("model", Health.WARNING, self._state.model_name, message("live.raw_goes_out", cause=reason))
+        return reason
 
     def _close(self, sink: Sink) -> None:
         with self._telling("sink", sink.label):
