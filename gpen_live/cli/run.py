@@ -12,7 +12,7 @@ from gpen_live.cli.interrupt import on_interrupt
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
 from gpen_live.live.budget.ladder import DEFAULT_MS
-from gpen_live.live.config import LiveConfig, Resting
+from gpen_live.live.config import LiveConfig, Resting, output_parts
 from gpen_live.look import Look, Mode
 from gpen_live.options import FiniteRange, SizeType, check_weights, check_writable, network_options
 from gpen_live.system.display import display_available
@@ -31,7 +31,14 @@ _NO_DISPLAY = "There is no display here, so this runs without the window and pri
 @click.command(name="run")
 @click.option("--headless", is_flag=True, help="Without the window: meters in the terminal.")
 @click.option("--source", default="demo", show_default=True, help="demo, a video FILE, camera:N or /dev/videoN.")
-@click.option("--sink", default="none", show_default=True, help="none, a FILE.mp4 to record to, vcam or vcam:DEVICE.")
+@click.option(
+    "--sink",
+    "sinks",
+    multiple=True,
+    default=("none",),
+    show_default=True,
+    help="none, a FILE.mp4 to record to, vcam or vcam:DEVICE. Repeat it for several at once.",
+)
 @click.option("--size", type=SizeType(), help="Size of the output, also asked of a camera; by default the source's own.")
 @click.option("--fps", type=FiniteRange(1, 240), help="Rate of the output; by default the source's own.")
 @click.option("--mode", type=click.Choice([mode.value for mode in Mode]), default="roi", show_default=True)
@@ -68,7 +75,7 @@ def command(
     *,
     headless: bool,
     source: str,
-    sink: str,
+    sinks: tuple[str, ...],
     size: Size | None,
     fps: float | None,
     mode: str,
@@ -86,19 +93,20 @@ def command(
     report: Path | None,
 ) -> int:
     """Run the live path from a source to a sink, in the window or headless."""
-    from gpen_live.sinks import check_spec as check_sink
+    from gpen_live.sinks import check_specs as check_sinks
     from gpen_live.sources import check_spec as check_source
 
     check_source(source)
-    check_sink(sink)
-    _check_different(source, sink)
+    check_sinks(sinks)
+    for sink in sinks:
+        _check_different(source, sink)
     check_weights(model, weights)
     if report is not None:
         check_writable(report)
     endless = frames is None and seconds is None
     config = LiveConfig(
         source=source,
-        sink=sink,
+        sinks=sinks,
         size=size,
         fps=fps,
         model=model,
@@ -156,12 +164,13 @@ def run_headless(
     """Runs until the source, `frames` or `seconds` end or Ctrl-C; prints meters; writes the report. Returns the exit code.
 
     Raises:
-        GpenLiveError: a part could not be started or failed for good (the report is written all the same).
+        GpenLiveError: a part could not be started or failed for good (the report is written all the same). An output other than
+            the first one does not end the run.
     """
     from gpen_live.live.pacing.clock import now
 
     interrupted = on_interrupt()
-    _say(f"Loading {config.model}; {config.source} to {config.sink}.", err=True)
+    _say(f"Loading {config.model}; {config.source} to {', '.join(output_parts(config.sinks))}.", err=True)
     pipeline = _started(config, frames, as_fast_as_possible=as_fast_as_possible)
     printed_at = now()
     error = None
@@ -183,7 +192,7 @@ def run_headless(
 
             write_report(report, pipeline.report())
     _print_summary(pipeline)
-    error = error or pipeline.error()
+    error = error or pipeline.error(every=True)
     if error is not None:
         raise error
     return 0

@@ -6,15 +6,16 @@ import logging
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from gpen_live.engine.result import HostPicture
 from gpen_live.errors import GpenLiveError, reason_of
-from gpen_live.frame import Frame, Image, PixelFormat, Size
+from gpen_live.frame import Array, Frame, Image, PixelFormat, Size
 from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
 from gpen_live.live.capture import plausible
-from gpen_live.live.config import LiveConfig
+from gpen_live.live.config import FIRST_OUTPUT, LiveConfig, output_parts
 from gpen_live.live.models.loader import LoadedModel, Loader, ModelRequest
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.pacing.duty_cycle import DutyCycle
@@ -24,9 +25,9 @@ from gpen_live.live.status.board import as_plain
 from gpen_live.live.status.meters import WINDOW_S
 from gpen_live.live.status.overlay import Overlay
 from gpen_live.live.status.report import build_report
-from gpen_live.live.status.snapshot import Health, Snapshot
+from gpen_live.live.status.snapshot import Health, OutputState, Snapshot
 from gpen_live.live.supervisor import Supervisor
-from gpen_live.live.worker import Outgoing, WorkerState
+from gpen_live.live.worker import WorkerState
 from gpen_live.look import Mode
 from gpen_live.media.fit import fit
 from gpen_live.messages import Message, message
@@ -45,6 +46,25 @@ _AHEAD: Final = 2  # frames: reading, the network and sending overlap
 _LOOK_S: Final = 0.1
 _JOIN_S: Final = 6.0
 _log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Output:
+    """An open sink, its name on the command line, its part of the board, and the frames that it took."""
+
+    spec: str
+    part: str
+    sink: Sink
+    sent: int = 0
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """A finished frame in all the formats that the outputs take."""
+
+    frame: Frame
+    pixels: dict[PixelFormat, Array]
+    enhanced: bool
 
 
 class VideoRun:
@@ -70,6 +90,7 @@ class VideoRun:
         self._wanted = ModelRequest(config.model, config.weights, config.device)
         self._state = WorkerState()
         self._size: Size | None = None
+        self._outputs: tuple[_Output, ...] = ()
         self._failing: Message | None = None
         self._overlay = Overlay(self.snapshot) if config.overlay else None
 
@@ -84,9 +105,9 @@ class VideoRun:
         """All frames are out, and the sink is closed."""
         return self._done.is_set()
 
-    def error(self) -> GpenLiveError | None:
-        """What ended it, if anything did."""
-        return self.board.error()
+    def error(self, *, every: bool = True) -> GpenLiveError | None:
+        """What ended it, if anything did: any output does."""
+        return self.board.error(every=True)
 
     def snapshot(self) -> Snapshot:
         """The state at this moment."""
@@ -94,7 +115,8 @@ class VideoRun:
         return Snapshot(
             source=self.board.read("source"),
             model=self.board.read("model"),
-            sink=self.board.read("sink"),
+            sink=self.board.read(FIRST_OUTPUT),
+            outputs=tuple(OutputState(each.spec, each.part, self.board.read(each.part), each.sent) for each in self._outputs),
             model_name=state.model_name,
             precision=state.precision,
             device=state.device,
@@ -135,15 +157,18 @@ class VideoRun:
                 stack.callback(source.close)
             self.board.write("source", Health.OK, source.label)
             self._size = config.size or source.size
-            with self._telling("sink", config.sink):
-                sink = self._open_sink(config.sink, size=self._size, fps=config.fps or plausible(source.fps))
-                stack.callback(self._close, sink)
-            self.board.write("sink", Health.OFF if config.sink == "none" else Health.OK, sink.label)
+            for spec, part in output_parts(config.sinks).items():
+                with self._telling(part, spec):
+                    sink = self._open_sink(spec, size=self._size, fps=config.fps or plausible(source.fps))
+                output = _Output(spec, part, sink)
+                self._outputs = (*self._outputs, output)
+                stack.callback(self._close, output)
+                self.board.write(part, Health.OFF if spec == "none" else Health.OK, sink.label)
             if not self._take_model():
                 return
-            with closing(_ahead(self._finished(source, sink.wants), self._session.stop)) as frames:
+            with closing(_ahead(self._finished(source), self._session.stop)) as frames:
                 for frame in frames:
-                    self._send(sink, frame)
+                    self._send(frame)
 
     def _frames(self, source: Source) -> Generator[Frame, None, None]:
         number = 0
@@ -160,14 +185,15 @@ class VideoRun:
             yield Frame(self._pinned(fit(image, self._size)), number, at, media_time, {"capture": (at - start) * 1e3})
             number += 1
 
-    def _finished(self, source: Source, pixel_format: PixelFormat) -> Generator[Outgoing, None, None]:
+    def _finished(self, source: Source) -> Generator[_Finished, None, None]:
         """The thread that asks for these owns the device."""
+        formats = tuple(dict.fromkeys(output.sink.wants for output in self._outputs))
         room = DutyCycle.until(self._session.stop, lambda: self._session.config.leave_room)
         with closing(_ahead(self._frames(source), self._session.stop)) as frames:
             for frame in frames:
                 begun = now()
-                done, reason = self._enhanced(frame, PixelFormat.BGR if self._overlay else pixel_format)
-                yield self._converted(frame, done, reason, pixel_format)
+                done, reason = self._enhanced(frame, PixelFormat.BGR if self._overlay else formats[0])
+                yield self._converted(frame, done, reason, formats)
                 room.leave(begun, done.busy_ms if done is not None else 0.0)
 
     def _enhanced(self, frame: Frame, pixel_format: PixelFormat) -> tuple[FrameResult | None, Message | None]:
@@ -191,12 +217,14 @@ class VideoRun:
             self._take_model()
         return None, self.board.read("model").message or message("live.model_loading")
 
-    def _converted(self, frame: Frame, done: FrameResult | None, reason: Message | None, pixel_format: PixelFormat) -> Outgoing:
+    def _converted(
+        self, frame: Frame, done: FrameResult | None, reason: Message | None, formats: tuple[PixelFormat, ...]
+    ) -> _Finished:
         start = now()
         picture = done.picture if done is not None and not reason else HostPicture(frame.image)
         if self._overlay is not None:
             picture = HostPicture(self._overlay(picture.image()))
-        pixels = picture.pixels(pixel_format)
+        pixels = {pixel_format: picture.pixels(pixel_format) for pixel_format in formats}
         end = now()
         if done is not None:
             frame.times_ms.update(done.times_ms)
@@ -206,16 +234,18 @@ class VideoRun:
         whole = self._session.config.look.mode is Mode.FULL and not reason
         self._state.faces, self._state.raw_reason = None if whole else len(faces), reason
         self.meters.processed(sum(face.weight > 0 for face in faces))
-        return Outgoing.of(frame, pixels, pixel_format, None, ready_at=end, enhanced=not reason)
+        return _Finished(frame, pixels, enhanced=not reason)
 
-    def _send(self, sink: Sink, frame: Outgoing) -> None:
-        start = now()
-        with self._telling("sink", sink.label):
-            sink.send(frame.pixels, frame.media_time)
+    def _send(self, finished: _Finished) -> None:
+        frame, start = finished.frame, now()
+        for output in self._outputs:
+            with self._telling(output.part, output.sink.label):
+                output.sink.send(finished.pixels[output.sink.wants], frame.media_time)
+            output.sent += 1
         end = now()
         frame.times_ms["send"] = (end - start) * 1e3
         frame.times_ms["end_to_end"] = (end - frame.captured_at) * 1e3
-        self.meters.sent(end, frame.number, frame.times_ms, enhanced=frame.enhanced)
+        self.meters.sent(end, frame.number, frame.times_ms, enhanced=finished.enhanced)
 
     def _take_model(self) -> bool:
         """Waits for the model that was asked for; False: the run has ended before.
@@ -230,7 +260,7 @@ class VideoRun:
                 self._state.model_name, self._state.precision = loaded.enhancer.spec.name, loaded.enhancer.precision
                 self._state.device = loaded.device_label
                 return True
-            if self.board.error() is not None:
+            if self.board.error(every=True) is not None:
                 raise _ToldError
         return False
 
@@ -260,9 +290,9 @@ class VideoRun:
             self.board.write("model", Health.WARNING, self._state.model_name, message("live.raw_goes_out", cause=reason))
         return reason
 
-    def _close(self, sink: Sink) -> None:
-        with self._telling("sink", sink.label):
-            sink.close()
+    def _close(self, output: _Output) -> None:
+        with self._telling(output.part, output.sink.label):
+            output.sink.close()
 
     @contextmanager
     def _telling(self, part: str, label: str) -> Iterator[None]:

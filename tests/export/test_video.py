@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from typing import cast
@@ -89,9 +90,16 @@ def run() -> Iterator[Run]:
     """Runs what is in a studio to its end: `run(studio, max_frames=None, **wishes)`."""
     runs: list[VideoRun] = []
 
-    def begin(studio: Studio, *, max_frames: int | None = None, wait: bool = True, **wishes: object) -> VideoRun:
+    def begin(
+        studio: Studio,
+        *,
+        max_frames: int | None = None,
+        wait: bool = True,
+        outside: Outside | None = None,
+        **wishes: object,
+    ) -> VideoRun:
         config = LiveConfig(loop=False, **wishes)  # type: ignore[arg-type]
-        made = VideoRun(config, max_frames=max_frames, outside=studio.outside)
+        made = VideoRun(config, max_frames=max_frames, outside=outside or studio.outside)
         runs.append(made)
         made.start()
         if wait:
@@ -263,3 +271,15 @@ def test_the_report_is_that_of_a_live_run(run: Run) -> None:
     latency = cast(dict[str, dict[str, float]], report["latency_ms"])
     assert latency["network"]["p50"] > 0
     assert latency["end_to_end"]["p50"] > 0
+
+
+def test_several_outputs_each_get_every_frame_in_their_own_format(run: Run) -> None:
+    studio = Studio()
+    second = FakeSink(wants=PixelFormat.I420)
+    sinks = {"a.mp4": studio.sink, "b.mp4": second}
+    outside = dataclasses.replace(studio.outside, open_sink=lambda spec, **_: sinks[spec])
+    done = run(studio, outside=outside, sinks=tuple(sinks))
+    assert studio.numbers() == list(range(FRAMES))
+    assert [frame.shape for frame in second.sent] == [(studio.film.size.height * 3 // 2, studio.film.size.width)] * FRAMES
+    assert [output["sent"] for output in cast(list[dict[str, int]], done.report()["sinks"])] == [FRAMES, FRAMES]
+    assert second.closed.is_set()
