@@ -13,7 +13,7 @@ from gpen_live.errors import UsageError
 @click.command(name="enhance")
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--aligned", is_flag=True, help="IN is an aligned face crop: write the network's picture of it, nothing else.")
+@click.option("--aligned", is_flag=True, help="IN is an aligned face crop: write just the network's picture of it.")
 @network_options
 def command(*, source: Path, target: Path, aligned: bool, model: str, weights: Path | None, strength: float, device: str) -> int:
     """Enhance the faces of the photo IN and write OUT."""
@@ -21,7 +21,7 @@ def command(*, source: Path, target: Path, aligned: bool, model: str, weights: P
 
     check_photo_target(target)
     if source.is_file() and target.exists() and source.samefile(target):
-        raise UsageError(f"{target} is the photo itself, which would be lost.", "Name another file for OUT.")
+        raise UsageError(f"{target} is the photo itself, which would be lost.", "Choose another file for OUT.")
     photo = read_photo(source)
     check_weights(model, weights)
     if aligned:

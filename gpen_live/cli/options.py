@@ -30,7 +30,9 @@ class SizeType(click.ParamType):
         found = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", str(value))
         sides = (int(found[1]), int(found[2])) if found else (0, 0)
         if not all(16 <= side <= _LARGEST_SIDE for side in sides):
-            self.fail(f"{value!r} is no size. Write WIDTHxHEIGHT, each 16 to {_LARGEST_SIDE}, like 1280x720.", param, ctx)
+            self.fail(
+                f"{value!r} is not a size. Write WIDTHxHEIGHT, each from 16 to {_LARGEST_SIDE}, such as 1280x720.", param, ctx
+            )
         return Size(*sides)
 
 
@@ -40,7 +42,7 @@ class FiniteRange(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f"{value!r} is no number in the range {self.min:g} to {self.max:g}.", param, ctx)
+            self.fail(f"{value!r} is not a number from {self.min:g} to {self.max:g}.", param, ctx)
         return number
 
 
@@ -64,7 +66,7 @@ def _check_model(name: str) -> None:
 
     names = [spec.name for spec in enhancers()]
     if name not in names:
-        raise UsageError(f"There is no model called {name!r}.", f"Allowed are {', '.join(names)}.")
+        raise UsageError(f"There is no model called {name!r}.", f"Choose from {', '.join(names)}.")
 
 
 def _check_device(name: str) -> None:
@@ -88,7 +90,7 @@ class Strength(click.ParamType):
         except ValueError:
             number = -1.0
         if not 0 <= number <= 1:
-            self.fail(f"{value!r} is no strength. Allowed is 0 (the raw picture) to 1 (the network's).", param, ctx)
+            self.fail(f"{value!r} is not a strength. Use a number from 0 (the raw picture) to 1 (the network's).", param, ctx)
         return number
 
 
@@ -96,8 +98,10 @@ def network_options(function: F) -> F:
     """--model, --weights, --strength and --device."""
     for option in (
         click.option("--device", type=DEVICE, default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."),
-        click.option("--strength", type=Strength(), default=1.0, show_default=True, help="0 is the raw picture."),
-        click.option("--weights", type=click.Path(path_type=Path), help="Weights to use instead of the model's own."),
+        click.option(
+            "--strength", type=Strength(), default=1.0, show_default=True, help="0 is the raw picture, 1 the network's."
+        ),
+        click.option("--weights", type=click.Path(path_type=Path), help="Weights to use in place of the model's own."),
         click.option("--model", type=MODEL, default="lite-256", show_default=True, help="See `gpen-live models list`."),
     ):
         function = option(function)
@@ -115,8 +119,8 @@ def check_writable(path: Path, what: str) -> None:
     """Raises GpenLiveError when `path` can't be a file to write: asked before a long run, not after it."""
     hide(path)
     if path.is_dir():
-        raise GpenLiveError(f"The {what} {path} is a folder.", "Name a file.")
+        raise GpenLiveError(f"The {what} {path} is a folder.", "Give the name of a file.")
     if not path.parent.is_dir():
-        raise GpenLiveError(f"The folder of the {what} {path} does not exist.", "Make it first, or name another file.")
+        raise GpenLiveError(f"The folder for the {what} {path} doesn't exist.", "Create it first, or choose another file.")
     if not os.access(path.parent, os.W_OK):
-        raise GpenLiveError(f"The folder of the {what} {path} can't be written to.", "Name a file in another folder.")
+        raise GpenLiveError(f"The folder for the {what} {path} isn't writable.", "Choose a file in another folder.")

@@ -204,7 +204,8 @@ class Controller(QObject):
         except Exception as error:  # noqa: BLE001  the window must stay usable, whatever it is
             _log.exception("the pipeline did not start")
             self.pipeline = None
-            text = f"The video could not start: {type(error).__name__}: {error}. Run gpen-live doctor in a terminal to see why."
+            what = f"The video couldn't be started ({type(error).__name__}: {error})."
+            text = f"{what} Run gpen-live doctor in a terminal to find out why."
             self.noticed.emit(Notice("start", text, Level.ERROR, retry=True))
         else:
             self._poll.start()

@@ -172,7 +172,7 @@ class _Panel:
         y += 16
         said = [f"Raw: {snapshot.raw_reason}"] if snapshot.raw_reason else []
         if snapshot.quality.given_up:
-            said.append(f"To be in time: {snapshot.quality.given_up}.")
+            said.append(f"To stay within budget: {snapshot.quality.given_up}.")
         for text in said:
             flags = int(Qt.TextFlag.TextWordWrap)
             box = QFontMetricsF(self._small).boundingRect(QRectF(_PAD, y + 6, width, 200), flags, text)

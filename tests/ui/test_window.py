@@ -390,7 +390,7 @@ def test_a_pipeline_that_does_not_start_leaves_a_usable_window(
     controller.start()
     message = window.messages.message("start")
     assert message is not None
-    assert message.notice.text.startswith(("There is no CUDA device.", "The video could not start"))
+    assert str(error) in message.notice.text
     window.enhance.strength.setValue(30)
     QTest.mouseClick(message.retry_button, LEFT)
     assert pipeline.started == 1
