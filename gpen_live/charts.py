@@ -34,7 +34,7 @@ def new_figure(width: float, height: float, title: str, subtitle: str, head: flo
         from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as error:
-        raise GpenLiveError(f"The chart can't be drawn ({error}).", "Install GPEN Live again, with all it requires.") from error
+        raise GpenLiveError("chart.library", reason=error) from error
     room = ConstrainedLayoutEngine(w_pad=0.25, h_pad=0.15, rect=(0, 0, 1, 1 - head / height))
     figure = Figure(figsize=(width, height), facecolor="white", layout=room)
     figure.text(0.015, 1 - 0.32 / height, title, size=18, weight="bold", color=INK, va="center")

@@ -1,22 +1,45 @@
-"""Errors that a user may see: what happened, and what to do about it, in plain sentences."""
+"""Errors that a user may see: each carries the message that says what happened and what to do about it."""
 
 from __future__ import annotations
 
+from gpen_live.messages import Message, message
+
 
 class GpenLiveError(Exception):
-    """Something failed in a way that the user can understand and mend.
+    """Something failed in a way that the user can understand and put right. `str` gives the message's text.
 
     Args:
-        what: one sentence, what happened; names the file, camera or model.
-        remedy: one sentence, what to do; may be empty.
+        key: the message's id, or the whole message.
+        params: the message's parameters; `reason` is what a library or the system said, word for word.
     """
 
     exit_code = 1
 
-    def __init__(self, what: str, remedy: str = "") -> None:
-        super().__init__(f"{what} {remedy}".strip())
-        self.what = what
-        self.remedy = remedy
+    def __init__(self, key: str | Message, remedy: str = "", /, **params: object) -> None:
+        if isinstance(key, str):
+            # Temporary bridge: an id has no blank; what has one is a sentence of a room that has no ids yet.
+            key = message("plain", what=key, remedy=remedy) if " " in key else message(key, **params)
+        super().__init__(key)
+        self.message = key
+
+    @property
+    def what(self) -> str:
+        """What happened."""
+        return self.message.what
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it; may be empty."""
+        return self.message.remedy
+
+    def __str__(self) -> str:
+        return self.message.text
+
+
+def reason_of(error: BaseException) -> str:
+    """A foreign error in short: its type and the first line of what it says."""
+    said = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 class UsageError(GpenLiveError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -24,7 +25,13 @@ class PixelFormat(Enum):
 
 
 STAGES = ("capture", "detect", "warp", "network", "blend", "convert", "send", "end_to_end")
-"""Names of the timed stages, in the order in which a frame meets them."""
+"""The stages that every frame path times, in the order in which a frame meets them. There may be others: see `in_order`."""
+
+
+def in_order(stages: Iterable[str]) -> list[str]:
+    """Each name once, in the order in which a frame meets the stages: the engine's own, not in STAGES, come before "convert"."""
+    others = STAGES.index("convert") - 0.5
+    return sorted(dict.fromkeys(stages), key=lambda stage: STAGES.index(stage) if stage in STAGES else others)
 
 
 @dataclass(frozen=True)
@@ -47,11 +54,14 @@ class Frame:
     """One captured picture on its way through the pipeline.
 
     `number` counts captured frames from 0 and never goes back; `captured_at` is `live.clock.now()` at the moment when the
-    source delivered it; `times_ms` collects milliseconds by stage name (see STAGES); `scene` changes with the source.
+    source delivered it, and serves to tell latency; `media_time` is seconds on the source's own timeline (a film's time stamps, a
+    live camera's capture clock), which never goes back within a `scene`: all that lives in time takes it from there. `times_ms`
+    collects milliseconds by stage name (see STAGES); `scene` changes with the source.
     """
 
     image: Image
     number: int
     captured_at: float
+    media_time: float
     times_ms: dict[str, float] = field(default_factory=dict)
     scene: int = 0

@@ -6,6 +6,7 @@ nothing, the settings hold in memory.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -16,11 +17,13 @@ import msgspec
 
 from gpen_live.frame import Size
 from gpen_live.live.budget.ladder import DEFAULT_MS
-from gpen_live.live.config import LiveConfig, Mode, Resting
+from gpen_live.live.config import LiveConfig, Resting
+from gpen_live.look import Look
+from gpen_live.messages import Message, message
 from gpen_live.system.atomic import replace_file, sweep
 from gpen_live.system.folders import config_dir
 
-VERSION = 2
+VERSION = 3
 _LAST_VERSION = 9999  # a number beyond is damage, and too long for a file's name
 _FARTHEST = 2**24 - 1  # device-independent pixels, the largest side of a window in Qt
 
@@ -38,9 +41,9 @@ class WindowGeometry(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The user's choices. A change makes a new object: `msgspec.structs.replace(settings, strength=0.5)`.
+    """The user's choices. A change makes a new object: `msgspec.structs.replace(settings, model="lite-512")`.
 
-    `width`, `height` and `fps` of 0 mean "as the camera delivers"; `strength` and `leave_room` are 0 to 1; `budget_ms` is the
+    `width`, `height` and `fps` of 0 mean "as the camera delivers"; `leave_room` is 0 to 1; `budget_ms` is the
     latency that is held, 0 for none; `vcam_device` of "" takes the first virtual camera; `weights` maps names of models to files
     that the user picked; `accepted_licences` holds names of models.
     """
@@ -52,9 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fps: float = 30.0
     model: str = "lite-256"
     device: str = "auto"
-    mode: Mode = Mode.ROI
-    enhance: bool = True
-    strength: float = 1.0
+    look: Look = Look()
     leave_room: float = 0.0
     budget_ms: float = DEFAULT_MS
     rest: Resting = Resting.KNOWN
@@ -82,11 +83,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             sink=self.sink(),
             size=Size(self.width, self.height) if self.width and self.height else None,
             fps=self.fps or None,
-            mode=self.mode,
             model=self.model,
             weights=Path(picked) if picked else None,
-            strength=self.strength,
-            enhance=self.enhance,
+            look=self.look,
             device=self.device,
             leave_room=self.leave_room,
             budget_ms=self.budget_ms,
@@ -96,10 +95,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadedSettings(NamedTuple):
-    """Settings, and one or two sentences for the user when something about their file needs saying ("" otherwise)."""
+    """Settings, and a message for the user when something about their file needs saying."""
 
     settings: Settings
-    notice: str = ""
+    notice: Message | None = None
 
 
 class SettingsStore:
@@ -120,23 +119,22 @@ class SettingsStore:
         except FileNotFoundError:
             return LoadedSettings(Settings())
         except OSError as error:
-            return LoadedSettings(
-                Settings(), self._set_aside(f"settings.unreadable-{stamp}", f"can't be read ({_reason(error)})")
-            )
+            why = message("settings.unreadable", reason=_reason(error))
+            return LoadedSettings(Settings(), self._set_aside(f"settings.unreadable-{stamp}", why))
         try:
             tree = msgspec.json.decode(data, type=dict[str, Any])
             version = msgspec.convert(tree.get("version", 1), int)
             if version > _LAST_VERSION:  # no version of ours
                 raise msgspec.ValidationError("no such settings version")
             if version > VERSION:
-                return LoadedSettings(Settings(), self._set_aside(f"settings.from-version-{version}", "are from a newer version"))
+                return LoadedSettings(Settings(), self._set_aside(f"settings.from-version-{version}", message("settings.newer")))
             settings = msgspec.convert(migrate(tree), Settings)
         except (msgspec.MsgspecError, RecursionError, UnicodeError):
-            return LoadedSettings(Settings(), self._set_aside(f"settings.broken-{stamp}", "could not be read"))
+            return LoadedSettings(Settings(), self._set_aside(f"settings.broken-{stamp}", message("settings.broken")))
         return _within_range(settings)
 
-    def save(self, settings: Settings) -> str:
-        """Writes `settings` (all of them or nothing); the first failure returns a sentence for the user, everything else ""."""
+    def save(self, settings: Settings) -> Message | None:
+        """Writes `settings` (all of them or nothing); the first failure returns a message for the user, everything else None."""
         data = msgspec.json.format(msgspec.json.encode(settings), indent=2)
         first = not self.unsaved
         try:
@@ -147,18 +145,17 @@ class SettingsStore:
             replace_file(self.path, data, mode=0o600)
         except OSError as error:
             self.unsaved = True
-            complaint = f"Settings can't be saved to {self.path} ({_reason(error)}). They hold, and are saved once that works."
-            return complaint if first else ""
+            return message("settings.unsaved", path=self.path, reason=_reason(error)) if first else None
         self.unsaved = False
-        return ""
+        return None
 
-    def _set_aside(self, stem: str, what: str) -> str:
+    def _set_aside(self, stem: str, why: Message) -> Message:
         try:
             aside = self._move_aside(stem)
         except OSError as error:
             self._in_the_way = stem  # nothing is saved over it
-            return f"The settings in {self.path} {what} and can't be moved aside ({_reason(error)}). Defaults are used."
-        return f"The settings {what}. They were kept as {aside.name}, and defaults are used."
+            return message("settings.in_the_way", cause=why, path=self.path, reason=_reason(error))
+        return message("settings.set_aside", cause=why, name=aside.name)
 
     def _move_aside(self, stem: str) -> Path:
         aside = self.path.with_name(f"{stem}.json")
@@ -222,12 +219,18 @@ def _from_version_1(tree: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_version_1}
+def _from_version_2(tree: dict[str, Any]) -> dict[str, Any]:
+    """Until then mode, strength and enhance were settings of their own."""
+    names = ("enhance", "mode", "strength")
+    rest = {name: value for name, value in tree.items() if name not in names}
+    return {**rest, "version": 3, "look": {name: tree[name] for name in names if name in tree}}
+
+
+_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_version_1, 2: _from_version_2}
 
 
 def _within_range(settings: Settings) -> LoadedSettings:
     limits: dict[str, tuple[float, float]] = {
-        "strength": (0, 1),
         "leave_room": (0, 0.9),
         "budget_ms": (0, 5000),
         "width": (0, 7680),
@@ -240,6 +243,11 @@ def _within_range(settings: Settings) -> LoadedSettings:
         inside = min(max(value, low), high)
         if inside != value:
             clamped[name] = type(value)(inside)
+    named = set(clamped)
+    strength = min(max(settings.look.strength, 0.0), 1.0)
+    if strength != settings.look.strength:
+        clamped["look"] = dataclasses.replace(settings.look, strength=strength)
+        named.add("strength")
     window = settings.window
     if window is not None and not (
         abs(window.x) <= _FARTHEST
@@ -248,10 +256,11 @@ def _within_range(settings: Settings) -> LoadedSettings:
         and 1 <= window.height <= _FARTHEST
     ):
         clamped["window"] = None
+        named.add("window")
     if not clamped:
         return LoadedSettings(settings)
-    names = ", ".join(sorted(clamped))
-    return LoadedSettings(msgspec.structs.replace(settings, **clamped), f"Settings out of range were put right: {names}.")
+    names = ", ".join(sorted(named))
+    return LoadedSettings(msgspec.structs.replace(settings, **clamped), message("settings.out_of_range", names=names))
 
 
 def _reason(error: OSError) -> str:

@@ -15,6 +15,7 @@ import pytest
 
 from gpen_live import doctor
 from gpen_live.doctor import Check, DoctorReport, Status
+from gpen_live.look import Look
 from gpen_live.settings import VERSION, Settings
 from gpen_live.sinks.loopback import SETUP_COMMAND
 
@@ -248,7 +249,7 @@ class TestSettings:
 
     def test_readable(self, tmp_path: Path) -> None:
         path = tmp_path / "settings.json"
-        path.write_bytes(msgspec.json.encode(Settings(strength=0.5)))
+        path.write_bytes(msgspec.json.encode(Settings(look=Look(strength=0.5))))
         assert doctor.judge_settings(path).status is Status.OK
 
     @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 2, "strength": "much"}', b"\xff\xfe"])

@@ -16,6 +16,7 @@ from typing import Any
 import gpen_live
 from gpen_live.bench.timing import Going
 from gpen_live.errors import GpenLiveError
+from gpen_live.messages import Message, message
 
 Json = dict[str, Any]
 _POLL_S = 0.05
@@ -40,10 +41,10 @@ def call(module: str, request: Json, going: Going, limit_s: float) -> Json | Non
                 process.kill()
                 process.wait()
         if not answer.is_file():
-            raise GpenLiveError(f"A process that measures ended with code {process.returncode}{_last_line(said)}.")
+            raise GpenLiveError("bench.child_ended", code=process.returncode, reason=_last_line(said))
         found: Json = json.loads(answer.read_text(encoding="utf-8"))
     if "error" in found:
-        raise GpenLiveError(*found["error"])
+        raise GpenLiveError(_unpacked(found["error"]))
     return found
 
 
@@ -54,10 +55,10 @@ def answer(work: Callable[[Json], Json]) -> None:
     try:
         found = work(request)
     except GpenLiveError as error:
-        found = {"error": [error.what, error.remedy]}
+        found = {"error": _packed(error.message)}
     except (RuntimeError, MemoryError, OSError, ImportError) as error:
-        reason = (str(error).splitlines() or [""])[0]
-        found = {"error": [f"It failed ({type(error).__name__}: {reason}).", ""]}
+        reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        found = {"error": _packed(message("bench.child_failed", reason=reason))}
     Path(request["answer"]).write_text(json.dumps(found), encoding="utf-8")
 
 
@@ -74,12 +75,22 @@ def _ended(process: subprocess.Popen[bytes], going: Going, deadline: float) -> b
         if not going():
             return False
         if time.monotonic() > deadline:
-            raise GpenLiveError("A process that measures did not end in time.", "Close what else is busy and run it again.")
+            raise GpenLiveError("bench.child_late")
         time.sleep(_POLL_S)
     return True
 
 
 def _last_line(said: Path) -> str:
     lines = said.read_text(encoding="utf-8", errors="replace").split("\n")
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return f" ({last})" if last else ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def _packed(made: Message) -> Json:
+    """A message as JSON."""
+    params = {name: _packed(value) if isinstance(value, Message) else value for name, value in made.params.items()}
+    return {"id": made.id, "params": params}
+
+
+def _unpacked(tree: Json) -> Message:
+    params = {name: _unpacked(value) if isinstance(value, dict) else value for name, value in tree["params"].items()}
+    return message(tree["id"], **params)

@@ -40,7 +40,7 @@ def read_frames(spec: str, size: Size, most: int, going: Going) -> list[Image]:
     finally:
         source.close()
     if not frames:
-        raise SourceError(f"{spec} has no frames.", "Name another file.")
+        raise SourceError("bench.no_frames", source=spec)
     return frames
 
 

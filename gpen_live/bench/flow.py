@@ -14,11 +14,12 @@ from gpen_live.bench.timing import Budget, Going
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Array, Image, PixelFormat, Size
 from gpen_live.inference.device import describe_device
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.config import LiveConfig
 from gpen_live.live.models.loader import LoadedModel, ModelRequest
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.pipeline import LivePipeline, Outside
 from gpen_live.live.status.meters import Meters
+from gpen_live.look import Look, Mode
 from gpen_live.sinks.base import Sink
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class _Nowhere(Sink):
     def __init__(self) -> None:
         self.count = 0
 
-    def send(self, pixels: Array) -> None:
+    def send(self, pixels: Array, at: float) -> None:
         self.count += 1
 
     def close(self) -> None:
@@ -101,7 +102,7 @@ def _serial(engine: Engine, mode: Mode, source: ClipSource, going: Going) -> flo
     sink, meters = _Nowhere(), Meters()
     while going() and (image := source.read()) is not None:
         done = enhance(engine, mode, image, now())
-        sink.send(nv12(done))
+        sink.send(nv12(done), now())
         meters.sent(now(), sink.count, {}, enhanced=not done.raw_reason)
     return meters.rates().enhance
 
@@ -119,7 +120,9 @@ def _pipelined(engine: Engine, mode: Mode, source: ClipSource, count: int, going
     def open_sink(spec: str, *, size: Size, fps: float) -> Sink:
         return sink
 
-    config = LiveConfig(mode=mode, model=engine.enhancer.spec.name, device=str(engine.device), realtime=False, loop=False)
+    config = LiveConfig(
+        look=Look(mode=mode), model=engine.enhancer.spec.name, device=str(engine.device), realtime=False, loop=False
+    )
     outside = Outside(open_source=open_source, open_sink=open_sink, load=load)
     pipeline = LivePipeline(config, max_frames=count, outside=outside)
     pipeline.start(wait_for_model=True)
@@ -131,7 +134,7 @@ def _pipelined(engine: Engine, mode: Mode, source: ClipSource, count: int, going
             if sink.count > seen:
                 moved, seen = now(), sink.count
             elif now() > moved + _HANG_S:
-                raise GpenLiveError("The pipeline stands still.", "Run the bench again; if it stays so, tell us.")
+                raise GpenLiveError("bench.stands_still")
             time.sleep(_POLL_S)
     finally:
         pipeline.stop()

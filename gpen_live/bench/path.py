@@ -10,8 +10,8 @@ from gpen_live.bench.results import PathTime
 from gpen_live.bench.timing import Budget, Going, quantiles
 from gpen_live.frame import Array, Image, PixelFormat
 from gpen_live.inference.device import synchronize
-from gpen_live.live.config import Mode
 from gpen_live.live.status.snapshot import grade
+from gpen_live.look import Look, Mode
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
@@ -23,8 +23,7 @@ _FPS = 30  # what the frames' capture times say
 
 def enhance(engine: Engine, mode: Mode, image: Image, at: float) -> FrameResult:
     """The engine's frame in a mode, captured at `at` seconds, as the live pipeline calls it."""
-    work = engine.enhance_frame if mode is Mode.FULL else engine.enhance_faces
-    return work(image, at, 1.0, PixelFormat.NV12)
+    return engine.process(image, at, Look(mode=mode), PixelFormat.NV12)
 
 
 def nv12(done: FrameResult) -> Array:

@@ -24,7 +24,6 @@ import psutil
 
 from gpen_live.bench.weights import weights_for
 from gpen_live.charts import DARK, FAINT, INK, WRONG, as_png, bare, new_figure
-from gpen_live.cli.options import MODEL, SizeType, check_writable
 from gpen_live.frame import Size
 from gpen_live.inference.device import cpu_name
 from gpen_live.live.budget.ladder import DEFAULT_MS
@@ -33,6 +32,7 @@ from gpen_live.live.pacing.clock import now
 from gpen_live.live.pipeline import LivePipeline
 from gpen_live.live.status.report import write_whole
 from gpen_live.models.registry import get
+from gpen_live.options import MODEL, SizeType, check_writable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +88,7 @@ class Run:
 def command(*, model: str, size: Size, fps: float, budget: float, seconds: int, chart: Path | None) -> None:
     """Measure what a latency budget is worth when half of the processor is taken away."""
     if chart is not None:
-        check_writable(chart, "chart")
+        check_writable(chart)
     click.echo(f"{model}, {size} at {fps:g} fps, on {cpu_name()} with {os.cpu_count()} threads; load before: {_load()}")
     runs = []
     with tempfile.TemporaryDirectory() as folder:
@@ -100,9 +100,8 @@ def command(*, model: str, size: Size, fps: float, budget: float, seconds: int, 
             runs.append(measure(config, seconds))
             click.echo("\n" + table(runs[-1]))
     if chart is not None:
-        write_whole(
-            chart, draw(runs, f"{model}, {size} at {fps:g} fps, {cpu_name()}, {os.cpu_count()} threads", seconds, fps), "chart"
-        )
+        title = f"{model}, {size} at {fps:g} fps, {cpu_name()}, {os.cpu_count()} threads"
+        write_whole(chart, draw(runs, title, seconds, fps))
 
 
 def measure(config: LiveConfig, seconds: int) -> Run:
@@ -153,7 +152,9 @@ def _second(pipeline: LivePipeline, at: float) -> Second:
 
 def _summary(pipeline: LivePipeline, phase: str, since: float) -> Summary:
     total, rates, quality = pipeline.meters.recent("end_to_end", since), pipeline.meters.rates(since), pipeline.snapshot().quality
-    return Summary(phase, rates.fresh, rates.enhance, total.p50, total.p95, quality.level, quality.given_up)
+    return Summary(
+        phase, rates.fresh, rates.enhance, total.p50, total.p95, quality.level, " ".join(one.what for one in quality.given_up)
+    )
 
 
 @contextmanager

@@ -39,12 +39,10 @@ def check_against(word: str) -> Path:
     """
     name, equals, folder = word.partition("=")
     if name != "upstream" or not equals or not folder:
-        raise UsageError(f'"{word}" names nothing to compare with.', "Write upstream=DIR, with a checkout of yangxy/GPEN as DIR.")
+        raise UsageError("upstream.word", word=word)
     path = Path(folder).expanduser()
     if not (path / _FILE).is_file():
-        raise GpenLiveError(
-            f"{path} is no checkout of GPEN: it has no {_FILE.as_posix()}.", "Name the folder into which yangxy/GPEN was cloned."
-        )
+        raise GpenLiveError("upstream.no_checkout", folder=path, file=_FILE.as_posix())
     return path
 
 
@@ -69,30 +67,32 @@ def _work(request: child.Json) -> child.Json:
 
     from gpen_live.bench.network import crops
     from gpen_live.inference.device import choose_device, synchronize
-    from gpen_live.inference.enhancer import load_enhancer
+    from gpen_live.inference.loading import load_enhancer
+    from gpen_live.inference.tensors import on_tensors
 
     device = choose_device(request["device"])
     threads = torch.get_num_threads()
-    foreign = load_upstream(Path(request["folder"]), request["model"], Path(request["weights"]), device)
+    foreign = load_upstream(Path(request["folder"]), request["model"], Path(request["weights"]), device.torch())
     enhancer = load_enhancer(request["model"], Path(request["weights"]), device)
+    ours = on_tensors(enhancer)
     with torch.inference_mode():
         pictures = crops(enhancer.size, device)
         turns: tuple[tuple[Call, Callable[[], None]], ...] = (
-            (enhancer, enhancer.use_threads),
+            (ours, enhancer.use_threads),
             (foreign, lambda: torch.set_num_threads(threads)),
         )
         taken = take_turns(turns, pictures, Budget(**request["budget"]), lambda: synchronize(device))
         enhancer.use_threads()
         differences = torch.stack(
-            [(enhancer(picture).clone() - foreign(picture).clamp(-1, 1)).abs() * 127.5 for picture in pictures[:2]]
+            [(ours(picture).clone() - foreign(picture).clamp(-1, 1)).abs() * 127.5 for picture in pictures[:2]]
         )
-    ours, theirs = (quantiles(each) for each in taken)
+    our_ms, their_ms = (quantiles(each) for each in taken)
     mean = float(differences.mean())
     return {
         "pairs": len(taken[0]),
-        "ours_ms": asdict(ours),
-        "upstream_ms": asdict(theirs),
-        "ratio": round(theirs.p50 / ours.p50, 2),
+        "ours_ms": asdict(our_ms),
+        "upstream_ms": asdict(their_ms),
+        "ratio": round(their_ms.p50 / our_ms.p50, 2),
         "runtime": enhancer.runtime,
         "precision": enhancer.precision,
         "mean_levels": round(mean, 4),
@@ -150,12 +150,10 @@ def load_upstream(folder: Path, model: str, weights: Path, device: torch.device)
         missing, unknown = network.load_state_dict(read(weights).state, strict=False)
     except (TypeError, RuntimeError, KeyError) as error:
         reason = (str(error).splitlines() or [""])[0]
-        raise GpenLiveError(f"Upstream's network can't be built as {model} ({reason}).", "Use its commit 2c73670.") from error
+        raise GpenLiveError("upstream.unbuildable", model=model, reason=reason) from error
     missing = [name for name in missing if not name.endswith("kernel")]  # constants, which published files hold as well
     if missing or unknown:
-        raise GpenLiveError(
-            f"Upstream's network has other parameters than {model} ({(missing + unknown)[0]}).", "Use its commit 2c73670."
-        )
+        raise GpenLiveError("upstream.parameters", model=model, name=(missing + unknown)[0])
     network.eval().requires_grad_(False).to(device)
 
     def run(pictures: torch.Tensor) -> torch.Tensor:
@@ -176,14 +174,12 @@ def _import(folder: Path) -> Callable[..., Any]:
         module = importlib.import_module(_FILE.stem)
     except Exception as error:  # foreign code, whatever it is
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise GpenLiveError(
-            f"Upstream's {_FILE.as_posix()} can't be imported ({reason}).", "Check that the checkout is whole; git status tells."
-        ) from error
+        raise GpenLiveError("upstream.import", file=_FILE.as_posix(), reason=reason) from error
     finally:
         torch.cuda.is_available = there
         sys.path.pop(0)
     if not hasattr(module, "FullGenerator"):
-        raise GpenLiveError(f"{folder / _FILE} has no FullGenerator.", "Name the folder into which yangxy/GPEN was cloned.")
+        raise GpenLiveError("upstream.no_generator", path=folder / _FILE)
     builder: Callable[..., Any] = module.FullGenerator
     return builder
 

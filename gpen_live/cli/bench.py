@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from gpen_live.cli.interrupt import on_interrupt
-from gpen_live.cli.options import DEVICE, MODEL, SizeType, check_writable
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
+from gpen_live.options import DEVICE, MODEL, SizeType, check_writable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -87,7 +87,7 @@ def command(
     with tempfile.TemporaryDirectory(prefix="gpen-live-bench-") as folder:
         with console.status("Loading PyTorch"):
             from gpen_live.bench.measure import ALL, FEW, Measurement, Options
-            from gpen_live.live.config import Mode
+            from gpen_live.look import Mode
 
             options = Options(
                 models=list(dict.fromkeys(models)) or (FEW if quick else ALL),
@@ -104,19 +104,19 @@ def command(
         _measure(console, measurement)
     _tell(measurement.bench, report, markdown, chart)
     if measurement.bench.failures:
-        raise GpenLiveError("Not everything could be measured.", " ".join(measurement.bench.failures))
+        raise GpenLiveError("bench.incomplete", failures=" ".join(measurement.bench.failures))
     return 0
 
 
 def _check_outputs(report: Path | None, markdown: Path | None, chart: Path | None) -> None:
     """Before minutes of work, not after them."""
-    outputs = [(path, what) for path, what in ((report, "report"), (markdown, "table file"), (chart, "chart")) if path]
-    for path, what in outputs:
-        check_writable(path, what)
+    outputs = [path for path in (report, markdown, chart) if path]
+    for path in outputs:
+        check_writable(path)
     if chart is not None and chart.suffix.lower() != ".png":
-        raise UsageError(f"A chart can't be named {chart.name!r}.", "It must end in .png.")
-    if len({path.resolve() for path, _ in outputs}) < len(outputs):
-        raise UsageError("Two of the output files have the same name.", "Give each its own.")
+        raise UsageError("file.not_png", path=chart)
+    if len({path.resolve() for path in outputs}) < len(outputs):
+        raise UsageError("bench.same_file")
 
 
 def _announce(console: Console, models: Sequence[str], measurement: Measurement, upstream: Path | None) -> None:
@@ -168,8 +168,8 @@ def _tell(bench: Bench, report: Path | None, markdown: Path | None, chart: Path 
     if markdown is not None:
         from gpen_live.bench.markdown import to_markdown
 
-        write_whole(markdown, to_markdown(bench).encode(), "table file")
+        write_whole(markdown, to_markdown(bench).encode())
     if chart is not None:
         from gpen_live.bench.chart import draw
 
-        write_whole(chart, draw(bench), "chart")
+        write_whole(chart, draw(bench))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from gpen_live.cli.options import check_weights, network_options
 from gpen_live.errors import UsageError
+from gpen_live.options import check_weights, network_options
 
 
 @click.command(name="enhance")
@@ -21,7 +21,7 @@ def command(*, source: Path, target: Path, aligned: bool, model: str, weights: P
 
     check_photo_target(target)
     if source.is_file() and target.exists() and source.samefile(target):
-        raise UsageError(f"{target} is the photo itself, which would be lost.", "Choose another file for OUT.")
+        raise UsageError("enhance.onto_itself", path=target)
     photo = read_photo(source)
     check_weights(model, weights)
     if aligned:

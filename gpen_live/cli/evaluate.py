@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from gpen_live.cli.interrupt import on_interrupt
-from gpen_live.cli.options import DEVICE, MODEL, FiniteRange, check_weights, check_writable
 from gpen_live.errors import GpenLiveError, UsageError
+from gpen_live.options import DEVICE, MODEL, FiniteRange, check_weights, check_writable
 from gpen_live.quality.clips import DEGRADATIONS, Degradation
 from gpen_live.quality.competitors import COMPETITORS
 from gpen_live.quality.photos import Split
 
 if TYPE_CHECKING:
-    import torch
     from rich.console import Console
 
+    from gpen_live.inference.device import Device
     from gpen_live.inference.enhancer import Enhancer
+    from gpen_live.inference.host import HostEnhancer
     from gpen_live.quality.measure import Measurement
     from gpen_live.quality.report import Setting
 
@@ -93,7 +94,7 @@ def command(
     early; what has been measured is written.
     """
     names = list(dict.fromkeys(models)) or ["lite-256"]
-    _check(photos, names, weights, {"report": report, "table file": markdown, "sheet": sheet})
+    _check(photos, names, weights, report, markdown, sheet)
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
@@ -108,7 +109,7 @@ def command(
         from gpen_live.quality.report import Setting
 
         chosen = choose_device(device)
-        features = read_features(feature_net, chosen) if feature_net else None
+        features = read_features(feature_net, chosen.torch()) if feature_net else None
         identity = Identity(identity_net) if identity_net else None
         filters = [name for name in dict.fromkeys(against or COMPETITORS) if name != _NONE]
         measurements: list[Measurement] = []
@@ -120,7 +121,7 @@ def command(
             contenders += [competitor(name, COMPETITORS[name]) for name in filters]
             plan = _plan(degradations, levels)
             measurement = Measurement(
-                crops, contenders, plan, slow_faces=slow_faces, features=features, identity=identity, device=chosen
+                crops, contenders, plan, slow_faces=slow_faces, features=features, identity=identity, device=chosen.torch()
             )
             measurements.append(measurement)
             precisions |= {enhancer.spec.name: enhancer.precision for enhancer in enhancers}
@@ -145,20 +146,24 @@ def command(
     return 0
 
 
-def _check(photos: Path, names: Sequence[str], weights: Path | None, targets: Mapping[str, Path | None]) -> None:
+def _check(
+    photos: Path,
+    names: Sequence[str],
+    weights: Path | None,
+    report: Path | None,
+    markdown: Path | None,
+    sheet: Path | None,
+) -> None:
     """What can be refused before anything is loaded."""
-    for what, path in targets.items():
+    for path in (report, markdown, sheet):
         if path is not None:
-            check_writable(path, what)
-    sheet = targets["sheet"]
+            check_writable(path)
     if sheet is not None and sheet.suffix.lower() != ".png":
-        raise UsageError(f"A sheet can't be named {sheet.name!r}.", "It must end in .png.")
+        raise UsageError("file.not_png", path=sheet)
     if weights is not None and len(names) > 1:
-        raise UsageError("--weights is for one network, but several were given.", "Give one --model.")
+        raise UsageError("evaluate.one_network")
     if not photos.exists():
-        raise GpenLiveError(
-            f"There is no folder {photos}.", "Give a folder with photos and manifest.csv, or one of aligned faces."
-        )
+        raise GpenLiveError("quality.no_folder", path=photos)
     for name in names:
         check_weights(name, weights)
 
@@ -170,11 +175,11 @@ def _plan(names: Sequence[str], levels: Sequence[float]) -> list[tuple[Degradati
     return [(one, level) for one in chosen for level in (wanted if wanted and one.name != "clean" else one.levels)]
 
 
-def _by_size(names: Sequence[str], weights: Path | None, device: torch.device) -> dict[int, list[Enhancer]]:
+def _by_size(names: Sequence[str], weights: Path | None, device: Device) -> dict[int, list[HostEnhancer | Enhancer]]:
     """The networks, loaded as the product loads them, by the size of their crops."""
-    from gpen_live.inference.enhancer import load_enhancer
+    from gpen_live.inference.loading import load_enhancer
 
-    sizes: dict[int, list[Enhancer]] = {}
+    sizes: dict[int, list[HostEnhancer | Enhancer]] = {}
     for name in names:
         enhancer = load_enhancer(name, weights, device)
         sizes.setdefault(enhancer.size, []).append(enhancer)
@@ -225,7 +230,7 @@ def _write(
     setting: Setting, measurements: Sequence[Measurement], seconds: float, report: Path | None, markdown: Path | None
 ) -> None:
     """Report, tables as a file, tables on the terminal."""
-    from gpen_live.live.status.report import write_report
+    from gpen_live.live.status.report import write_report, write_whole
     from gpen_live.quality.report import build_report, to_markdown
 
     built = build_report(setting, measurements, seconds)
@@ -233,10 +238,5 @@ def _write(
     if report is not None:
         write_report(report, built)
     if markdown is not None:
-        try:
-            markdown.write_text(tables, encoding="utf-8")
-        except OSError as error:
-            raise GpenLiveError(
-                f"The table file {markdown} can't be written ({error.strerror}).", "Choose another file."
-            ) from error
+        write_whole(markdown, tables.encode())
     click.echo(tables, nl=False)

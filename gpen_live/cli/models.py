@@ -6,8 +6,8 @@ import threading
 
 import click
 
-from gpen_live.cli.options import MODEL
 from gpen_live.errors import GpenLiveError
+from gpen_live.options import MODEL
 
 
 @click.group(name="models", invoke_without_command=True)
@@ -43,7 +43,7 @@ def fetch_command(*, name: str, accept_licence: bool) -> int:
         return 0
     console.print(f"{spec.title}: {spec.licence}\n\n{spec.licence_text}\n", highlight=False)
     if not accept_licence and not _agreed():
-        raise GpenLiveError("Nothing was downloaded.", "If you accept these terms, answer y or add --accept-licence.")
+        raise GpenLiveError("models.not_accepted")
     cancelled = threading.Event()
     with Progress("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as bar:
         task = bar.add_task(name, total=spec.about_bytes)
@@ -55,8 +55,7 @@ def fetch_command(*, name: str, accept_licence: bool) -> int:
             )
         except KeyboardInterrupt:
             cancelled.set()
-            remedy = "What has been downloaded is kept; run the same command to resume."
-            raise GpenLiveError("The download was interrupted.", remedy) from None
+            raise GpenLiveError("models.interrupted") from None
     console.print(f"{name} was downloaded and verified: {path}", highlight=False)
     return 0
 

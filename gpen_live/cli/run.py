@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 import click
 
 from gpen_live.cli.interrupt import on_interrupt
-from gpen_live.cli.options import FiniteRange, SizeType, check_weights, check_writable, network_options
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
 from gpen_live.live.budget.ladder import DEFAULT_MS
-from gpen_live.live.config import LiveConfig, Mode, Resting
+from gpen_live.live.config import LiveConfig, Resting
+from gpen_live.look import Look, Mode
+from gpen_live.options import FiniteRange, SizeType, check_weights, check_writable, network_options
 from gpen_live.system.display import display_available
 
 if TYPE_CHECKING:
     from gpen_live.live.pipeline import LivePipeline
+    from gpen_live.live.status.snapshot import Snapshot
 
 _POLL_S = 0.05
 _METERS_EVERY_S = 2.0
+_NOT_IN_METERS = ("capture", "send", "end_to_end")
 _NO_DISPLAY = "No display was found, so this runs without the window and prints its meters. Press Ctrl-C to stop."
 
 
@@ -90,17 +93,16 @@ def command(
     _check_different(source, sink)
     check_weights(model, weights)
     if report is not None:
-        check_writable(report, "report")
+        check_writable(report)
     endless = frames is None and seconds is None
     config = LiveConfig(
         source=source,
         sink=sink,
         size=size,
         fps=fps,
-        mode=Mode(mode),
         model=model,
         weights=weights,
-        strength=strength,
+        look=Look(mode=Mode(mode), strength=strength),
         device=device,
         leave_room=leave_room / 100,
         budget_ms=budget,
@@ -181,23 +183,28 @@ def run_headless(config: LiveConfig, *, frames: int | None, seconds: float | Non
 
 
 def _print_meters(pipeline: LivePipeline) -> None:
-    from gpen_live.live.status.snapshot import busy_name
-
     snapshot = pipeline.snapshot()
     if snapshot.counts.sent == 0:
         waiting = snapshot.model.text or snapshot.source.text or "Waiting for the first frame."
         _say(waiting, err=True)
         return
+    _say(meters_line(snapshot))
+
+
+def meters_line(snapshot: Snapshot) -> str:
+    """What a headless run says about itself every two seconds."""
+    from gpen_live.live.status.snapshot import busy_name
+
     total = snapshot.stages["end_to_end"]
-    stages = " ".join(f"{name} {snapshot.stages[name].p50:.1f}" for name in ("detect", "warp", "network", "blend", "convert"))
+    stages = " ".join(f"{name} {stage.p50:.1f}" for name, stage in snapshot.stages.items() if name not in _NOT_IN_METERS)
     faces = "-" if snapshot.faces is None else snapshot.faces
     line = (
         f"{snapshot.rates.output:5.1f} fps out, {snapshot.rates.enhance:5.1f} enhanced, end to end p50 {total.p50:.0f} ms "
         f"p95 {total.p95:.0f} ms ({stages}), faces {faces}, {busy_name(snapshot.device)} {snapshot.busy:.0%}, "
         f"dropped {snapshot.counts.dropped}"
     )
-    said = [text for text in (snapshot.raw_reason, snapshot.quality.given_up) if text]
-    _say(". ".join([line, *said]))
+    said = [*([snapshot.raw_reason] if snapshot.raw_reason is not None else []), *snapshot.quality.given_up]
+    return " ".join([f"{line}.", *(one.what for one in said)])
 
 
 def _say(text: str, *, err: bool = False) -> None:

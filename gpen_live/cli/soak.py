@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpen_live.cli.interrupt import on_interrupt
-from gpen_live.cli.options import DEVICE, MODEL, FiniteRange, SizeType, check_weights, check_writable
 from gpen_live.errors import UsageError
 from gpen_live.frame import Size
+from gpen_live.options import DEVICE, MODEL, FiniteRange, SizeType, check_weights, check_writable
 
 if TYPE_CHECKING:
     from gpen_live.soak.results import Soak
@@ -88,7 +88,7 @@ def command(
     check_sink(sink)
     check_weights(model, weights)
     if size.width < _SMALLEST.width or size.height < _SMALLEST.height:
-        raise UsageError(f"Frames of {size} are too small to carry a number.", f"Use {_SMALLEST} or more.")
+        raise UsageError("soak.too_small", size=size, smallest=_SMALLEST)
     from gpen_live.soak.run import Options
 
     options = Options(
@@ -108,11 +108,11 @@ def command(
 
 def _check_outputs(report: Path | None, chart: Path | None) -> None:
     """Before hours of work, not after them."""
-    for path, what in ((report, "report"), (chart, "chart")):
+    for path in (report, chart):
         if path is not None:
-            check_writable(path, what)
+            check_writable(path)
     if chart is not None and chart.suffix.lower() != ".png":
-        raise UsageError(f"A chart can't be named {chart.name!r}.", "It must end in .png.")
+        raise UsageError("file.not_png", path=chart)
 
 
 def _run(options: Options) -> Soak:
@@ -158,5 +158,5 @@ def _tell(soak: Soak, report: Path | None, chart: Path | None) -> int:
     if chart is not None:
         from gpen_live.soak.chart import draw
 
-        write_whole(chart, draw(soak), "chart")
+        write_whole(chart, draw(soak))
     return int(any(one.held is False for one in judge(soak)))

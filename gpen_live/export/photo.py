@@ -44,16 +44,16 @@ def read_photo(path: Path) -> Photo:
     try:
         raw = np.frombuffer(path.read_bytes(), np.uint8)
     except FileNotFoundError:
-        raise GpenLiveError(f"There is no file {path}.", "Check the name.") from None
+        raise GpenLiveError("photo.missing", path=path) from None
     except OSError as error:
-        raise GpenLiveError(f"{path} can't be read ({error.strerror}).") from error
+        raise GpenLiveError("photo.unreadable", path=path, reason=error.strerror) from error
     try:
         image = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
         plain = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED) if raw.size else None
     except cv2.error:
         image = plain = None
     if image is None or plain is None:
-        raise GpenLiveError(f"{path} is not a picture that can be read.", "PNG, JPEG, WebP, BMP and TIFF can.")
+        raise GpenLiveError("photo.not_a_picture", path=path)
     has_alpha = plain.ndim == 3 and plain.shape[2] == 4
     return Photo(as_bgr(np.asarray(image)), _upright(plain[:, :, 3], _turned(raw)) if has_alpha else None)
 
@@ -86,9 +86,9 @@ def check_photo_target(path: Path) -> None:
     """Raises UsageError when the name's ending is of no picture that can be written, GpenLiveError when there is no folder."""
     hide(path)
     if path.suffix.lower() not in _WRITABLE:
-        raise UsageError(f"{path} has no ending of a picture.", f"Allowed are {', '.join(_WRITABLE)}.")
+        raise UsageError("photo.ending", path=path, endings=", ".join(_WRITABLE))
     if not path.parent.is_dir():
-        raise GpenLiveError(f"The folder of {path} does not exist.", "Make it first, or name another file.")
+        raise GpenLiveError("file.no_folder", path=path)
 
 
 def write_photo(path: Path, image: Image, alpha: Array | None = None) -> None:
@@ -105,13 +105,13 @@ def write_photo(path: Path, image: Image, alpha: Array | None = None) -> None:
     try:
         ok, encoded = cv2.imencode(ending, pixels, options)
     except cv2.error as error:
-        raise GpenLiveError(f"The picture can't be written as {ending}.", "Use .png or .jpg.") from error
+        raise GpenLiveError("photo.encoder", ending=ending) from error
     if not ok:
-        raise GpenLiveError(f"The picture can't be written as {ending}.", "Use .png or .jpg.")
+        raise GpenLiveError("photo.encoder", ending=ending)
     try:
         replace_file(path, encoded.tobytes())
     except OSError as error:
-        raise GpenLiveError(f"{path} can't be written ({error.strerror}).", "Name another file.") from error
+        raise GpenLiveError("file.unwritable", path=path, reason=error.strerror) from error
 
 
 def enhance_photo(image: Image, *, model: str, weights: Path | None, device: str, strength: float) -> Image:
@@ -120,10 +120,10 @@ def enhance_photo(image: Image, *, model: str, weights: Path | None, device: str
     Raises:
         GpenLiveError: there is no face in it; or as `load_enhancer` and `choose_device`.
     """
-    from gpen_live.engine.engine import blend_faces, load_detector
+    from gpen_live.engine.engine import blend_faces
     from gpen_live.faces.track import SURE
     from gpen_live.inference.device import choose_device
-    from gpen_live.inference.enhancer import load_enhancer
+    from gpen_live.inference.loading import load_detector, load_enhancer
 
     chosen = choose_device(device)
     enhancer = load_enhancer(model, weights, chosen)
@@ -132,7 +132,7 @@ def enhance_photo(image: Image, *, model: str, weights: Path | None, device: str
     for detector.long_side in _DETECTION_SIDES:
         found = max(found, detector.detect(image, max_faces=_MOST_FACES, threshold=SURE), key=len)
     if not found:
-        raise GpenLiveError("There is no face in the photo.", "For a crop that holds nothing but a face, use --aligned.")
+        raise GpenLiveError("photo.no_face")
     return blend_faces(image, enhancer, [(face.landmarks, strength) for face in found])
 
 
@@ -142,20 +142,13 @@ def enhance_aligned(image: Image, *, model: str, weights: Path | None, device: s
     Raises:
         GpenLiveError: as `load_enhancer` and `choose_device`.
     """
-    import torch
-
-    from gpen_live.engine.paths.canvas import open_canvas
+    from gpen_live.engine.engine import blend_aligned
     from gpen_live.inference.device import choose_device
-    from gpen_live.inference.enhancer import load_enhancer
+    from gpen_live.inference.loading import load_enhancer
 
-    chosen = choose_device(device)
-    enhancer = load_enhancer(model, weights, chosen)
+    enhancer = load_enhancer(model, weights, choose_device(device))
     side = enhancer.size
     if Size.of(image) != Size(side, side):
         way = cv2.INTER_AREA if min(image.shape[:2]) > side else cv2.INTER_LINEAR
         image = np.asarray(cv2.resize(image, (side, side), interpolation=way), dtype=np.uint8)
-    with torch.inference_mode():
-        canvas = open_canvas(image, chosen)
-        crop = canvas.whole()
-        canvas.blend_whole((enhancer(crop) - crop) * strength)
-        return canvas.picture()
+    return blend_aligned(image, enhancer, strength)

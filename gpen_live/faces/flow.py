@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpen_live.faces.align import Matrix, Points, similarity
-from gpen_live.faces.track import face_size
+from gpen_live.faces.smooth import face_size
 from gpen_live.frame import Image
 
 if TYPE_CHECKING:

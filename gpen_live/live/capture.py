@@ -8,16 +8,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gpen_live.errors import SourceError
+from gpen_live.errors import SourceError, reason_of
 from gpen_live.frame import Frame, Image, Size
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.opening import Departures, Opening
-from gpen_live.live.pacing.clock import Sleep, now
+from gpen_live.live.pacing.clock import now
+from gpen_live.live.session import Session
 from gpen_live.live.slot import Slot
-from gpen_live.live.status.board import StatusBoard, as_plain
-from gpen_live.live.status.meters import Meters
+from gpen_live.live.status.board import as_plain
 from gpen_live.live.status.snapshot import Health
 from gpen_live.media.fit import fit
+from gpen_live.messages import message
 from gpen_live.sources import open_source
 from gpen_live.sources.base import Source
 from gpen_live.sources.camera import CameraSource
@@ -63,26 +64,18 @@ class Capture:
     """Runs the capture thread. `ended` is set once there will be no more frames.
 
     Args:
-        config: the user's wishes, read at each frame. out: where frames go. ready: reading starts once it is set.
-        sleep: tells which frames are from before the system slept.
+        max_frames: `ended` after so many.
         opener: called instead of `open_source`.
     """
 
-    def __init__(
-        self,
-        config: Callable[[], LiveConfig],
-        out: Slot[Frame],
-        meters: Meters,
-        board: StatusBoard,
-        stop: threading.Event,
-        ready: threading.Event,
-        max_frames: int | None,
-        sleep: Sleep,
-        opener: Callable[..., Source] | None = None,
-    ) -> None:
-        self._config, self._out, self._meters, self._board = config, out, meters, board
+    def __init__(self, session: Session, *, max_frames: int | None = None, opener: Callable[..., Source] | None = None) -> None:
+        self._session, self._board, self._stop = session, session.board, session.stop
         self._open_source = opener or open_source
-        self._stop, self._ready, self._max_frames, self._sleep = stop, ready, max_frames, sleep
+        self._max_frames = max_frames
+        # The second place is for threads that the system holds up now and then; the engine's decides who may wait there.
+        self.frames: Slot[Frame] = Slot(2)
+        self.ready = threading.Event()
+        """Reading starts once it is set."""
         self.ended = threading.Event()
         self.output_size: Size | None = None
         self.output_fps = _USUAL_FPS
@@ -107,23 +100,23 @@ class Capture:
         self._attempt += 1
 
     def run(self) -> None:
-        try:
-            while not self._stop.is_set() and not self.ended.is_set():
-                self._follow_wishes()
-                if self._source is None or not self._ready.is_set():
-                    self._stop.wait(_IDLE_S)
-                else:
-                    self._read(self._source)
-        except Exception as error:
-            self._board.fail("source", "", error)
-        finally:
-            self._abandon()
-            self._close()
-            self._departures.wait(_CLOSE_S)
-            self.ended.set()
+        while not self._stop.is_set() and not self.ended.is_set():
+            self._follow_wishes()
+            if self._source is None or not self.ready.is_set():
+                self._stop.wait(_IDLE_S)
+            else:
+                self._read(self._source)
+        self.let_go()
+        self._departures.wait(_CLOSE_S)
+
+    def let_go(self) -> None:
+        """Closes what is open; `run` opens it again."""
+        self._abandon()
+        self._close()
+        self._wanted = None
 
     def _follow_wishes(self) -> None:
-        config = self._config()
+        config = self._session.config
         if self._wanted is not None and config.source != self._wanted.source:
             self._lost = self._retry_at = self._known = None
         if self._retry_at is not None and now() >= self._retry_at:
@@ -161,7 +154,7 @@ class Capture:
                 return
             self._close()
             self._current = wanted
-            self._board.fail("source", wanted.source, opening.error or SourceError(f"{wanted.source} could not be opened."))
+            self._board.fail("source", wanted.source, opening.error or SourceError("live.unopened", name=wanted.source))
             return
         self._close()
         source, self._source, self._lost = opening.opened.source, opening.opened.source, None
@@ -184,7 +177,7 @@ class Capture:
         if image is None:
             self._at_its_end()
             return
-        woken, at = self._sleep.ended_at(), now()
+        woken, at = self._session.sleep.ended_at(), now()
         if at < woken + _DRAINED_S and isinstance(source, CameraSource):
             return
         assert self.output_size is not None
@@ -195,8 +188,9 @@ class Capture:
                 self._odd = str(error)
                 _log.warning("%s delivered something that is no picture: %s", source.label, error)
             return
-        self._meters.captured(at)
-        frame = Frame(self._pinned(fitted), self._number, at, {"capture": (at - start) * 1e3}, self.scene)
+        self._session.meters.captured(at)
+        media_time = at if source.media_time is None else source.media_time
+        frame = Frame(self._pinned(fitted), self._number, at, media_time, {"capture": (at - start) * 1e3}, self.scene)
         self._number += 1
         self._hand_over(frame)
         if self._max_frames is not None and self._number >= self._max_frames:
@@ -206,22 +200,22 @@ class Capture:
         try:
             return self.pin(image)
         except Exception as error:  # it serves as it is
-            self._board.note(str(as_plain(error, "Staging a frame for the device")))
+            self._board.note(as_plain(error, message("live.pin_failed", reason=reason_of(error))).message)
             return image
 
     def _at_its_end(self) -> None:
         """The source has no more frames: so has the run, unless another source is about to take over."""
         self._close()
-        if self._opening is None and self._wanted is not None and self._config().source == self._wanted.source:
+        if self._opening is None and self._wanted is not None and self._session.config.source == self._wanted.source:
             self.ended.set()
 
     def _hand_over(self, frame: Frame) -> None:
-        if self._config().realtime:
-            if self._out.put(frame) is not None:
-                self._meters.dropped()
+        if self._session.config.realtime:
+            if self.frames.put(frame) is not None:
+                self._session.meters.dropped()
             return
         while not self._stop.is_set():
-            if self._out.put_when_free(frame, 0.1):
+            if self.frames.put_when_free(frame, 0.1):
                 return
 
     def _fail(self, source: Source, error: Exception) -> None:
@@ -231,9 +225,8 @@ class Capture:
         if wanted is None or not wanted.is_camera:
             self._board.fail("source", source.label, error)
             return
-        plain = as_plain(error, source.label)
-        text = f"{plain} The last frame stays on until it is back; trying again."
-        self._board.write("source", Health.WARNING, source.label, text)
+        plain = as_plain(error, message("live.failed", name=source.label, reason=reason_of(error)))
+        self._board.write("source", Health.WARNING, source.label, message("live.camera_lost", cause=plain.message))
         self._lost, self._retry_at = wanted.source, now() + RETRY_S
 
     def _abandon(self) -> None:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
 from gpen_live.frame import Size
 from gpen_live.live.budget.ladder import DEFAULT_MS
-
-
-class Mode(str, Enum):
-    """ROI: the face crops are enhanced and blended back. FULL: the whole frame goes through the network."""
-
-    ROI = "roi"
-    FULL = "full"
+from gpen_live.look import Look
 
 
 class Resting(str, Enum):
@@ -39,7 +33,7 @@ class LiveConfig:
         size: size of the output, also asked of a camera; None takes the source's.
         fps: rate of the output, also asked of a camera; None takes the source's.
         model: a name of the registry. weights: a file to use instead of the model's own.
-        strength: 0 (raw) to 1 (the network's picture). enhance: False sends the raw frame.
+        look: how faces are to look.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         leave_room: the share of the device's time, 0 to 1, that is left to other programs, such as a game; the frame rate falls
             where the rest is too little.
@@ -55,11 +49,9 @@ class LiveConfig:
     sink: str = "none"
     size: Size | None = None
     fps: float | None = None
-    mode: Mode = Mode.ROI
     model: str = "lite-256"
     weights: Path | None = None
-    strength: float = 1.0
-    enhance: bool = True
+    look: Look = field(default_factory=Look)
     device: str = "auto"
     leave_room: float = 0.0
     budget_ms: float = DEFAULT_MS

@@ -8,19 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpen_live.errors import SinkError
-from gpen_live.frame import PixelFormat, Size
-from gpen_live.live.config import LiveConfig
-from gpen_live.live.courier import Courier
+from gpen_live.errors import SinkError, reason_of
+from gpen_live.frame import Array, PixelFormat, Size
+from gpen_live.live.capture import Capture
 from gpen_live.live.opening import Departures, Opening
-from gpen_live.live.pacing.clock import PhaseLock, Sleep, Ticker, now
-from gpen_live.live.slot import Slot
-from gpen_live.live.status.board import StatusBoard, as_plain
-from gpen_live.live.status.meters import Meters
+from gpen_live.live.pacing.clock import PhaseLock, Ticker, now
+from gpen_live.live.session import Session
+from gpen_live.live.status.board import as_plain
 from gpen_live.live.status.snapshot import Health
-from gpen_live.live.worker import Outgoing
+from gpen_live.live.worker import Outgoing, Worker
 from gpen_live.media.fit import fit
 from gpen_live.media.pixel_formats import convert
+from gpen_live.messages import message
 from gpen_live.sinks import is_file, is_virtual_camera, open_sink
 from gpen_live.sinks.base import Sink
 
@@ -45,31 +44,14 @@ class Sender:
     A virtual camera that has worked and fails is tried again until it is back.
 
     Args:
-        output: size and frame rate of the output, or None while they are not known yet.
-        pixel_format_wanted: told the pixel_format that the open sink takes.
-        bypass: a raw frame past an engine that is stuck, if it is; see `Bypass.next`.
-        sleep: tells which frames are from before the system slept.
+        capture: knows the size and frame rate of the output. worker: makes the frames, in the pixel format that it is told.
         opener: called instead of `open_sink`.
     """
 
-    def __init__(
-        self,
-        config: Callable[[], LiveConfig],
-        inbox: Slot[Outgoing],
-        output: Callable[[], tuple[Size, float] | None],
-        pixel_format_wanted: Callable[[PixelFormat], None],
-        meters: Meters,
-        board: StatusBoard,
-        stop: threading.Event,
-        worker_idle: threading.Event,
-        bypass: Callable[[float], Outgoing | None],
-        sleep: Sleep,
-        opener: Callable[..., Sink] | None = None,
-    ) -> None:
+    def __init__(self, session: Session, capture: Capture, worker: Worker, opener: Callable[..., Sink] | None = None) -> None:
+        self._session, self._meters, self._board, self._stop = session, session.meters, session.board, session.stop
         self._open_sink = opener or open_sink
-        self._config, self._inbox, self._output, self._pixel_format_wanted = config, inbox, output, pixel_format_wanted
-        self._meters, self._board, self._stop, self._worker_idle = meters, board, stop, worker_idle
-        self._bypass, self._sleep = bypass, sleep
+        self._capture, self._worker = capture, worker
         self.done = threading.Event()
         self._sink: Sink | None = None
         self._opened: _SinkRequest | None = None
@@ -85,30 +67,41 @@ class Sender:
         self._ticker: Ticker | None = None
         self._lock = PhaseLock(1.0)
         self._last: Outgoing | None = None
+        self._given_at = 0.0
 
     def retry(self) -> None:
         """Opens the sink anew."""
         self._attempt += 1
 
+    def buffer(self, size: Size, pixel_format: PixelFormat) -> Array | None:
+        """Where a frame may be made so that the open sink takes it without a copy; see `Sink.buffer`. For the engine's thread."""
+        sink, opened = self._sink, self._opened
+        fits = sink is not None and opened is not None and opened.size == size and sink.wants is pixel_format
+        return sink.buffer() if fits and sink is not None else None
+
     def run(self) -> None:
-        try:
-            while not self._stop.is_set() and not self._all_sent:
-                output = self._output()
-                if output is None:
-                    self._all_sent = self._worker_idle.is_set() or self._stop.wait(_WAIT_S)
-                    continue
-                size, fps = output
-                self._follow_wishes(size, fps)
-                if self._config().realtime:
-                    self._tick(fps if self._recording is None else self._recording.fps)
-                elif self._sink is not None:
-                    self._send_next(0.05)
-                else:
-                    self._stop.wait(_WAIT_S)
-        except Exception as error:
-            self._board.fail("sink", "", error)
-        finally:
-            self._finish()
+        while not self._stop.is_set() and not self._all_sent:
+            size, fps = self._capture.output_size, self._capture.output_fps
+            if size is None:
+                self._all_sent = self._worker.idle.is_set() or self._stop.wait(_WAIT_S)
+                continue
+            self._follow_wishes(size, fps)
+            if self._session.config.realtime:
+                self._tick(fps if self._recording is None else self._recording.fps)
+            elif self._sink is not None:
+                self._send_next(0.05)
+            else:
+                self._stop.wait(_WAIT_S)
+        self._show_last_to_its_end()
+        self.let_go()
+        self._departures.wait(_CLOSE_S)  # a recording is whole once its closing is done
+        self.done.set()
+
+    def let_go(self) -> None:
+        """Closes what is open; `run` opens it again."""
+        self._abandon()
+        self._close()
+        self._wanted = None
 
     def _tick(self, fps: float) -> None:
         if self._ticker is None or abs(self._ticker.period * fps - 1) > 1e-6:
@@ -124,8 +117,8 @@ class Sender:
 
     def _send_next(self, timeout: float) -> Outgoing | None:
         """Sends the newest finished frame, which it returns; else a raw one past a stuck engine, or the last one again."""
-        idle = self._worker_idle.is_set()  # read before the slot: no frame comes after it
-        item = self._inbox.take(0 if idle else timeout)
+        idle = self._worker.idle.is_set()  # read before the slot: no frame comes after it
+        item = self._worker.finished.take(0 if idle else timeout)
         if item is not None and self._is_late(item):
             self._meters.dropped()
             item = None
@@ -136,24 +129,26 @@ class Sender:
             self._send_new(raw)
         elif idle:
             self._all_sent = True
-        elif self._last is not None and self._config().realtime and self._give(self._last):
+        elif self._last is not None and self._session.config.realtime and self._give(self._last):
             self._meters.repeated(now())
         return item
 
     def _is_late(self, item: Outgoing) -> bool:
         """A newer one is out, or the system has slept since."""
-        return item.number <= self._newest or (self._config().realtime and item.captured_at < self._sleep.ended_at())
+        return item.number <= self._newest or (
+            self._session.config.realtime and item.captured_at < self._session.sleep.ended_at()
+        )
 
     def _past_the_engine(self) -> Outgoing | None:
         try:
-            raw = None if self._ticker is None else self._bypass(self._ticker.period)
+            raw = None if self._ticker is None else self._worker.bypass.next(self._ticker.period)
             if raw is None or not self._is_late(raw):
                 return raw
             self._meters.dropped()
             return None
         except Exception as error:  # as if there had been none
             self._meters.dropped()
-            self._board.note(str(as_plain(error, "The raw picture")))
+            self._board.note(as_plain(error, message("live.raw_failed", reason=reason_of(error))).message)
             return None
 
     def _send_new(self, item: Outgoing) -> None:
@@ -171,13 +166,15 @@ class Sender:
         """Gives a frame to the sink; False, with the reason on the board, when there is no sink to take it."""
         if self._sink is None or self._opened is None:
             return False
+        at = now() if self._session.config.realtime else item.media_time
         try:
             self._suit(item, self._opened.size, self._sink.wants)
-            self._sink.send(item.pixels)
+            self._sink.send(item.pixels, at)
         except Exception as error:
             self._fail(self._sink, self._opened.sink, error)
             return False
         self._used.add(self._opened.sink)
+        self._given_at = at
         return True
 
     def _fail(self, sink: Sink, spec: str, error: Exception) -> None:
@@ -185,8 +182,8 @@ class Sender:
         if not is_virtual_camera(spec):
             self._board.fail("sink", sink.label, error)
             return
-        text = f"{as_plain(error, sink.label)} Everything else goes on; trying again."
-        self._board.write("sink", Health.WARNING, sink.label, text)
+        plain = as_plain(error, message("live.failed", name=sink.label, reason=reason_of(error)))
+        self._board.write("sink", Health.WARNING, sink.label, message("live.output_lost", cause=plain.message))
         self._lost, self._retry_at = spec, now() + RETRY_S
 
     @staticmethod
@@ -201,7 +198,7 @@ class Sender:
         item.pixels, item.pixel_format = convert(image, pixel_format), pixel_format
 
     def _follow_wishes(self, size: Size, fps: float) -> None:
-        sink = self._config().sink
+        sink = self._session.config.sink
         if self._lost is not None and sink != self._lost:
             self._lost = self._retry_at = None
         if self._retry_at is not None and now() >= self._retry_at:
@@ -233,8 +230,7 @@ class Sender:
     def _open(self, wanted: _SinkRequest) -> Sink:
         # What this run has recorded is not written over: the next recording gets a name of its own.
         spec = _next_name(wanted.sink) if is_file(wanted.sink) and wanted.sink in self._used else wanted.sink
-        sink = self._open_sink(spec, size=wanted.size, fps=wanted.fps)
-        return Courier(sink) if is_virtual_camera(spec) else sink
+        return self._open_sink(spec, size=wanted.size, fps=wanted.fps)
 
     def _adopt(self, wanted: _SinkRequest, opening: Opening[Sink]) -> None:
         self._close()
@@ -243,10 +239,10 @@ class Sender:
             return
         self._lost = None
         if opening.opened is None:
-            self._board.fail("sink", wanted.sink, opening.error or SinkError(f"{wanted.sink} could not be opened."))
+            self._board.fail("sink", wanted.sink, opening.error or SinkError("live.unopened", name=wanted.sink))
             return
         self._sink, self._opened = opening.opened, wanted
-        self._pixel_format_wanted(self._sink.wants)
+        self._worker.pixel_format = self._sink.wants
         self._board.write("sink", Health.OK if wanted.sink != "none" else Health.OFF, self._sink.label)
 
     def _abandon(self) -> None:
@@ -268,18 +264,19 @@ class Sender:
         try:
             sink.close()
         except Exception as error:
-            plain = as_plain(error, sink.label)
+            plain = as_plain(error, message("live.failed", name=sink.label, reason=reason_of(error)))
             if self._sink is None and self._lost is None:
                 self._board.fail("sink", sink.label, plain)
             else:  # another one has taken over and is well
-                self._board.note(str(plain))
+                self._board.note(plain.message)
 
-    def _finish(self) -> None:
-        """At the end: a recording is whole once its closing is done."""
-        self._abandon()
-        self._close()
-        self._departures.wait(_CLOSE_S)
-        self.done.set()
+    def _show_last_to_its_end(self) -> None:
+        """A recording's last picture stays until now: the run may end right after the system has held it up."""
+        recording, last = self._recording, self._last
+        if recording is None or last is None or not self._session.config.realtime:
+            return
+        if now() - self._given_at > 1.5 / recording.fps and self._give(last):
+            self._meters.repeated(now())
 
 
 def _next_name(spec: str) -> str:

@@ -9,30 +9,35 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpen_live.engine.result import HostPicture
-from gpen_live.errors import GpenLiveError
+from gpen_live.errors import GpenLiveError, reason_of
 from gpen_live.frame import Array, Frame, Image, PixelFormat, Size
 from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
 from gpen_live.live.budget.governor import QualityGovernor
 from gpen_live.live.bypass import STUCK, Bypass
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.capture import Capture
+from gpen_live.live.config import LiveConfig
 from gpen_live.live.models.loader import LoadedModel, Loader
 from gpen_live.live.models.stepdown import ModelRequest
-from gpen_live.live.pacing.clock import Sleep, now
+from gpen_live.live.pacing.clock import now
 from gpen_live.live.pacing.duty_cycle import DutyCycle
-from gpen_live.live.pacing.idle import REASON
+from gpen_live.live.pacing.idle import REASON, IdleMonitor
+from gpen_live.live.session import Session
 from gpen_live.live.slot import Slot
-from gpen_live.live.status.board import StatusBoard, as_plain
-from gpen_live.live.status.meters import Meters
+from gpen_live.live.status.board import as_plain
 from gpen_live.live.status.snapshot import Health
-from gpen_live.media.pixel_formats import restore
+from gpen_live.look import Mode
+from gpen_live.media.pixel_formats import convert, restore
+from gpen_live.messages import Message, message
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
     from gpen_live.engine.result import FrameResult, Picture
-    from gpen_live.faces.track import Face
+    from gpen_live.faces.state import Face
     from gpen_live.inference.enhancer import Enhancer
+    from gpen_live.inference.host import HostEnhancer
 
 Box = tuple[float, float, float, float]
+GIVEN_UP = message("live.engine_given_up")
 _log = logging.getLogger(__name__)
 
 
@@ -46,9 +51,28 @@ class Outgoing:
     image: Image | None
     number: int
     captured_at: float
+    media_time: float
     ready_at: float
     enhanced: bool
     times_ms: dict[str, float]
+
+    @classmethod
+    def of(
+        cls, frame: Frame, pixels: Array, pixel_format: PixelFormat, image: Image | None, *, ready_at: float, enhanced: bool
+    ) -> Outgoing:
+        """What became of `frame`."""
+        return cls(
+            size=Size.of(frame.image),
+            pixels=pixels,
+            pixel_format=pixel_format,
+            image=image,
+            number=frame.number,
+            captured_at=frame.captured_at,
+            media_time=frame.media_time,
+            ready_at=ready_at,
+            enhanced=enhanced,
+            times_ms=frame.times_ms,
+        )
 
     def bgr(self) -> Image:
         """The picture in BGR: as it was finished, or made from its pixels where it never came to the host."""
@@ -70,7 +94,7 @@ class WorkerState:
     """What the worker tells the snapshot; replaced field by field, read without a lock."""
 
     faces: int | None = 0
-    raw_reason: str = ""
+    raw_reason: Message | None = None
     model_name: str = ""
     precision: str = ""
     device: str = ""
@@ -84,41 +108,32 @@ class Worker:
     """
 
     def __init__(
-        self,
-        config: Callable[[], LiveConfig],
-        inbox: Slot[Frame],
-        outbox: Slot[Outgoing],
-        preview: Slot[Preview],
-        loader: Loader,
-        meters: Meters,
-        board: StatusBoard,
-        stop: threading.Event,
-        source_ended: threading.Event,
-        sleep: Sleep,
-        governor: QualityGovernor,
-        resting: Callable[[], bool],
+        self, session: Session, capture: Capture, loader: Loader, governor: QualityGovernor, monitor: IdleMonitor
     ) -> None:
-        self._config, self._inbox, self._outbox, self._preview = config, inbox, outbox, preview
-        self._loader, self._meters, self._board = loader, meters, board
-        self._stop, self._source_ended, self._sleep = stop, source_ended, sleep
-        self._governor, self._resting = governor, resting
-        self.bypass = Bypass(inbox, self._raw, lambda: self._warn(STUCK), meters.dropped)
+        self._session, self._meters, self._board, self._stop = session, session.meters, session.board, session.stop
+        self._inbox, self._source_ended = capture.frames, capture.ended
+        self._loader, self._governor, self._monitor = loader, governor, monitor
+        # The second place is for threads that the system holds up now and then; the backlog policy decides who may wait there.
+        self.finished: Slot[Outgoing] = Slot(2)
+        self.preview: Slot[Preview] = Slot()
+        self.bypass = Bypass(self._inbox, self._raw, lambda: self._warn(STUCK), self._meters.dropped)
         self.idle = threading.Event()
         self.pixel_format = PixelFormat.BGR
+        self.buffer: Callable[[Size, PixelFormat], Array | None] = lambda size, pixel_format: None
         self.overlay: Callable[[Image], Image] | None = None
         self.state = WorkerState()
         self._engine: Engine | None = None
         self._wanted: ModelRequest | None = None  # what runs in it
-        self._network: Enhancer | None = None
+        self._network: HostEnhancer | Enhancer | None = None
         self._scene = -1
-        self._failing = ""
-        self._duty_cycle = DutyCycle.until(stop, lambda: self._config().leave_room)
+        self._failing: Message | None = None
+        self._duty_cycle = DutyCycle.until(self._stop, lambda: session.config.leave_room)
 
     def run(self) -> None:
         while not self._stop.is_set():
             ended = self._source_ended.is_set()  # read before the slot: no frame comes after it
             frame = self._inbox.take(0 if ended else 0.05)
-            if frame is not None and frame.captured_at < self._sleep.ended_at() and self._config().realtime:
+            if frame is not None and frame.captured_at < self._session.sleep.ended_at() and self._session.config.realtime:
                 self._meters.dropped()  # it shows what was before the system slept
                 frame = None
             self.bypass.begin(counts=frame is not None)
@@ -131,10 +146,31 @@ class Worker:
                 self.idle.set()
                 return
 
+    def run_raw(self, over: Callable[[], bool]) -> None:
+        """In place of `run`, where that keeps failing: frames go out as they came, until `over`."""
+        self.bypass.end()
+        while not over() and not self.idle.is_set():
+            ended = self._source_ended.is_set()
+            frame = self._inbox.take(0 if ended else 0.05)
+            if frame is not None:
+                try:
+                    dropped = self.finished.put(self._raw(frame, GIVEN_UP)) is not None
+                except Exception as error:
+                    dropped = True
+                    self._board.note(as_plain(error, message("live.raw_failed", reason=reason_of(error))).message)
+                if dropped:
+                    self._meters.dropped()
+            elif ended:
+                self.idle.set()
+
+    def gave_up(self, error: GpenLiveError) -> None:
+        """Tells that `run` keeps failing: `run_raw` takes its place."""
+        self._warn(error.message, again=True)
+
     def _newest_if_late(self, frame: Frame) -> Frame:
         """The frame, or the one that waits behind it where that would get late by waiting any longer."""
         skips = self._governor.backlog.skips
-        while self._config().realtime and skips(frame.captured_at, waiting=not self._inbox.empty):
+        while self._session.config.realtime and skips(frame.captured_at, waiting=not self._inbox.empty):
             newer = self._inbox.take(0)
             if newer is None:  # it went past this thread
                 break
@@ -175,7 +211,7 @@ class Worker:
 
         return Engine(loaded.device, loaded.detector, loaded.enhancer, lighter=loaded.lighter)
 
-    def _name(self, enhancer: Enhancer) -> None:
+    def _name(self, enhancer: HostEnhancer | Enhancer) -> None:
         """The network in use, for the snapshot."""
         self.state.model_name, self.state.precision = enhancer.spec.name, enhancer.precision
 
@@ -187,7 +223,7 @@ class Worker:
             self._failed(error)
 
     def _pass_on(self, frame: Frame) -> None:
-        config, pixel_format = self._config(), self.pixel_format
+        config, pixel_format = self._session.config, self.pixel_format
         begun = now()
         done, reason = self._enhanced(frame, config, PixelFormat.BGR if config.overlay else pixel_format)
         picture: Picture = done.picture if done is not None and not reason else HostPicture(frame.image)
@@ -197,7 +233,7 @@ class Worker:
             busy_ms = done.busy_ms
         self._meters.busy(now(), busy_ms)
         faces = done.faces if done is not None else []
-        self.state.faces = None if config.mode is Mode.FULL and not reason else len(faces)
+        self.state.faces = None if config.look.mode is Mode.FULL and not reason else len(faces)
         self.state.raw_reason = reason
         self._meters.processed(sum(face.weight > 0 for face in faces))
         start = now()
@@ -213,9 +249,7 @@ class Worker:
         end = now()
         frame.times_ms["convert"] = frame.times_ms.get("convert", 0.0) + (end - start) * 1e3
         image = shown.image() if shown.at_hand else None
-        size = Size.of(frame.image)
-        out = Outgoing(size, pixels, pixel_format, image, frame.number, frame.captured_at, end, not reason, frame.times_ms)
-        self._hand_over(out, config)
+        self._hand_over(Outgoing.of(frame, pixels, pixel_format, image, ready_at=end, enhanced=not reason), config)
         self._show(picture, frame, faces)
         self.bypass.end()
         self._duty_cycle.leave(begun, busy_ms)
@@ -225,66 +259,65 @@ class Worker:
     def _finished(self, picture: Picture, pixel_format: PixelFormat, *, overlay: bool) -> tuple[Picture, Array]:
         """The picture with all that viewers are to see, and its pixels as the sink takes them."""
         shown = HostPicture(self._with_overlay(picture.image())) if overlay else picture
-        return shown, shown.pixels(pixel_format)
+        if not shown.at_hand:
+            return shown, shown.pixels(pixel_format)
+        image = shown.image()
+        return shown, convert(image, pixel_format, self.buffer(Size.of(image), pixel_format))
 
     def _show(self, picture: Picture, frame: Frame, faces: Sequence[Face]) -> None:
         """For the window. What would have to come from the device does so only when somebody has looked at the last one."""
-        if self.bypass.overtaken(frame.number) or not (picture.at_hand or self._preview.empty):
+        if self.bypass.overtaken(frame.number) or not (picture.at_hand or self.preview.empty):
             return
         try:
             boxes = tuple(_box(face.landmarks) for face in faces)
-            self._preview.put(Preview(picture.image(), frame.image, frame.number, boxes))
+            self.preview.put(Preview(picture.image(), frame.image, frame.number, boxes))
         except Exception as error:  # the frame itself is out
-            self._board.note(str(as_plain(error, "The preview")))
+            self._board.note(as_plain(error, message("live.preview_failed", reason=reason_of(error))).message)
 
     def _with_overlay(self, image: Image) -> Image:
         try:
             return self.overlay(image) if self.overlay is not None else image
         except Exception as error:
-            self._board.note(str(as_plain(error, "The overlay for viewers")))
+            self._board.note(as_plain(error, message("live.overlay_failed", reason=reason_of(error))).message)
             return image
 
-    def _raw(self, frame: Frame) -> Outgoing:
-        """A frame as it came, finished; for the sender's thread, while this one is stuck."""
-        self.state.raw_reason = STUCK
+    def _raw(self, frame: Frame, reason: Message = STUCK) -> Outgoing:
+        """A frame as it came, finished; also for the sender's thread, while this one is stuck."""
+        self.state.raw_reason = reason
         picture, pixel_format = HostPicture(frame.image), self.pixel_format
-        shown, pixels = self._finished(picture, pixel_format, overlay=self._config().overlay)
+        shown, pixels = self._finished(picture, pixel_format, overlay=self._session.config.overlay)
         self._show(picture, frame, [])
-        size = Size.of(frame.image)
-        return Outgoing(size, pixels, pixel_format, shown.image(), frame.number, frame.captured_at, now(), False, frame.times_ms)
+        return Outgoing.of(frame, pixels, pixel_format, shown.image(), ready_at=now(), enhanced=False)
 
     def _hand_over(self, outgoing: Outgoing, config: LiveConfig) -> None:
         if self.bypass.overtaken(outgoing.number):
             self._meters.dropped()
             return
         if config.realtime:
-            replaces = self._governor.backlog.replaces(outgoing.captured_at, waiting=not self._outbox.empty)
-            if replaces and self._outbox.take(0) is not None:
+            replaces = self._governor.backlog.replaces(outgoing.captured_at, waiting=not self.finished.empty)
+            if replaces and self.finished.take(0) is not None:
                 self._meters.dropped()
-            if self._outbox.put(outgoing) is not None:
+            if self.finished.put(outgoing) is not None:
                 self._meters.dropped()
             return
         while not self._stop.is_set():
-            if self._outbox.put_when_free(outgoing, 0.1):
+            if self.finished.put_when_free(outgoing, 0.1):
                 return
 
-    def _enhanced(self, frame: Frame, config: LiveConfig, pixel_format: PixelFormat) -> tuple[FrameResult | None, str]:
-        """The engine's frame, asked for in `pixel_format`, or the sentence that says why there is none."""
-        if not config.enhance:
-            return None, "Enhancement is off."
-        if self._resting():
+    def _enhanced(self, frame: Frame, config: LiveConfig, pixel_format: PixelFormat) -> tuple[FrameResult | None, Message | None]:
+        """The engine's frame, asked for in `pixel_format`, or the message that says why there is none."""
+        if not config.look.enhance:
+            return None, message("live.enhancement_off")
+        if self._monitor.resting:
             return None, REASON
         engine = self._engine
         if engine is None:
-            return None, self._board.read("model").text or "The model is loading."
+            return None, self._board.read("model").message or message("live.model_loading")
         if frame.scene != self._scene:
             self._scene = frame.scene
             engine.new_scene()
         try:
-            if config.mode is Mode.FULL:
-                done = engine.enhance_frame(frame.image, frame.captured_at, config.strength, pixel_format)
-            else:
-                done = engine.enhance_faces(frame.image, frame.captured_at, config.strength, pixel_format)
+            done = engine.process(frame.image, frame.media_time, config.look, pixel_format)
         except Exception as error:  # the raw frame goes out whatever happens in there
             return None, self._failed(error)
         finally:
@@ -293,34 +326,34 @@ class Worker:
 
     def _recovered(self) -> None:
         if self._failing:
-            self._failing = ""
+            self._failing = None
             self._loader.tell_well(self.state.model_name)
 
     def _tell_notes(self, engine: Engine) -> None:
         while engine.notes:
             self._board.note(engine.notes.pop(0))
 
-    def _failed(self, error: Exception, wanted: ModelRequest | None = None) -> str:
+    def _failed(self, error: Exception, wanted: ModelRequest | None = None) -> Message:
         """Says a failure once, not once a frame; what the device can't carry any more (`wanted`, or what runs) is given up."""
         wanted = wanted or self._wanted
         if wanted is not None and (step := self._loader.step_down(error, wanted)):
             _log.error("the device failed: %s", step, exc_info=error)
             self._let_go(error)
             return step
-        known = isinstance(error, GpenLiveError)
-        reason = str(error) if known else f"The engine failed ({type(error).__name__}: {str(error).partition(chr(10))[0]})."
+        reason = error.message if isinstance(error, GpenLiveError) else message("live.engine_failed", reason=reason_of(error))
         if reason != self._failing:
             _log.error("frame goes out raw: %s", reason, exc_info=error)
             self._warn(reason)
         return reason
 
-    def _warn(self, reason: str) -> None:
-        self._board.write("model", Health.WARNING, self.state.model_name, f"{reason} The raw picture goes out.")
+    def _warn(self, reason: Message, *, again: bool = False) -> None:
+        told = message("live.raw_goes_out", cause=reason)
+        self._board.write("model", Health.WARNING, self.state.model_name, told, again=again)
         self._failing = reason  # after it: the engine's thread may recover this very moment, and at its next frame takes it back
 
     def _let_go(self, error: Exception) -> None:
         """Until something else is loaded the raw frame goes out."""
-        engine, self._engine, self._wanted, self._network, self._failing = self._engine, None, None, None, ""
+        engine, self._engine, self._wanted, self._network, self._failing = self._engine, None, None, None, None
         self._governor.let_go()
         if failure_of(error) is Failure.LOST:
             keep_for_ever(engine)

@@ -38,7 +38,6 @@ DIGESTS: Final = "digests.json"
 _CHUNK: Final = 1 << 16
 _TIMEOUT_S: Final = (10, 30)  # to connect, between two packets
 _REDIRECTS: Final = 5
-_RESUME: Final = "Check the network, then try again: the download goes on where it stopped."
 
 
 class FetchCancelledError(GpenLiveError):
@@ -123,8 +122,9 @@ def _fault(state: ModelState) -> WeightsError | None:
         path = locate(spec)
         digest = spec.sha256 or (None if spec.shipped else _remembered(path.parent).get(spec.filename))
         if digest is not None and _sha256(path) != digest:
-            remedy = "Install GPEN Live again." if spec.shipped else f"Get it again with: gpen-live models fetch {spec.name}"
-            return WeightsError(f"The weights file {path} was changed or damaged (its SHA-256 is not the expected one).", remedy)
+            if spec.shipped:
+                return WeightsError("fetch.changed_shipped", path=path)
+            return WeightsError("fetch.changed", path=path, name=spec.name)
         files.check(spec, path)
     except WeightsError as error:
         return error
@@ -148,9 +148,7 @@ def _fetch(
         with _alone(target):
             for path in (target, part, _note_path(part), folder / DIGESTS):
                 if path.is_symlink():
-                    raise WeightsError(
-                        f"{path} is a symbolic link, and downloads don't write through links.", "Remove it, then try again."
-                    )
+                    raise WeightsError("fetch.symlink", path=path)
             if _is_installed(spec, target, check):
                 sweep(folder)  # an earlier attempt may have been killed in its last steps
                 _clear(part)
@@ -185,22 +183,14 @@ def _judge(spec: ModelSpec, part: Path, check: Callable[[ModelSpec, Path], None]
     try:
         if spec.sha256 is not None:
             if digest != spec.sha256:
-                raise WeightsError(
-                    f"What was downloaded for {spec.title} is not the expected file (its SHA-256 differs), so it was deleted.",
-                    f"Try again later, or get it by hand from {spec.page} and choose it as the weights file.",
-                )
+                raise WeightsError("fetch.wrong_file", title=spec.title, page=spec.page)
             return digest
         if remembered is not None and digest != remembered:
-            raise WeightsError(
-                f"{spec.title} is not the same file as when it was first fetched, so the download was deleted.",
-                f"If its authors published a new version, remove {spec.filename} from {part.parent / DIGESTS} and try again.",
-            )
+            raise WeightsError("fetch.new_version", title=spec.title, file=spec.filename, digests=part.parent / DIGESTS)
         try:
             check(spec, part)
         except WeightsError as error:
-            raise WeightsError(
-                f"What was downloaded is not {spec.title}, so it was deleted. {error.what}", "Try again later."
-            ) from error
+            raise WeightsError("fetch.wrong_network", title=spec.title, cause=error.message) from error
     except WeightsError:
         part.unlink()
         raise
@@ -212,7 +202,7 @@ def _transfer(spec: ModelSpec, part: Path, progress: Progress, cancelled: Callab
     import requests
 
     assert spec.url is not None
-    host = urlsplit(spec.url).hostname or spec.url
+    host = _host(spec.url)
     done, validator = _started(part, spec.url)
     connected = False
     try:
@@ -232,19 +222,15 @@ def _transfer(spec: ModelSpec, part: Path, progress: Progress, cancelled: Callab
             connected = True
             done = _receive(spec, response, part, done, total, progress, cancelled)
     except requests.exceptions.SSLError as error:
-        raise WeightsError(
-            f"{host} could not prove its identity, so nothing was downloaded.",
-            "Check this computer's clock, and whether a proxy or guest network stands in between.",
-        ) from error
+        raise WeightsError("fetch.unproven_host", host=host) from error
     except (requests.exceptions.ConnectionError, requests.exceptions.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-        what = f"The connection to {host} broke off." if connected else f"{host} can't be reached."
-        raise WeightsError(what, _RESUME) from error
+        raise WeightsError("fetch.broke_off" if connected else "fetch.unreachable", host=host) from error
     except requests.exceptions.RequestException as error:
-        raise WeightsError(f"{spec.title} could not be downloaded from {host} ({type(error).__name__}).", _RESUME) from error
+        raise WeightsError("fetch.failed", title=spec.title, host=host, reason=type(error).__name__) from error
     except ValueError as error:  # an address, a length or a range that is none
-        raise WeightsError(f"{host} sent an answer that makes no sense.", "Try again later.") from error
+        raise WeightsError("fetch.nonsense", host=host) from error
     if done < (total or spec.byte_limits[0]):
-        raise WeightsError(f"The connection to {host} broke off.", _RESUME)
+        raise WeightsError("fetch.broke_off", host=host)
 
 
 def _session() -> requests.Session:
@@ -270,9 +256,7 @@ def _request(
     url = str(spec.url)
     for _ in range(_REDIRECTS + 1):
         if urlsplit(url).scheme not in schemes:
-            raise WeightsError(
-                f"The download of {spec.title} leads to {url}, which is not encrypted (https).", f"See {spec.page}."
-            )
+            raise WeightsError("fetch.not_encrypted", title=spec.title, url=url, page=spec.page)
         # The explicit `auth` keeps passwords of the user's .netrc from being sent along.
         response = session.get(
             url, headers=headers, stream=True, allow_redirects=False, timeout=_TIMEOUT_S, auth=lambda request: request
@@ -282,18 +266,14 @@ def _request(
         url = urljoin(url, response.headers["Location"])
         response.close()
     else:
-        raise WeightsError(f"The address of {spec.title} leads in circles.", f"Try again later, or see {spec.page}.")
+        raise WeightsError("fetch.circles", title=spec.title, page=spec.page)
     status, codes = response.status_code, requests.codes
     if status in (codes.not_found, codes.gone):
-        raise WeightsError(
-            f"{spec.title} is no longer at its address ({spec.url}).",
-            f"Get it by hand from {spec.page} and choose it as the weights file.",
-        )
+        raise WeightsError("fetch.gone", title=spec.title, url=spec.url, page=spec.page)
     if status not in (codes.ok, codes.partial_content, codes.requested_range_not_satisfiable) or (
         start == 0 and status != codes.ok
     ):
-        host = urlsplit(url).hostname
-        raise WeightsError(f"{host} refused to send {spec.title} (HTTP status {status}).", "Try again later.")
+        raise WeightsError("fetch.refused", host=_host(url), title=spec.title, status=status)
     return response
 
 
@@ -301,7 +281,7 @@ def _announced(spec: ModelSpec, response: requests.Response, done: int) -> int |
     """The whole file's length as the server tells it, if it is believable; None if the server doesn't."""
     content_range = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
     if done and (content_range is None or int(content_range[1]) != done):
-        raise WeightsError(f"The server sent another part of {spec.title} than it was asked for.", "Try again later.")
+        raise WeightsError("fetch.wrong_part", host=_host(response.url), title=spec.title)
     if content_range is not None:
         total = int(content_range[2])
     elif (length := response.headers.get("Content-Length", "")).isdecimal():
@@ -310,7 +290,7 @@ def _announced(spec: ModelSpec, response: requests.Response, done: int) -> int |
         return None
     low, high = spec.byte_limits
     if not low <= total <= high:
-        raise _implausible(spec, total)
+        raise _implausible(spec, response, total)
     return total
 
 
@@ -329,14 +309,12 @@ def _receive(
         progress(done, max(done, expected))
         for chunk in response.iter_content(_CHUNK):
             if cancelled():
-                raise FetchCancelledError(
-                    f"The download of {spec.title} was cancelled.", "Fetch it again to go on where it stopped."
-                )
+                raise FetchCancelledError("fetch.cancelled", title=spec.title)
             done += len(chunk)
             if done > spec.byte_limits[1]:
                 file.close()
                 part.unlink()
-                raise _implausible(spec, done)
+                raise _implausible(spec, response, done)
             file.write(chunk)
             progress(done, max(done, expected))
         file.flush()
@@ -344,10 +322,14 @@ def _receive(
     return done
 
 
-def _implausible(spec: ModelSpec, length: int) -> WeightsError:
+def _implausible(spec: ModelSpec, response: requests.Response, length: int) -> WeightsError:
     return WeightsError(
-        f"The server sends {_megabytes(length)} where {spec.title} has about {_megabytes(spec.about_bytes)}: it was refused.",
-        f"Try again later, or get it by hand from {spec.page} and choose it as the weights file.",
+        "fetch.length",
+        host=_host(response.url),
+        megabytes=length / 1e6,
+        title=spec.title,
+        expected=spec.about_bytes / 1e6,
+        page=spec.page,
     )
 
 
@@ -385,20 +367,18 @@ def _note_path(part: Path) -> Path:
 def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
-        raise WeightsError(
-            f"{folder} has {_megabytes(free)} free; {_megabytes(needed)} are needed.", "Make room, then try again."
-        )
+        raise WeightsError("fetch.room", folder=folder, free=free / 1e6, needed=needed / 1e6)
 
 
 @contextmanager
 def _disk_trouble(folder: Path) -> Iterator[None]:
-    """Turns errors of the file system into sentences."""
+    """Turns errors of the file system into ours."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise WeightsError(f"The disk that holds {folder} is full.", "Make room, then try again.") from error
-        raise WeightsError(f"{folder} can't be written to ({error.strerror or error}).", "Check its permissions.") from error
+            raise WeightsError("fetch.disk_full", folder=folder) from error
+        raise WeightsError("fetch.folder", folder=folder, reason=error.strerror or error) from error
 
 
 @contextmanager
@@ -410,7 +390,7 @@ def _alone(target: Path) -> Iterator[None]:
         with filelock.FileLock(target.with_name(f"{target.name}.lock"), timeout=0):
             yield
     except filelock.Timeout as error:
-        raise WeightsError(f"{target.name} is being fetched by another GPEN Live.", "Wait until it is done.") from error
+        raise WeightsError("fetch.locked", file=target.name) from error
 
 
 def _remembered(folder: Path) -> dict[str, str]:
@@ -422,7 +402,7 @@ def _remembered(folder: Path) -> dict[str, str]:
     except (OSError, ValueError, RecursionError):
         digests = None
     if not isinstance(digests, dict):
-        raise WeightsError(f"The list of digests {path} can't be read.", "Delete it; it is written anew with the next download.")
+        raise WeightsError("fetch.digests", path=path)
     return digests
 
 
@@ -438,5 +418,5 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _megabytes(length: int) -> str:
-    return f"{length / 1e6:.1f} MB"
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or url

@@ -178,7 +178,7 @@ def get(name: str) -> ModelSpec:
         UsageError: there is none; the message says which there are.
     """
     if name not in MODELS:
-        raise UsageError(f"There is no model {name!r}.", f"Choose one of {', '.join(spec.name for spec in enhancers())}.")
+        raise UsageError("models.unknown", name=name, names=", ".join(spec.name for spec in enhancers()))
     return MODELS[name]
 
 

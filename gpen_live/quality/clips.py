@@ -102,7 +102,7 @@ def _mixed(x: Picture, level: float, chance: np.random.Generator, scene: np.rand
     """The reference ladder that training validates with."""
     import torch
 
-    from gpen_live.training.degrade import ladder
+    from gpen_live.facedata.degrade import ladder
 
     generator = torch.Generator().manual_seed(int(chance.integers(2**62)))
     out = ladder(torch.from_numpy(x).permute(2, 0, 1)[None], level, generator)
@@ -133,14 +133,14 @@ def _halos(x: Picture, level: float, chance: np.random.Generator, scene: np.rand
 
 def _defocus(x: Picture, level: float, chance: np.random.Generator, scene: np.random.Generator) -> Picture:
     """A lens that is set to another distance: a disc of 0.5 to 3.5 pixels' radius, then the camera's hiss."""
-    from gpen_live.training.pack import disc
+    from gpen_live.facedata.blur import disc
 
     return to_8_bits(_convolved(x, disc(25, 0.5 + 3 * level)) + _noise(chance, x.shape, _HISS))
 
 
 def _motion(x: Picture, level: float, chance: np.random.Generator, scene: np.random.Generator) -> Picture:
     """A head that moves during the exposure: a line of 1 to 13 pixels in any direction, then the camera's hiss."""
-    from gpen_live.training.pack import line
+    from gpen_live.facedata.blur import line
 
     return to_8_bits(_convolved(x, line(25, 1 + 12 * level, scene.uniform(0, math.pi))) + _noise(chance, x.shape, _HISS))
 
@@ -171,9 +171,7 @@ def _h264(frames: Sequence[Picture], level: float) -> list[Picture]:
     import av
 
     if "libx264" not in av.codecs_available:
-        raise GpenLiveError(
-            "This build of PyAV has no x264, which h264 needs.", "Name the other degradations with --degradation."
-        )
+        raise GpenLiveError("quality.no_x264")
     height, width = frames[0].shape[:2]
     encoder = av.CodecContext.create("libx264", "w")
     assert isinstance(encoder, av.VideoCodecContext)

@@ -11,7 +11,7 @@ from gpen_live.errors import GpenLiveError
 if TYPE_CHECKING:
     import torch
 
-    from gpen_live.training.features import Features
+    from gpen_live.facedata.features import Features
 
 
 def read_features(path: Path, device: torch.device) -> Features:
@@ -20,12 +20,11 @@ def read_features(path: Path, device: torch.device) -> Features:
     Raises:
         GpenLiveError: the file is missing or holds something else.
     """
-    from gpen_live.training.features import Features
+    from gpen_live.facedata.features import Features
 
     if not path.is_file():
-        raise GpenLiveError(f"There is no feature network {path}.", "Name a state dict, or leave --feature-net out.")
+        raise GpenLiveError("quality.no_feature_net", path=path)
     try:
         return Features.load(path).to(device)
     except (RuntimeError, ValueError, KeyError, AttributeError, EOFError, pickle.UnpicklingError) as error:
-        remedy = "It must be the state dict of VGG-19 up to relu3_1, as training takes it."
-        raise GpenLiveError(f"{path} is no feature network that can be read.", remedy) from error
+        raise GpenLiveError("quality.feature_net", path=path) from error

@@ -9,15 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gpen_live.errors import GpenLiveError
+from gpen_live.facedata.arcface import ARCFACE, MEAN, SIDE, STD
 from gpen_live.faces.align import GPEN_TEMPLATE, similarity
 
 Bytes = npt.NDArray[np.uint8]
 Embedding = npt.NDArray[np.float32]
-
-SIDE = 112
-ARCFACE = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
-"""Where ArcFace (Deng et al., CVPR 2019) puts eyes, nose and mouth in 112 x 112 pixels."""
-MEAN, STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 
 
 class Identity:
@@ -29,13 +25,12 @@ class Identity:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise GpenLiveError(f"There is no identity network {path}.", "Name an ONNX file, or leave --identity-net out.")
+            raise GpenLiveError("quality.no_identity_net", path=path)
         try:
             self._net = cv2.dnn.readNetFromONNX(str(path))
             self.embed(np.full((SIDE, SIDE, 3), 128, np.uint8))
         except cv2.error as error:
-            remedy = "It must be an ONNX file that takes 1 x 3 x 112 x 112."
-            raise GpenLiveError(f"{path} is no identity network that OpenCV can run.", remedy) from error
+            raise GpenLiveError("quality.identity_net", path=path) from error
 
     def embed(self, crop: Bytes) -> Embedding:
         """A crop on GPEN's template (side x side x 3, RGB, any side) to its embedding, of length 1."""

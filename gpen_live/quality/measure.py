@@ -22,7 +22,7 @@ from gpen_live.quality.skin import Mask, skin, tone, typology_angle
 if TYPE_CHECKING:
     import torch
 
-    from gpen_live.training.features import Features
+    from gpen_live.facedata.features import Features
 
 Values = dict[str, npt.NDArray[np.float64]]
 """Metric's key -> a value for each face, NaN where it was not measured."""
@@ -200,7 +200,7 @@ class Measurement:
             row["ssim"] = metrics.ssim(picture, true_picture)
             row["niqe"] = metrics.niqe(picture)
             if target is not None:
-                from gpen_live.training.features import feature_distance
+                from gpen_live.facedata.features import feature_distance
 
                 mine = self._features_of(out)
                 assert mine is not None

@@ -71,7 +71,7 @@ def change_in_motion(before: Picture, after: Picture) -> float:
 
 def ssim(a: Bytes, b: Bytes) -> float:
     """Structural similarity, mean over the channels, by basicsr."""
-    from gpen_live.training import basicsr_compat
+    from gpen_live.facedata import basicsr_compat
 
     basicsr_compat.prepare()
     from basicsr.metrics.psnr_ssim import calculate_ssim
@@ -81,7 +81,7 @@ def ssim(a: Bytes, b: Bytes) -> float:
 
 def niqe(a: Bytes) -> float:
     """Naturalness (Mittal et al. 2013) of the luma by basicsr; NaN for a picture too small (under 192) or too plain for it."""
-    from gpen_live.training import basicsr_compat
+    from gpen_live.facedata import basicsr_compat
 
     basicsr_compat.prepare()
     from basicsr.metrics.niqe import calculate_niqe

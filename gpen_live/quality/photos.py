@@ -53,7 +53,7 @@ def read_faces(photos: Path, *, size: int, split: Split = "val", most: int | Non
     """The faces of a folder or packed file, in crops of `size` pixels.
 
     Args:
-        photos: a folder with `manifest.csv` and `photos/` (see `gpen_live.training.pack`), a file that `pack` wrote, or a plain
+        photos: a folder with `manifest.csv` and `photos/` (see `gpen_live.facedata.pack`), a file that `pack` wrote, or a plain
             folder of aligned face pictures of any size.
         split: which part of a manifest or packed file; a plain folder has none and is taken whole.
         most: take so many, evenly spread over all.
@@ -64,29 +64,26 @@ def read_faces(photos: Path, *, size: int, split: Split = "val", most: int | Non
     if photos.is_file():
         faces = _chosen(_packed(photos, size, split), most)
     elif not photos.is_dir():
-        raise GpenLiveError(f"There is no folder {photos}.", "Name a folder of photos and manifest.csv, or of aligned faces.")
+        raise GpenLiveError("quality.no_folder", path=photos)
     elif (photos / "manifest.csv").is_file():
         faces = _from_manifest(photos, size, split, most)
     else:
         paths = sorted(path for path in photos.iterdir() if path.suffix.lower() in _PICTURES)
         faces = [Face(path.stem, photos.name or "pictures", _padded(_read(path), size)) for path in _chosen(paths, most)]
     if not faces:
-        raise GpenLiveError(
-            f"{photos} has no face to measure at {size} pixels.",
-            f"Faces of a manifest need the split asked for and a crop (gpen_crop_px) of at least {_ENOUGH * size:.0f} pixels.",
-        )
+        raise GpenLiveError("quality.no_faces", path=photos, size=size, smallest=_ENOUGH * size)
     return faces
 
 
 def aligned(image: Bytes, landmarks: npt.ArrayLike, size: int) -> Bytes:
     """The face on GPEN's template with its margin, (size + 2 MARGIN) squared x 3."""
-    from gpen_live.training import pack
+    from gpen_live.facedata import pack
 
     return pack.aligned(image, landmarks, size, margin=MARGIN)
 
 
 def _from_manifest(photos: Path, size: int, split: Split, most: int | None) -> list[Face]:
-    from gpen_live.training.pack import landmarks_of, read_rows
+    from gpen_live.facedata.pack import landmarks_of, read_rows
 
     try:
         rows = [row for row in read_rows(photos, _ENOUGH * size) if split in ("all", row["split"])]
@@ -96,24 +93,22 @@ def _from_manifest(photos: Path, size: int, split: Split, most: int | None) -> l
             canvas = aligned(_read(photos / "photos" / row["file"]), landmarks_of(row), size)
             faces.append(Face(name, name.partition("_")[0], canvas))
     except (KeyError, ValueError, UnicodeDecodeError) as error:
-        raise GpenLiveError(
-            f"{photos / 'manifest.csv'} can't be read ({error!r}).", "It needs file, split, gpen_crop_px and the five landmarks."
-        ) from error
+        raise GpenLiveError("quality.manifest", path=photos / "manifest.csv", reason=repr(error)) from error
     return faces
 
 
 def _packed(path: Path, size: int, split: Split) -> list[Face]:
-    from gpen_live.training.pack import unpack
+    from gpen_live.facedata.pack import unpack
 
     try:
         faces = unpack(path)
     except Exception as error:  # numpy and zipfile have many ways of saying that a file is none of theirs
-        raise GpenLiveError(f"{path} is no packed file of faces ({error}).", "Make it with gpen_live.training.pack.") from error
+        raise GpenLiveError("quality.packed", path=path, reason=error) from error
     parts = {"train": faces.train, "val": faces.val}
     side = faces.val.shape[1]
     held = side * 4 // 5  # an eighth of the crop around it
     if size != held:
-        raise GpenLiveError(f"{path} holds faces of {held} pixels, not {size}.", "Name the folder of photos.")
+        raise GpenLiveError("quality.packed_size", path=path, held=held, size=size)
     spare = (side - size) // 2 - MARGIN
     names = list(parts) if split == "all" else [str(split)]
     return [
@@ -126,7 +121,7 @@ def _packed(path: Path, size: int, split: Split) -> list[Face]:
 def _read(path: Path) -> Bytes:
     image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
     if image is None:
-        raise GpenLiveError(f"{path} is missing or is no picture.", "Put it there, or take it out of the folder or the manifest.")
+        raise GpenLiveError("quality.face_unreadable", path=path)
     return np.ascontiguousarray(image[..., ::-1], np.uint8)
 
 

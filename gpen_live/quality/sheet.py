@@ -58,7 +58,7 @@ def write_sheet(path: Path, sheets: Sequence[Bytes]) -> None:
     try:
         path.write_bytes(coded.tobytes())
     except OSError as error:
-        raise GpenLiveError(f"The sheet {path} can't be written ({error.strerror}).", "Name another file.") from error
+        raise GpenLiveError("file.unwritable", path=path, reason=error.strerror) from error
 
 
 def _spread(subjects: Sequence[Subject]) -> list[Subject]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gpen_live.errors import UsageError
-from gpen_live.frame import Size
-from gpen_live.privacy import hide
-from gpen_live.sinks.base import Sink
+
+if TYPE_CHECKING:  # the virtual camera's process needs none of it, nor NumPy
+    from gpen_live.frame import Size
+    from gpen_live.sinks.base import Sink
 
 ALLOWED = 'Allowed are "none", "vcam", "vcam:DEVICE", or a file to record to that ends in .mp4, .mkv or .mov.'
 
@@ -28,6 +30,7 @@ def check_spec(spec: str) -> None:
     Raises:
         UsageError: nonsense; says what is allowed.
     """
+    from gpen_live.privacy import hide
     from gpen_live.sinks.recorder import SUFFIXES
 
     if spec == "none" or (is_virtual_camera(spec) and spec != "vcam:"):
@@ -53,7 +56,7 @@ def open_sink(spec: str, *, size: Size, fps: float) -> Sink:
 
         return NullSink()
     if is_virtual_camera(spec):
-        from gpen_live.sinks.vcam import VirtualCameraSink
+        from gpen_live.sinks.vcam.sink import VirtualCameraSink
 
         return VirtualCameraSink(spec.removeprefix("vcam").removeprefix(":") or None, size=size, fps=fps)
     from gpen_live.sinks.recorder import RecorderSink

@@ -17,9 +17,19 @@ class Sink(ABC):
     label: str
     wants: PixelFormat
 
+    def buffer(self) -> Array | None:
+        """Where the next frame may be made, in `wants`: `send` takes it from there without a copy. None: anywhere else.
+
+        It is the caller's for as long as anything refers to it. Any thread may ask.
+        """
+        return None
+
     @abstractmethod
-    def send(self, pixels: Array) -> None:
+    def send(self, pixels: Array, at: float) -> None:
         """Takes one frame in the pixel_format `wants`, of the size and at about the rate given at opening.
+
+        Args:
+            at: the moment that it belongs to, in seconds on one clock: that of the send, or a film's own.
 
         Raises:
             SinkError: the device or file failed.

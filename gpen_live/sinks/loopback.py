@@ -6,7 +6,6 @@ import re
 from os import close as _close
 from pathlib import Path
 
-from gpen_live.frame import Size
 from gpen_live.system import v4l2
 
 LABEL = "GPEN Live"
@@ -17,6 +16,7 @@ INSTALL_COMMAND = "sudo apt install v4l2loopback-dkms"
 SETUP_COMMAND = f'sudo modprobe v4l2loopback devices=1 video_nr=10 card_label="{LABEL}" exclusive_caps=1 max_buffers=4'
 UNLOAD_COMMAND = "sudo modprobe -r v4l2loopback"
 
+_NODES = Path("/dev")
 _DEVICES = Path("/sys/devices/virtual/video4linux")
 _MODULE = Path("/sys/module/v4l2loopback")
 
@@ -37,7 +37,19 @@ def virtual_devices() -> dict[str, str]:
             found.append((int(match[1]), (entry / "name").read_text(encoding="utf-8", errors="replace").strip()))
         except OSError:
             continue  # removed meanwhile
-    return {f"/dev/video{number}": label for number, label in sorted(found)}
+    return {str(_NODES / f"video{number}"): label for number, label in sorted(found)}
+
+
+def device_nodes() -> list[str]:
+    """The paths of all video devices that there may be, by number."""
+    numbers = sorted(int(node.name[5:]) for node in _NODES.glob("video*") if node.name[5:].isdecimal())
+    return [str(_NODES / f"video{number}") for number in numbers]
+
+
+def label(device: str) -> str:
+    """A device for people: its card's label and its path."""
+    card = virtual_devices().get(device)
+    return f"{card} ({device})" if card else device
 
 
 def own_device() -> str | None:
@@ -45,14 +57,14 @@ def own_device() -> str | None:
     return next((path for path, label in virtual_devices().items() if label == LABEL), None)
 
 
-def shown_size(device: str) -> Size | None:
-    """The size that programs which show the device have it in; None where the driver does not say, or where there is none yet."""
+def shown_size(device: str) -> tuple[int, int] | None:
+    """The width and height that programs which show the device have it in; None where the driver does not say, or has none."""
     try:
         text = (_DEVICES / Path(device).name / "format").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     match = re.match(r"....:(\d+)x(\d+)@", text)  # "YU12:640x480@30"
-    return Size(int(match[1]), int(match[2])) if match else None
+    return (int(match[1]), int(match[2])) if match else None
 
 
 class Claim:

@@ -12,7 +12,7 @@ class NullSink(Sink):
     label = "No output"
     wants = PixelFormat.BGR
 
-    def send(self, pixels: Array) -> None:
+    def send(self, pixels: Array, at: float) -> None:
         """Forgets the frame."""
 
     def close(self) -> None:

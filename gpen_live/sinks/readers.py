@@ -24,6 +24,8 @@ _SUBSCRIPTION: Final = struct.Struct("=III5I")  # type, id, flags, reserved
 _EVENT_BYTES, _PAYLOAD = 136, 8  # struct v4l2_event, and where its union begins
 _COUNT: Final = struct.Struct("=I")
 _PROCESSES: Final = Path("/proc")
+OWN: Final[set[int]] = set()
+"""Processes of ours that hold a virtual camera open: no readers."""
 
 
 def readers(device: str) -> int | None:
@@ -56,8 +58,9 @@ def told_by_driver(device: str) -> int | None:
 
 def holders(device: str, processes: Path = _PROCESSES) -> int | None:
     """How many other processes of this user hold the device open; None where there is no list of processes."""
+    own = {os.getpid(), *OWN}
     try:
-        found = [entry for entry in processes.iterdir() if entry.name.isdecimal() and int(entry.name) != os.getpid()]
+        found = [entry for entry in processes.iterdir() if entry.name.isdecimal() and int(entry.name) not in own]
     except OSError:
         return None
     return sum(_holds(f"{process}/fd", os.path.realpath(device)) for process in found)

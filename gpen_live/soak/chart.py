@@ -38,7 +38,7 @@ def make_figure(soak: Soak) -> Figure:
         GpenLiveError: as `draw`.
     """
     if len(soak.samples) < 2:
-        raise GpenLiveError("There is nothing to draw: the soak ended before anything was measured.", "Let it run longer.")
+        raise GpenLiveError("soak.nothing_to_draw")
     verdicts = judge(soak)
     kinds = list(dict.fromkeys(one.kind for one in soak.events))
     panels: list[tuple[float, Callable[[Axes, Soak], None]]] = [

@@ -15,6 +15,7 @@ import numpy as np
 
 from gpen_live.errors import SinkError, SourceError
 from gpen_live.frame import Array, PixelFormat, Size
+from gpen_live.inference.host import HostEnhancer
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.pipeline import Outside
 from gpen_live.media.fit import fit
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
     import torch
 
     from gpen_live.faces.detect import Detector
-    from gpen_live.inference.autotune_cpu import Network
+    from gpen_live.inference.autotune_cpu import HostNetwork, Pictures
+    from gpen_live.inference.device import Device
+    from gpen_live.inference.torch_network import Network
     from gpen_live.live.models.loader import LoadedModel
-
-_REMEDY = "It is a fault of the soak: wait."
 
 
 class FaultKind(str, Enum):
@@ -142,16 +143,28 @@ class Faults:
 
     def disturb(self, loaded: LoadedModel) -> LoadedModel:
         """A model whose network meets these faults."""
-        loaded.enhancer.surround(lambda network: self._around(network, loaded.device))
+        enhancer = loaded.enhancer
+        if isinstance(enhancer, HostEnhancer):
+            enhancer.surround(self._around_host)
+        else:
+            enhancer.surround(lambda network: self._around(network, loaded.device))
         return dataclasses.replace(loaded, detector=cast("Detector", _DisturbedDetector(loaded.detector, self)))
 
-    def _around(self, network: Network, device: torch.device) -> Network:
+    def _around_host(self, network: HostNetwork) -> HostNetwork:
+        def disturbed(pictures: Pictures, previous: Pictures | None) -> Pictures:
+            self.meet_network()
+            out = network(pictures, previous)
+            return out + np.float32("nan") if self._nan else out
+
+        return disturbed
+
+    def _around(self, network: Network, device: Device) -> Network:
         import torch
 
         from gpen_live.inference.device import synchronize
 
         # Added to every picture: what a graphics card has recorded repeats no decision, but it reads this again each time.
-        poison = self._poison = torch.full((), float("nan") if self._nan else 0.0, device=device)
+        poison = self._poison = torch.full((), float("nan") if self._nan else 0.0, device=device.torch())
         synchronize(device)  # other streams read it
 
         def disturbed(pictures: torch.Tensor, previous: torch.Tensor | None) -> torch.Tensor:
@@ -223,11 +236,14 @@ class DisturbedSink(Sink):
         self._sink, self._faults, self._watch = sink, faults, watch
         self.label, self.wants = sink.label, sink.wants
 
-    def send(self, pixels: Array) -> None:
+    def buffer(self) -> Array | None:
+        return self._sink.buffer()
+
+    def send(self, pixels: Array, at: float) -> None:
         if self._faults.sink_gone:
-            raise SinkError(f"{self.label} is gone.", _REMEDY)
+            raise SinkError("soak.output_gone")
         time.sleep(self._faults.met(FaultKind.SINK_SLOW))
-        self._sink.send(pixels)
+        self._sink.send(pixels, at)
         self._watch.sent(_brightness(pixels, self.wants), now())
 
     def close(self) -> None:
@@ -252,7 +268,7 @@ def outside(faults: Faults, watch: Watch, *, source: str, sink: str) -> Outside:
 
     def open_disturbed_source(spec: str, *, size: Size | None, fps: float | None, realtime: bool, loop: bool) -> Source:
         if faults.camera_gone:
-            raise SourceError("The camera is gone.", _REMEDY)
+            raise SourceError("soak.camera_gone")
         film = open_source(source, size=size, fps=fps, realtime=realtime, loop=loop) if index is None else None
 
         def device(number: int, wish: Size, rate: float) -> cv2.VideoCapture | None:
@@ -268,7 +284,7 @@ def outside(faults: Faults, watch: Watch, *, source: str, sink: str) -> Outside:
 
     def open_disturbed_sink(spec: str, *, size: Size, fps: float) -> Sink:
         if faults.sink_gone:
-            raise SinkError("The output is gone.", _REMEDY)
+            raise SinkError("soak.output_gone")
         return DisturbedSink(open_sink("none" if sink == "none" else spec, size=size, fps=fps), faults, watch)
 
     return Outside(open_source=open_disturbed_source, open_sink=open_disturbed_sink, handed_over=faults.disturb)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from gpen_live import __version__
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Size
-from gpen_live.live.config import LiveConfig, Mode, Resting
+from gpen_live.live.config import LiveConfig, Resting
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.pipeline import LivePipeline
+from gpen_live.look import Mode
+from gpen_live.messages import message
 from gpen_live.soak.faults import FAULTS, HANG_S, Fault, FaultKind, Faults, disguised, outside
 from gpen_live.soak.machine import Machine
 from gpen_live.soak.results import Event, Latency, Sample, Soak
@@ -130,7 +132,7 @@ class Soaking:
                 self._soak(going)
         finally:
             self._pipeline.stop()
-            self.soak.notes = self._pipeline.board.notes()
+            self.soak.notes = [note.text for note in self._pipeline.board.notes()]
 
     def _wait_for_first_frame(self, going: Going) -> bool:
         deadline = now() + _PATIENCE_S
@@ -139,7 +141,7 @@ class Soaking:
             if error is not None:
                 raise error
             if now() > deadline:
-                raise GpenLiveError("No frame came within minutes.", "See whether `gpen-live run --headless` works.")
+                raise GpenLiveError("soak.no_frame")
             if not going(self.soak, 0.0, f"Loading {self._options.model}"):
                 return False
             time.sleep(_POLL_S)
@@ -166,7 +168,7 @@ class Soaking:
             if passed >= self._options.seconds or not going(self.soak, passed, what):
                 break
             if self._pipeline.finished:
-                self.soak.trouble = str(self._pipeline.error() or "The source came to its end.")
+                self.soak.trouble = str(self._pipeline.error() or message("soak.source_ended"))
                 break
             time.sleep(_POLL_S)
         self._abandon(now())
@@ -286,9 +288,10 @@ class Soaking:
                 other = _OTHER.get(usual, "lite-256")
                 self._pipeline.change(model=other if on else usual, weights=None if on else self._config.weights)
             case FaultKind.OTHER_MODE:
-                self._pipeline.change(mode=Mode.FULL if on else self._config.mode)
+                usual_look = self._config.look
+                self._pipeline.change(look=replace(usual_look, mode=Mode.FULL) if on else usual_look)
             case FaultKind.OTHER_SETTINGS:
-                changed = {"strength": 0.5, "overlay": True, "leave_room": 0.5}
+                changed = {"look": replace(self._config.look, strength=0.5), "overlay": True, "leave_room": 0.5}
                 usually = {name: getattr(self._config, name) for name in changed}
                 self._pipeline.change(**(changed if on else usually))
 

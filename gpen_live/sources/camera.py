@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import threading
@@ -32,6 +33,8 @@ _RETRY_PAUSE_S = 0.01
 _DEVICES = Path("/dev")
 _MEASURED_FRAMES = 30
 _SETTLING_FRAMES = 5  # exposure and buffers settle: not typical
+
+_log = logging.getLogger(__name__)
 
 OpenDevice = Callable[[int, Size, float], "cv2.VideoCapture | None"]
 
@@ -75,6 +78,7 @@ class CameraSource(Source):
         self._changed = threading.Condition()
         self._picture: Image | None = None
         self._opened: bool | None = None
+        self._failed: Exception | None = None
         self._patience_s = _SETTLING_TIMEOUT_S
         self._stop = threading.Event()
         wish = (size or DEFAULT_SIZE, self.fps)
@@ -89,8 +93,9 @@ class CameraSource(Source):
     def read(self) -> Image:
         """The next picture, waiting for it for less than a second, unless the camera is known to be a slow one."""
         with self._changed:
-            self._changed.wait_for(lambda: self._picture is not None, self._patience_s)
+            self._changed.wait_for(lambda: self._picture is not None or self._failed, self._patience_s)
             picture, self._picture = self._picture, None
+            self._check()
         if picture is None:
             raise SourceError(
                 f"{self.label} stopped delivering pictures.", "Check its plug, and that no other program took it over."
@@ -104,16 +109,33 @@ class CameraSource(Source):
 
     def _first_picture(self, cameras: list[CameraInfo]) -> Image:
         with self._changed:
-            self._changed.wait_for(lambda: self._opened is not None, _OPEN_TIMEOUT_S)
+            self._changed.wait_for(lambda: self._opened is not None or self._failed, _OPEN_TIMEOUT_S)
+            self._check()
             if not self._opened:
                 raise _unopened(self.label, self.index, cameras)
-            self._changed.wait_for(lambda: self._picture is not None, _FIRST_FRAME_TIMEOUT_S)
+            self._changed.wait_for(lambda: self._picture is not None or self._failed, _FIRST_FRAME_TIMEOUT_S)
+            self._check()
             if self._picture is None:
                 what = f"{self.label} is open, but delivers no pictures."
                 raise SourceError(what, "Close other programs that use it, plug it in again, or choose another camera.")
             return self._picture
 
+    def _check(self) -> None:
+        """Raises what ended the camera's thread, if anything did."""
+        if self._failed is not None:
+            what = f"{self.label} failed unexpectedly ({type(self._failed).__name__}: {self._failed})."
+            raise SourceError(what, "Plug it in again, or choose another camera.") from self._failed
+
     def _run(self, size: Size, fps: float) -> None:
+        try:
+            self._deliver(size, fps)
+        except Exception as error:  # noqa: BLE001  whatever a driver does, who waits for a picture must hear of it
+            _log.exception("the thread of a camera failed")
+            with self._changed:
+                self._failed = error
+                self._changed.notify_all()
+
+    def _deliver(self, size: Size, fps: float) -> None:
         capture = self._open_device(self.index, size, fps)
         with self._changed:
             self._opened = capture is not None

@@ -31,6 +31,7 @@ class DemoSource(Source):
         """The next picture, when it is due."""
         number = self._next if self._pace is None else self._pace.next_number()
         self._next = number + 1
+        self.media_time = number / self.fps
         return self._scene.frame(number)
 
     def close(self) -> None:

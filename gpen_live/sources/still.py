@@ -34,11 +34,13 @@ class StillSource(Source):
         self._image = np.ascontiguousarray(image, dtype=np.uint8)
         self.size = Size.of(self._image)
         self._pace = Pace(self.fps) if realtime else None
+        self._next = 0
 
     def read(self) -> Image:
         """The picture, when it is due."""
-        if self._pace is not None:
-            self._pace.next_number()
+        number = self._next if self._pace is None else self._pace.next_number()
+        self._next = number + 1
+        self.media_time = number / self.fps
         return self._image.copy()
 
     def close(self) -> None:

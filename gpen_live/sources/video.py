@@ -63,6 +63,7 @@ class VideoSource(Source):
         current = self._take()
         if current is None:
             return None
+        self.media_time = current[0]
         if not self._realtime:
             return _to_bgr(current[1])
 
@@ -75,6 +76,7 @@ class VideoSource(Source):
         elif late < -_MAX_WAIT and self._shown is not None:
             self._upcoming = current
             sleep_until(now + _MAX_WAIT)
+            self.media_time = now + _MAX_WAIT - self._started
             return _to_bgr(self._shown)
         elif late > 0:
             while (following := self._take()) is not None:
@@ -83,7 +85,7 @@ class VideoSource(Source):
                     break
                 current = following
         sleep_until(self._started + current[0])
-        self._shown = current[1]
+        self.media_time, self._shown = current
         return _to_bgr(self._shown)
 
     def close(self) -> None:

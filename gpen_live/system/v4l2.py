@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 import struct
@@ -10,6 +11,8 @@ import struct
 CAPTURE, OUTPUT, CAPTURE_MPLANE = 0x00000001, 0x00000002, 0x00001000
 
 _VIDIOC_QUERYCAP, _VIDIOC_QUERYBUF, _VIDIOC_STREAMON = 0x80685600, 0xC0585609, 0x40045612
+_VIDIOC_S_FMT = 0xC0D05605  # of 64-bit systems
+_FORMAT_BYTES, _FORMAT_UNION = 208, 8
 _DEVICE_CAPS = 0x80000000
 _BUF_TYPE_VIDEO_OUTPUT = 2
 _BUF_FLAG_MAPPED = 0x00000001
@@ -22,16 +25,48 @@ def capabilities(device: str) -> int:
     Raises:
         OSError: it can't be opened, or is no video device (ENOTTY).
     """
-    import fcntl  # not on Windows
-
     descriptor = os.open(device, os.O_RDWR | os.O_NONBLOCK)
     try:
-        reply = fcntl.ioctl(descriptor, _VIDIOC_QUERYCAP, bytes(104))
+        return _capabilities(descriptor)[1]
     finally:
         os.close(descriptor)
+
+
+def _capabilities(descriptor: int) -> tuple[str, int]:
+    """The driver's name, and what the device can do."""
+    import fcntl  # not on Windows
+
     # struct v4l2_capability: driver[16], card[32], bus_info[32], version, capabilities, device_caps, reserved[3]
+    reply = fcntl.ioctl(descriptor, _VIDIOC_QUERYCAP, bytes(104))
     all_nodes, this_node = struct.unpack_from("=II", reply, 84)
-    return int(this_node if all_nodes & _DEVICE_CAPS else all_nodes)
+    driver = reply[:16].partition(b"\0")[0].decode(errors="replace")
+    return driver, int(this_node if all_nodes & _DEVICE_CAPS else all_nodes)
+
+
+def is_loopback_output(descriptor: int) -> bool:
+    """Whether an open device is one of v4l2loopback that takes frames now; other kinds of files are not."""
+    try:
+        driver, able = _capabilities(descriptor)
+    except OSError as error:
+        if error.errno in (errno.ENOTTY, errno.EINVAL):
+            return False
+        raise
+    return driver == "v4l2 loopback" and bool(able & OUTPUT)
+
+
+def set_output_format(descriptor: int, width: int, height: int, fourcc: str) -> None:
+    """Says what frames will be written: `fourcc` is the kernel's name of their pixel format, such as "YU12".
+
+    Raises:
+        OSError: the driver refuses; EBUSY: another program sends.
+    """
+    import fcntl
+
+    # struct v4l2_format: type, then a union that begins with v4l2_pix_format: width, height, pixelformat, field, ...
+    wish = bytearray(_FORMAT_BYTES)
+    struct.pack_into("=I", wish, 0, _BUF_TYPE_VIDEO_OUTPUT)
+    struct.pack_into("=II4s", wish, _FORMAT_UNION, width, height, fourcc.encode("ascii"))
+    fcntl.ioctl(descriptor, _VIDIOC_S_FMT, wish)
 
 
 def open_as_output(device: str) -> int:

@@ -137,5 +137,5 @@ def clip_frames(path: Path, every: int = 1, most: int = 400) -> list[Image]:
             frames.append(np.asarray(frame, dtype=np.uint8))
         number += 1
     if not frames:
-        raise GpenLiveError(f"{path} can't be read as a film.")
+        raise GpenLiveError("training.film", path=path)
     return frames

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gpen_live.training.degrade import JPEG_LUMA
+from gpen_live.facedata.degrade import JPEG_LUMA
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from gpen_live.training.degrade import Webcam, degrade, jitter, random_webcams
+from gpen_live.facedata.degrade import Webcam, degrade, jitter, random_webcams
 
 _RENEWED = (0.6, 0.1)
 """Share of the films that start anew where they may: one half is short, so that the first frame counts, the other long."""

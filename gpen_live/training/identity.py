@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gpen_live.facedata.arcface import ARCFACE, MEAN, SIDE, STD
 from gpen_live.faces.align import GPEN_TEMPLATE, similarity
 from gpen_live.inference.openvino.network import library
-from gpen_live.quality.identity import ARCFACE, MEAN, SIDE, STD
 
 
 class Identity(nn.Module):

@@ -2,7 +2,7 @@
 
     python -m gpen_live.training.lite --photos PHOTOS --out RUN --feature-net VGG.pth [--seconds S | --steps N] [--resume]
 
-PHOTOS is the folder with `manifest.csv` or what `gpen_live.training.pack` made of it. RUN receives `checkpoint.pt` (to go on
+PHOTOS is the folder with `manifest.csv` or what `gpen_live.facedata.pack` made of it. RUN receives `checkpoint.pt` (to go on
 from), `weights.safetensors` (averaged weights, the product), `curves.csv` and `sheet.jpg` (validation faces: inputs and outputs,
 the truth last), renewed as it goes.
 """
@@ -27,12 +27,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Generator, Tensor
 
-from gpen_live.nets.lite import Lite, Settings, lite_256
+from gpen_live.facedata.features import Features, feature_distance
+from gpen_live.facedata.pack import SIZE, Faces, pack, unpack
+from gpen_live.nets.lite import Settings
+from gpen_live.nets.torch_lite import Lite, lite_256
 from gpen_live.training.critic import Critic, critic_loss
-from gpen_live.training.features import Features, feature_distance
 from gpen_live.training.films import Films, Frame, carried
 from gpen_live.training.identity import Identity
-from gpen_live.training.pack import SIZE, Faces, pack, unpack
 from gpen_live.training.validation import Rung, contact_sheet, format_rungs, validate
 
 

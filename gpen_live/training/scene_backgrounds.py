@@ -31,7 +31,7 @@ def read_scenes(folder: Path, split: str) -> list[Image]:
         if path.suffix.lower() in {".jpg", ".jpeg", ".png"} and wanted:
             scenes.append(reduce_scene(read_image(path)))
     if not scenes:
-        raise GpenLiveError(f"There are no backgrounds for the split {split!r} in {folder}.")
+        raise GpenLiveError("training.no_backgrounds", split=split, folder=folder)
     return scenes
 
 

@@ -61,7 +61,7 @@ def read_photos(folder: Path, split: str, side: int = PHOTO_SIDE) -> list[Photo]
     """
     photos = [cut_photo(*entry, side) for entry in _manifest(folder, split)]
     if not photos:
-        raise GpenLiveError(f"{folder / 'manifest.csv'} lists no photos of the split {split!r}.")
+        raise GpenLiveError("training.no_photos", path=folder / "manifest.csv", split=split)
     return photos
 
 
@@ -71,7 +71,7 @@ LANDMARK_COLUMNS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right"
 def _manifest(folder: Path, split: str) -> list[tuple[str, Image, Floats, Floats]]:
     path = folder / "manifest.csv"
     if not path.is_file():
-        raise GpenLiveError(f"There is no manifest.csv in {folder}.", "Name the folder that holds it and the folder photos.")
+        raise GpenLiveError("training.no_manifest", folder=folder)
     entries = []
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -91,5 +91,5 @@ def read_image(path: Path) -> Image:
     """
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise GpenLiveError(f"The picture {path} is missing or can't be read.")
+        raise GpenLiveError("training.picture", path=path)
     return np.asarray(image, dtype=np.uint8)

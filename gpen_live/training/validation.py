@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from gpen_live.training.degrade import LADDER, ladder
-from gpen_live.training.features import Features, feature_distance
+from gpen_live.facedata.degrade import LADDER, ladder
+from gpen_live.facedata.features import Features, feature_distance
 
 Enhance = Callable[[Tensor, Tensor | None], Tensor]
 """N,3,H,W in [-1, 1] and the last picture made of the same faces, or None, to the next picture."""

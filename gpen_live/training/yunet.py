@@ -31,7 +31,7 @@ class YuNet:
 
     def __init__(self, path: Path, *, long_side: int) -> None:
         if not path.is_file():
-            raise GpenLiveError(f"YuNet's file {path} is missing.")
+            raise GpenLiveError("training.no_yunet", path=path)
         settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
         self._network: Any = library().Core().compile_model(str(path), "CPU", settings)
         self.long_side = long_side

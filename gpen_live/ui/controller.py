@@ -14,8 +14,10 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Size
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.config import LiveConfig
 from gpen_live.live.status.snapshot import Health, PartStatus, Snapshot
+from gpen_live.look import Mode
+from gpen_live.messages import Message, message
 from gpen_live.settings import SettingsStore
 from gpen_live.sinks import is_virtual_camera
 from gpen_live.ui.notify import Level, Notice
@@ -38,9 +40,6 @@ _WISHES: dict[str, tuple[str, ...]] = {
     "model": ("model", "weights"),
     "weights": ("weights",),
     "device": ("device",),
-    "mode": ("mode",),
-    "enhance": ("enhance",),
-    "strength": ("strength",),
     "leave_room": ("leave_room",),
     "budget_ms": ("budget_ms",),
     "rest": ("rest",),
@@ -111,7 +110,7 @@ class Controller(QObject):
         self.snapshot = Snapshot()
         self._first_notice = loaded.notice
         self._seen = True
-        self._told: dict[str, str] = {}
+        self._told: dict[str, Message] = {}
         self._poll = QTimer(self)
         self._poll.setInterval(SNAPSHOT_MS)
         self._poll.timeout.connect(self.poll)
@@ -126,7 +125,16 @@ class Controller(QObject):
         self.settings = msgspec.structs.replace(self.settings, **fields)
         asked = self.settings.live_config()
         touched = {wish for name in fields for wish in _WISHES.get(name, ())}
-        wishes = {wish: getattr(asked, wish) for wish in touched if getattr(asked, wish) != getattr(self.config, wish)}
+        self._wish({wish: getattr(asked, wish) for wish in touched})
+
+    def change_look(self, **fields: Any) -> None:
+        """Takes new values of Look fields; what the command line asked of the others holds on."""
+        self.settings = msgspec.structs.replace(self.settings, look=dataclasses.replace(self.settings.look, **fields))
+        self._wish({"look": dataclasses.replace(self.config.look, **fields)})
+
+    def _wish(self, asked: dict[str, Any]) -> None:
+        """Hands the pipeline what is new among these wishes, and saves the settings soon."""
+        wishes = {wish: value for wish, value in asked.items() if value != getattr(self.config, wish)}
         if wishes:
             self.config = dataclasses.replace(self.config, **wishes)
             for part in {_PART_OF_WISH[wish] for wish in wishes if wish in _PART_OF_WISH}:
@@ -143,15 +151,15 @@ class Controller(QObject):
 
     def set_strength(self, strength: float) -> None:
         """Sets the strength, 0 to 1; a value outside is brought inside."""
-        self.update(strength=min(1.0, max(0.0, round(strength, 2))))
+        self.change_look(strength=min(1.0, max(0.0, round(strength, 2))))
 
     def toggle_enhance(self) -> None:
         """Enhancement on, or off."""
-        self.update(enhance=not self.config.enhance)
+        self.change_look(enhance=not self.config.look.enhance)
 
     def toggle_mode(self) -> None:
         """From the face alone to the full frame, or back."""
-        self.update(mode=Mode.FULL if self.config.mode is Mode.ROI else Mode.ROI)
+        self.change_look(mode=Mode.FULL if self.config.look.mode is Mode.ROI else Mode.ROI)
 
     def toggle_vcam(self) -> None:
         """Starts the virtual camera, stops it, or tries again where it has failed."""
@@ -191,22 +199,21 @@ class Controller(QObject):
 
     def start(self) -> None:
         """Makes and starts the pipeline; what goes wrong becomes a notice. Called once the window is up."""
-        if self._first_notice:
+        if self._first_notice is not None:
             self.noticed.emit(Notice("settings", self._first_notice, Level.WARNING))
-            self._first_notice = ""
+            self._first_notice = None
         try:
             self.pipeline = self._make_pipeline(self.config)
             self.pipeline.set_seen(self._seen)
             self.pipeline.start()
         except GpenLiveError as error:
             self.pipeline = None
-            self.noticed.emit(Notice("start", str(error), Level.ERROR, retry=True))
+            self.noticed.emit(Notice("start", error.message, Level.ERROR, retry=True))
         except Exception as error:  # noqa: BLE001  the window must stay usable, whatever it is
             _log.exception("the pipeline did not start")
             self.pipeline = None
-            what = f"The video couldn't be started ({type(error).__name__}: {error})."
-            text = f"{what} Run gpen-live doctor in a terminal to find out why."
-            self.noticed.emit(Notice("start", text, Level.ERROR, retry=True))
+            failed = message("window.start_failed", reason=f"{type(error).__name__}: {error}")
+            self.noticed.emit(Notice("start", failed, Level.ERROR, retry=True))
         else:
             self._poll.start()
             self.poll()
@@ -237,13 +244,12 @@ class Controller(QObject):
 
     def _watch(self, part: str, status: PartStatus) -> None:
         """Tells of a part's trouble once, and takes the message back when the trouble is over."""
-        troubled = status.health in (Health.FAILED, Health.WARNING) and bool(status.text)
-        if troubled:
-            if self._told.get(part) != status.text:
-                self._told[part] = status.text
+        if status.health in (Health.FAILED, Health.WARNING) and status.message is not None:
+            if self._told.get(part) != status.message:
+                self._told[part] = status.message
                 failed = status.health is Health.FAILED
                 level = Level.ERROR if failed else Level.WARNING
-                self.noticed.emit(Notice(part, status.text, level, retry=failed or status.again))
+                self.noticed.emit(Notice(part, status.message, level, retry=failed or status.again))
         elif status.health is not Health.STARTING and part in self._told:
             del self._told[part]
             self.settled.emit(part)
@@ -253,7 +259,7 @@ class Controller(QObject):
         self._save.stop()
         before = self._store.unsaved
         complaint = self._store.save(self.settings)
-        if complaint:
+        if complaint is not None:
             self.noticed.emit(Notice("settings", complaint, Level.WARNING))
         if self._store.unsaved:
             self._save.start(SAVE_AGAIN_MS)

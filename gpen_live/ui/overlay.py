@@ -6,7 +6,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication
 
-from gpen_live.frame import STAGES
+from gpen_live.frame import STAGES, in_order
 from gpen_live.live.status.snapshot import Health, Quantiles, Snapshot, busy_name, grade
 from gpen_live.ui.theme import DARK
 
@@ -124,7 +124,7 @@ class _Panel:
         return y + 36
 
     def _stages(self, painter: QPainter | None, y: float) -> float:
-        names = [name for name in STAGES if name != "end_to_end"]
+        names = [name for name in in_order((*STAGES, *self._snapshot.stages)) if name != "end_to_end"]
         values = {name: self._snapshot.stages.get(name, Quantiles()) for name in names}
         # A full bar is one frame's time at the output's rate: what takes longer can't be done for every frame.
         budget = 1000 / self._snapshot.rates.output if self._snapshot.rates.output > 1 else 1000 / 30
@@ -170,9 +170,9 @@ class _Panel:
             self._text(painter, self._small, DARK.muted, engine, _PAD, y, width, 16)
             self._text(painter, self._small, DARK.muted, describe_faces(snapshot.faces), _PAD, y, width, 16, right=True)
         y += 16
-        said = [f"Raw: {snapshot.raw_reason}"] if snapshot.raw_reason else []
+        said = [f"Raw: {snapshot.raw_reason.what}"] if snapshot.raw_reason is not None else []
         if snapshot.quality.given_up:
-            said.append(f"To stay within budget: {snapshot.quality.given_up}.")
+            said.append(f"To be in time: {' '.join(one.what for one in snapshot.quality.given_up)}")
         for text in said:
             flags = int(Qt.TextFlag.TextWordWrap)
             box = QFontMetricsF(self._small).boundingRect(QRectF(_PAD, y + 6, width, 200), flags, text)

@@ -210,7 +210,7 @@ class MainWindow(QMainWindow):
             self.preview.show_words("No picture", "Choose another source or try again.", busy=False)
         else:
             self.preview.show_words(f"Opening {describe_source(config.source)}…", "", busy=True)
-        loading = snapshot.model.health is Health.STARTING and config.enhance
+        loading = snapshot.model.health is Health.STARTING and config.look.enhance
         self.preview.show_pill("Loading the model… viewers see the raw picture until it is ready" if loading else "")
         colour, text = state_line(snapshot, config)
         self.dot.setStyleSheet(f"color: {getattr(tokens(), colour)}; font-size: 11px;")
@@ -283,7 +283,7 @@ class MainWindow(QMainWindow):
             return super().keyPressEvent(event)
         if key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
             step = STRENGTH_STEP if key == Qt.Key.Key_Up else -STRENGTH_STEP
-            controller.set_strength(controller.config.strength + step)
+            controller.set_strength(controller.config.look.strength + step)
             return None
         if event.isAutoRepeat():
             return None
@@ -381,11 +381,12 @@ def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:
         words.append(str(snapshot.size).replace("x", " × "))
     if snapshot.sink.health is Health.FAILED:
         return "bad", " · ".join([*words, "no output"])
-    if not config.enhance:
+    if not config.look.enhance:
         return "muted", " · ".join([*words, "enhancement is off"])
-    if snapshot.raw_reason:
-        return "warn", " · ".join([*words, snapshot.raw_reason.rstrip(".")])
+    if snapshot.raw_reason is not None:
+        return "warn", " · ".join([*words, snapshot.raw_reason.what])
     words += [f"{snapshot.model_name} on {device_name(snapshot.device)}", describe_faces(snapshot.faces)]
     if snapshot.quality.given_up:
-        return "warn", " · ".join([*words, f"to stay within {config.budget_ms:g} ms, {snapshot.quality.given_up}"])
+        given_up = " ".join(one.what for one in snapshot.quality.given_up)
+        return "warn", " · ".join([*words, f"reduced to stay within {config.budget_ms:g} ms: {given_up}"])
     return "good", " · ".join(words)

@@ -27,18 +27,22 @@ from gpen_live.bench.results import Footprint
 from gpen_live.bench.timing import Budget
 from gpen_live.bench.weights import weights_for
 from gpen_live.engine.effort import Effort
-from gpen_live.engine.engine import Engine
+from gpen_live.engine.engine import COMING, Engine
 from gpen_live.engine.result import FrameResult, HostPicture
 from gpen_live.errors import GpenLiveError, SourceError, WeightsError
 from gpen_live.frame import Image, PixelFormat, Size
-from gpen_live.inference.enhancer import NetworkError, load_enhancer
-from gpen_live.live.config import Mode
+from gpen_live.inference.device import CPU
+from gpen_live.inference.enhancer import NetworkError
+from gpen_live.inference.loading import load_enhancer
+from gpen_live.inference.tensors import on_tensors
 from gpen_live.live.status.report import peak_ram_mb
+from gpen_live.look import Look, Mode
+from gpen_live.messages import message
 from gpen_live.models import registry
 from gpen_live.models.registry import get
 from gpen_live.nets import gpen
+from tests.messages.says import says
 
-CPU = torch.device("cpu")
 TINY = Budget(seconds=0.2, least=3, most=12, warm_ups=2)
 SIZE = Size(64, 48)
 
@@ -64,7 +68,9 @@ class FakeEngine:
     def new_scene(self) -> None:
         self.count = 0
 
-    def enhance_faces(self, image: Image, at: float, strength: float, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
+    def process(self, image: Image, at: float, look: Look, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
+        if look.mode is Mode.FULL:
+            return FrameResult(HostPicture(image), times_ms={"network": 3.0})
         self.begun, self.busy = self.begun + 1, True
         time.sleep(self.slow)
         self.busy = False
@@ -72,11 +78,8 @@ class FakeEngine:
             raise self.fail
         self.calls += 1
         self.count += 1
-        reason = "" if self.count > self.coming else "A face is coming into view."
+        reason = None if self.count > self.coming else COMING
         return FrameResult(HostPicture(image), raw_reason=reason, times_ms={"detect": 1.0, "network": 2.0})
-
-    def enhance_frame(self, image: Image, at: float, strength: float, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
-        return FrameResult(HostPicture(image), times_ms={"network": 3.0})
 
 
 @pytest.fixture
@@ -124,7 +127,7 @@ def test_untrained_weights_are_loaded_like_published_ones_and_always_the_same(ti
     assert not own
     states = [torch.load(path, weights_only=True) for path in (first, second)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
-    picture = load_enhancer(tiny, first, CPU)(crops(16, CPU)[0])
+    picture = on_tensors(load_enhancer(tiny, first, CPU))(crops(16, CPU)[0])
     assert 0.05 < float(picture.std()) < 1
 
 
@@ -184,7 +187,7 @@ def test_threads_read_while_they_enhance_and_turns_do_not(fake: FakeEngine, monk
 
 
 def test_a_failing_engine_ends_the_flow(fake: FakeEngine) -> None:
-    fake.fail = NetworkError("The network lite-256 failed (no memory).")
+    fake.fail = NetworkError("failed", reason="no memory")
     with pytest.raises(NetworkError):
         time_flow(cast(Engine, fake), Mode.ROI, frames(), "raw", TINY, always)
 
@@ -208,7 +211,7 @@ def test_frames_are_fitted_and_go_around() -> None:
 def test_a_clip_without_frames_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     empty = SimpleNamespace(read=lambda: None, close=lambda: None)
     monkeypatch.setattr("gpen_live.bench.clip.open_source", lambda *_, **__: empty)
-    with pytest.raises(SourceError, match="no frames"):
+    with pytest.raises(SourceError, check=says("bench.no_frames")):
         read_frames("x.mp4", SIZE, 3, always)
 
 
@@ -232,9 +235,10 @@ def test_a_small_process_has_not_the_memory_of_the_one_that_started_it() -> None
 def test_a_process_answers_fails_in_words_and_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "helper_of_bench.py").write_text(
         "import sys, time\nfrom gpen_live.bench import child\nfrom gpen_live.errors import GpenLiveError\n"
+        "from gpen_live.messages import message\n"
         "def work(request):\n"
         "    print('noise')\n"
-        "    if request['do'] == 'fail': raise GpenLiveError('It broke.', 'Mend it.')\n"
+        "    if request['do'] == 'fail': raise GpenLiveError('broken', part='it', cause=message('worn', at=3))\n"
         "    if request['do'] == 'crash': sys.exit('the last word')\n"
         "    if request['do'] == 'memory': raise MemoryError\n"
         "    if request['do'] == 'hang': time.sleep(60)\n"
@@ -248,13 +252,13 @@ def test_a_process_answers_fails_in_words_and_is_ended(tmp_path: Path, monkeypat
         return child.call("helper_of_bench", {"do": do, "a": 1, "b": 2}, going, limit_s)
 
     assert call("add") == {"sum": 3}
-    with pytest.raises(GpenLiveError, match=r"It broke\. Mend it\."):
+    with pytest.raises(GpenLiveError, check=says("broken", part="it", cause=message("worn", at=3))):
         call("fail")
-    with pytest.raises(GpenLiveError, match="the last word"):
+    with pytest.raises(GpenLiveError, check=says("bench.child_ended", code=1, reason="the last word")):
         call("crash")
-    with pytest.raises(GpenLiveError, match="MemoryError"):
+    with pytest.raises(GpenLiveError, check=says("bench.child_failed", reason="MemoryError: ")):
         call("memory")
-    with pytest.raises(GpenLiveError, match="in time"):
+    with pytest.raises(GpenLiveError, check=says("bench.child_late")):
         call("hang", limit_s=0.5)
     end = time.monotonic() + 0.5
     assert call("hang", going=lambda: time.monotonic() < end) is None

@@ -18,7 +18,9 @@ from gpen_live.bench.results import Bench, as_json, read
 from gpen_live.bench.show import show
 from gpen_live.bench.tables import tables
 from gpen_live.errors import GpenLiveError
+from gpen_live.live.status.snapshot import Quantiles
 from tests.bench.figures import bench, network, path
+from tests.messages.says import says
 
 
 def printed(one: Bench) -> str:
@@ -55,6 +57,15 @@ def test_every_figure_is_shown_beside_the_articles(text: str) -> None:
     assert row(text, "gpen-512", "2001", "957.0", "fp32 in PyTorch", "2.1x", "33", "0.12", "3.4")
     assert row(text, "gpen-256", "yes", "The GPU's kernels took 1.10 of 1.25 ms per run.")
     assert text.count("A note.") == 1
+
+
+def test_a_stage_of_a_new_name_has_a_column_and_a_colour() -> None:
+    one = bench()
+    one.paths[0].stages_ms["make-up"] = Quantiles(7.25, 8.25, 8.5, 9.0)
+    text = printed(one)
+    assert row(text, "blend", "make-up", "convert")
+    assert row(text, "4.50 / 6.75", "7.25 / 8.25", "0.75 / 1.12")
+    assert "make-up" in {label.get_text() for label in labels(one)}
 
 
 def test_candidates_of_any_device_with_whatever_is_known_of_them() -> None:
@@ -94,9 +105,9 @@ def test_the_report_is_read_again_as_it_was(tmp_path: Path) -> None:
 def test_another_file_is_no_report(tmp_path: Path, content: str) -> None:
     file = tmp_path / "other.json"
     file.write_text(content, encoding="utf-8")
-    with pytest.raises(GpenLiveError, match=r"other\.json is no report"):
+    with pytest.raises(GpenLiveError, check=says("report.other", path=file)):
         read(file)
-    with pytest.raises(GpenLiveError, match="can't be read"):
+    with pytest.raises(GpenLiveError, check=says("report.unreadable", path=tmp_path / "missing.json")):
         read(tmp_path / "missing.json")
 
 
@@ -155,5 +166,5 @@ def test_a_chart_of_one_part_alone(part: str) -> None:
 
 
 def test_a_chart_of_nothing_is_refused() -> None:
-    with pytest.raises(GpenLiveError, match="nothing to draw"):
+    with pytest.raises(GpenLiveError, check=says("bench.nothing_to_draw")):
         draw(Bench("1", "cpu", "640x360", "demo"))

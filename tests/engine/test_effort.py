@@ -14,11 +14,12 @@ from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import Engine
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Image
-from gpen_live.inference.enhancer import Enhancer
+from gpen_live.inference.device import CPU
+from gpen_live.look import Look
 from gpen_live.models.registry import ModelSpec, get, lighter_than
+from tests.engine.networks import on_host
 from tests.engine.test_engine import known_face
 
-CPU = torch.device("cpu")
 STEP = 1 / 30
 
 
@@ -61,14 +62,14 @@ def run(engine: Engine, detector: Moving, frames: int, *, first: int = 0) -> lis
     out = []
     for number in range(first, first + frames):
         detector.number = number
-        done = engine.enhance_faces(textured(detector.speed * number), number * STEP, 1.0)
+        done = engine.process(textured(detector.speed * number), number * STEP, Look())
         out.append(done.image)
     return out
 
 
 def make(network: nn.Module, detector: Moving, *lighter: nn.Module) -> Engine:
-    stand_ins = [Enhancer(one, get("lite-256"), CPU) for one in lighter]
-    return Engine(CPU, detector, Enhancer(network, get("lite-256"), CPU), lighter=stand_ins)
+    stand_ins = [on_host(one) for one in lighter]
+    return Engine(CPU, detector, on_host(network), lighter=stand_ins)
 
 
 def test_searches_are_left_out_and_the_face_is_enhanced_all_the_same() -> None:
@@ -103,12 +104,12 @@ def test_a_change_that_is_old_or_not_there_is_made_anew() -> None:
     engine.effort = Effort(enhance_every=4)
     run(engine, detector, 10)
     calls = network.calls
-    engine.enhance_faces(textured(), 10 * STEP + 1.0, 1.0)  # a second later
+    engine.process(textured(), 10 * STEP + 1.0, Look())  # a second later
     assert network.calls == calls + 1
     engine.effort = Effort(enhance_every=100)
     detector.places = ((200, 160), (500, 120))
     for i in range(4):  # a second face has come into view
-        engine.enhance_faces(textured(), 11.1 + i * STEP, 1.0)
+        engine.process(textured(), 11.1 + i * STEP, Look())
     assert network.faces >= network.calls + 1
 
 
@@ -141,10 +142,10 @@ def test_a_lighter_network_stands_in_and_the_wish_stays() -> None:
     assert brighter[165, 200, 0] > textured()[165, 200, 0]
     engine.effort = Effort(lighter=7)  # more than there are
     assert engine.enhancer is engine.lighter[-1]
-    other = Enhancer(Counting(), get("lite-256"), CPU)
+    other = on_host(Counting())
     engine.use(other)
     assert engine.enhancer is other
-    late = Enhancer(light, get("lite-256"), CPU)
+    late = on_host(light)
     engine.lighter = (late,)
     engine.effort = Effort(lighter=1)
     assert engine.enhancer is late
@@ -167,7 +168,7 @@ def test_a_frame_after_a_pause_is_searched() -> None:
     engine.effort = Effort(detect_every=100)
     run(engine, detector, 10)
     detector.places = ((500, 160),)  # while it rested, the face went elsewhere
-    engine.enhance_faces(textured(), 10 * STEP + 60.0, 1.0)
+    engine.process(textured(), 10 * STEP + 60.0, Look())
     assert detector.searches == 2
 
 

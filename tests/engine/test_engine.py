@@ -11,10 +11,11 @@ from gpen_live.engine.engine import COMING, NO_FACE, Engine, blend_faces
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Image
-from gpen_live.inference.enhancer import Enhancer, NetworkError
-from gpen_live.models.registry import get
+from gpen_live.inference.device import CPU
+from gpen_live.inference.enhancer import NetworkError
+from gpen_live.look import Look, Mode
+from tests.engine.networks import on_host
 
-CPU = torch.device("cpu")
 STEP = 1 / 30
 
 
@@ -62,7 +63,7 @@ class Known(Detector):
 
 
 def engine(network: nn.Module, *sides: float) -> Engine:
-    return Engine(CPU, Known(*sides), Enhancer(network, get("lite-256"), CPU))
+    return Engine(CPU, Known(*sides), on_host(network))
 
 
 def frame(height: int = 300, width: int = 560) -> Image:
@@ -71,7 +72,7 @@ def frame(height: int = 300, width: int = 560) -> Image:
 
 def settle(one: Engine, image: Image, strength: float = 1.0) -> Image:
     for i in range(10):  # a new face fades in
-        done = one.enhance_faces(image, i * STEP, strength)
+        done = one.process(image, i * STEP, Look(strength=strength))
     assert not done.raw_reason
     return done.image
 
@@ -79,7 +80,7 @@ def settle(one: Engine, image: Image, strength: float = 1.0) -> Image:
 def test_a_face_is_enhanced_and_its_stages_are_timed() -> None:
     one, image = engine(Brighter(), 200), frame()
     settle(one, image)
-    done = one.enhance_faces(image, 10 * STEP, 1.0)
+    done = one.process(image, 10 * STEP, Look())
     assert set(done.times_ms) == {"detect", "warp", "network", "blend"}
     assert all(value >= 0 for value in done.times_ms.values())
     change = done.image.astype(int) - image
@@ -103,7 +104,7 @@ def test_strength_scales_the_change() -> None:
 
 def test_without_a_face_the_raw_frame_goes_out_with_the_reason() -> None:
     image = frame()
-    done = engine(Brighter()).enhance_faces(image, 0.0, 1.0)
+    done = engine(Brighter()).process(image, 0.0, Look())
     assert done.image is image
     assert done.raw_reason == NO_FACE
 
@@ -111,9 +112,9 @@ def test_without_a_face_the_raw_frame_goes_out_with_the_reason() -> None:
 @pytest.mark.parametrize("what", ["raises", "nan", "infinite", "shape"])
 def test_a_network_that_fails_says_so_in_a_sentence(what: str) -> None:
     one = engine(Failing(what), 200)
-    one.enhance_faces(frame(), 0.0, 1.0)  # weight zero yet: the network is not asked
+    one.process(frame(), 0.0, Look())  # weight zero yet: the network is not asked
     with pytest.raises(NetworkError) as caught:
-        one.enhance_faces(frame(), STEP, 1.0)
+        one.process(frame(), STEP, Look())
     assert "lite-256" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -122,7 +123,7 @@ def test_a_network_that_fails_says_so_in_a_sentence(what: str) -> None:
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (37, 53), (180, 320), (90, 40)])
 def test_full_frame_mode_takes_any_size(network: nn.Module, height: int, width: int) -> None:
     image = np.full((height, width, 3), 100, np.uint8)
-    done = engine(network).enhance_frame(image, 0.0, 1.0)
+    done = engine(network).process(image, 0.0, Look(mode=Mode.FULL))
     assert done.image.shape == image.shape
     assert not done.raw_reason
     assert np.abs(done.image.astype(int) - 125.5).max() <= 1
@@ -141,7 +142,7 @@ class DarkRim(Brighter):
 @pytest.mark.parametrize(("height", "width"), [(180, 320), (176, 304), (37, 53)])
 def test_the_frames_rim_lies_inside_what_the_network_sees(height: int, width: int) -> None:
     image = frame(height, width)
-    assert np.array_equal(engine(DarkRim()).enhance_frame(image, 0.0, 1.0).image, image)
+    assert np.array_equal(engine(DarkRim()).process(image, 0.0, Look(mode=Mode.FULL)).image, image)
 
 
 def test_hopeless_landmarks_spoil_nothing_but_their_own_face() -> None:
@@ -163,7 +164,7 @@ def test_hopeless_landmarks_spoil_nothing_but_their_own_face() -> None:
 
 def test_a_face_that_just_appeared_is_not_called_enhanced() -> None:
     image = frame()
-    done = engine(Brighter(), 200).enhance_faces(image, 0.0, 1.0)
+    done = engine(Brighter(), 200).process(image, 0.0, Look())
     assert np.array_equal(done.image, image)
     assert done.raw_reason == COMING
 
@@ -171,7 +172,7 @@ def test_a_face_that_just_appeared_is_not_called_enhanced() -> None:
 def test_a_photo_is_enhanced_at_once() -> None:
     image = frame()
     known = Known(200)
-    out = blend_faces(image, Enhancer(Brighter(), get("lite-256"), CPU), [(known.faces[0].landmarks, 1.0)])
+    out = blend_faces(image, on_host(Brighter()), [(known.faces[0].landmarks, 1.0)])
     assert (out.astype(int) - image)[150, 140].mean() > 20
 
 
@@ -201,11 +202,11 @@ def test_a_network_with_a_memory_gets_its_last_picture_of_each_face() -> None:
     one = engine(network, 160, 120)
     settle(one, flat(100))
     assert network.remembered == 0  # a still picture: the last one is what is seen
-    done = one.enhance_faces(flat(140), 10 * STEP, 1.0)
+    done = one.process(flat(140), 10 * STEP, Look())
     assert network.remembered == 1
     for x in (140, 400):
         assert abs(int(done.image[150, x, 0]) - 120) <= 1
-    after = one.enhance_faces(flat(140), 11 * STEP, 1.0)
+    after = one.process(flat(140), 11 * STEP, Look())
     assert abs(int(after.image[150, 140, 0]) - 130) <= 1
 
 
@@ -226,20 +227,20 @@ def test_the_memory_ends_with_what_it_is_of(how: str) -> None:
         faces, one.detector.faces = one.detector.faces, []
         for _ in range(20):
             at += STEP
-            one.enhance_faces(flat(100), at, 1.0)
+            one.process(flat(100), at, Look())
         one.detector.faces = faces
         at += STEP
     for i in range(10):
-        one.enhance_faces(flat(140), at + i * STEP, 1.0)
+        one.process(flat(140), at + i * STEP, Look())
     assert network.remembered == 0
 
 
 def test_the_whole_frame_is_remembered_too() -> None:
     network = Remembering()
     one = engine(network)
-    one.enhance_frame(flat(100), 0.0, 1.0)
-    assert abs(int(one.enhance_frame(flat(140), STEP, 1.0).image[0, 0, 0]) - 120) <= 1
-    assert one.enhance_frame(flat(140)[:100], 2 * STEP, 1.0).image[0, 0, 0] == 140  # another size: no use
+    one.process(flat(100), 0.0, Look(mode=Mode.FULL))
+    assert abs(int(one.process(flat(140), STEP, Look(mode=Mode.FULL)).image[0, 0, 0]) - 120) <= 1
+    assert one.process(flat(140)[:100], 2 * STEP, Look(mode=Mode.FULL)).image[0, 0, 0] == 140  # another size: no use
     assert network.remembered == 1
 
 
@@ -249,7 +250,7 @@ def test_a_failed_frame_does_not_spoil_the_memory() -> None:
     settle(one, flat(100))
     forward, network.forward = network.forward, Failing("nan").forward  # type: ignore[method-assign]
     with pytest.raises(NetworkError):
-        one.enhance_faces(flat(140), 10 * STEP, 1.0)
+        one.process(flat(140), 10 * STEP, Look())
     network.forward = forward  # type: ignore[method-assign]
-    done = one.enhance_faces(flat(140), 11 * STEP, 1.0)
+    done = one.process(flat(140), 11 * STEP, Look())
     assert abs(int(done.image[150, 140, 0]) - 120) <= 1

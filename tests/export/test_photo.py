@@ -12,8 +12,10 @@ import torch
 from PIL import Image as Pictures
 
 from gpen_live.cli import main
+from gpen_live.errors import GpenLiveError
 from gpen_live.export.photo import read_photo, write_photo
 from gpen_live.inference.autotune_cpu import STRICT
+from tests.messages.says import says
 from tests.nets.test_gpen import load, recipe_picture
 
 
@@ -59,7 +61,7 @@ def test_transparency_is_turned_with_the_picture(tmp_path: Path, orientation: in
 def test_nothing_half_written_is_left(tmp_path: Path) -> None:
     folder = tmp_path / "taken.png"
     folder.mkdir()
-    with pytest.raises(Exception, match="can't be written"):
+    with pytest.raises(GpenLiveError, check=says("file.unwritable", path=folder)):
         write_photo(folder, np.zeros((4, 4, 3), np.uint8))
     assert [path.name for path in tmp_path.iterdir()] == ["taken.png"]
 

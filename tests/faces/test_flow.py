@@ -8,18 +8,19 @@ import pytest
 import torch
 
 from gpen_live.engine.effort import Effort
-from gpen_live.engine.engine import Engine, load_detector
+from gpen_live.engine.engine import Engine
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, Points
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.faces.flow import FlowTracker
-from gpen_live.faces.track import face_size
+from gpen_live.faces.smooth import face_size
 from gpen_live.frame import Image, Size
-from gpen_live.inference.enhancer import Enhancer
-from gpen_live.models.registry import get
+from gpen_live.inference.device import CPU
+from gpen_live.inference.loading import load_detector
+from gpen_live.look import Look
 from gpen_live.sources.demo_scene import DemoScene
+from tests.engine.networks import on_host
 
 FPS = 30.0
-CPU = torch.device("cpu")
 
 
 def motion(number: int, centre: Points) -> Matrix:
@@ -57,7 +58,7 @@ class Nothing(torch.nn.Module):
 
 def lag(detector: Detector, still: Image, landmarks: Points, every: int, *, frozen: bool = False) -> float:
     """How far the engine's landmarks are from the truth, in pixels, at the 90th percentile of three seconds."""
-    engine = Engine(CPU, detector, Enhancer(Nothing(), get("lite-256"), CPU))
+    engine = Engine(CPU, detector, on_host(Nothing()))
     engine.effort = Effort(detect_every=every)
     if frozen:
         engine._flow = Frozen()
@@ -65,7 +66,7 @@ def lag(detector: Detector, still: Image, landmarks: Points, every: int, *, froz
     for number in range(90):
         matrix = motion(number, centre)
         image = np.asarray(cv2.warpAffine(still, matrix, (1280, 720), borderMode=cv2.BORDER_REFLECT), np.uint8)
-        done = engine.enhance_faces(image, number / FPS, 1.0)
+        done = engine.process(image, number / FPS, Look())
         searched += engine._since_search == 0
         truth = landmarks @ matrix[:, :2].T + matrix[:, 2]
         if number > 10:

@@ -7,51 +7,60 @@ from hypothesis import strategies as st
 
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.select import FaceSelection
-from gpen_live.faces.track import Face
+from gpen_live.faces.state import FaceState, FaceStates
 
 STEP = 1 / 30
 
 
-def face(track_id: int, size: float, weight: float = 1.0) -> Face:
-    return Face(track_id, GPEN_TEMPLATE * size, size, weight)
+class Faces:
+    """Faces of given sizes and weights, and the selection among them."""
 
+    def __init__(self) -> None:
+        self.states = FaceStates()
+        self._selection = FaceSelection(self.states)
+        self._known: dict[int, FaceState] = {}
 
-def weights(selection: FaceSelection, faces: list[Face], most: int | None, at: float) -> dict[int, float]:
-    return {one.track_id: one.weight for one in selection(faces, most, at)}
+    def __call__(self, faces: list[tuple[int, float]], most: int | None, at: float) -> dict[int, float]:
+        """The weights, by track_id, of `faces` (track_id and size each, largest first) at `at` seconds."""
+        for track_id, size in faces:
+            state = self._known.setdefault(track_id, FaceState(track_id, GPEN_TEMPLATE * size, at))
+            state.size, state.weight = size, 1.0
+        self._known = {track_id: self._known[track_id] for track_id, _ in faces}
+        self.states.faces = list(self._known.values())
+        self._selection.update(most, at)
+        return {state.track_id: state.face().weight for state in self.states.faces}
 
 
 def test_with_room_for_all_nothing_changes() -> None:
-    selection, faces = FaceSelection(), [face(1, 100), face(2, 60, 0.4)]
-    assert selection(faces, None, 0.0) == faces
+    assert Faces()([(1, 100), (2, 60)], None, 0.0) == {1: 1.0, 2: 1.0}
 
 
 def test_the_smaller_ones_fade_out_and_in_again() -> None:
-    selection, faces = FaceSelection(), [face(1, 100), face(2, 60), face(3, 50)]
-    selection(faces, None, 0.0)
-    going = [weights(selection, faces, 1, i * STEP) for i in range(1, 12)]
+    weights, faces = Faces(), [(1, 100.0), (2, 60.0), (3, 50.0)]
+    weights(faces, None, 0.0)
+    going = [weights(faces, 1, i * STEP) for i in range(1, 12)]
     assert all(one[1] == 1.0 for one in going)
     assert 0 < going[0][2] < 1
     assert going[-1] == {1: 1.0, 2: 0.0, 3: 0.0}
-    coming = [weights(selection, faces, None, (12 + i) * STEP)[3] for i in range(12)]
+    coming = [weights(faces, None, (12 + i) * STEP)[3] for i in range(12)]
     assert 0 < coming[0] < 1
     assert coming == sorted(coming)
     assert coming[-1] == 1.0
 
 
 def test_two_faces_of_about_one_size_do_not_take_turns() -> None:
-    selection = FaceSelection()
+    weights = Faces()
     for i in range(60):
         sizes = (100.0, 104.0) if i % 2 else (104.0, 100.0)
-        faces = sorted([face(1, sizes[0]), face(2, sizes[1])], key=lambda one: -one.size)
-        found = weights(selection, faces, 1, i * STEP)
+        found = weights(sorted([(1, sizes[0]), (2, sizes[1])], key=lambda one: -one[1]), 1, i * STEP)
     assert found == {1: 1.0, 2: 0.0}
 
 
 def test_a_much_larger_face_takes_over() -> None:
-    selection = FaceSelection()
-    selection([face(1, 100)], 1, 0.0)
+    weights = Faces()
+    weights([(1, 100)], 1, 0.0)
     for i in range(1, 20):
-        found = weights(selection, [face(2, 150), face(1, 100)], 1, i * STEP)
+        found = weights([(2, 150), (1, 100)], 1, i * STEP)
     assert found == {1: 0.0, 2: 1.0}
 
 
@@ -64,11 +73,11 @@ def test_a_much_larger_face_takes_over() -> None:
     )
 )
 def test_never_more_than_allowed_once_it_has_faded(frames: list[tuple[list[tuple[int, float]], int]]) -> None:
-    selection = FaceSelection()
+    weights = Faces()
     for i, (faces, most) in enumerate(frames):
-        row = sorted((face(*one) for one in faces), key=lambda one: -one.size)
+        row = sorted(faces, key=lambda one: -one[1])
         for repeat in range(8):  # a quarter of a second each
-            found = selection(row, most, i * 2.0 + repeat * 0.25)
-            assert [one.track_id for one in found] == [one.track_id for one in row]
-            assert all(0 <= one.weight <= 1 for one in found)
-        assert sum(one.weight > 0 for one in found) == min(most, len(row))
+            found = weights(row, most, i * 2.0 + repeat * 0.25)
+            assert list(found) == [track_id for track_id, _ in row]
+            assert all(0 <= weight <= 1 for weight in found.values())
+        assert sum(weight > 0 for weight in found.values()) == min(most, len(row))

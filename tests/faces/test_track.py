@@ -4,7 +4,9 @@ import numpy as np
 
 from gpen_live.faces.align import GPEN_TEMPLATE, Points
 from gpen_live.faces.detect import Detection
-from gpen_live.faces.track import LandmarkFilter, Tracker, face_size
+from gpen_live.faces.smooth import LandmarkFilter, face_size
+from gpen_live.faces.state import Face, FaceStates
+from gpen_live.faces.track import Tracker
 
 STEP = 1 / 30
 
@@ -16,6 +18,18 @@ def landmarks(x: float, y: float, side: float) -> Points:
 def seen(points: Points, score: float = 0.99) -> Detection:
     (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
     return Detection((float(x0), float(y0), float(x1), float(y1)), score, points)
+
+
+class Following:
+    """A tracker with its faces, as the engine has them."""
+
+    def __init__(self, max_faces: int = 4) -> None:
+        self.states = FaceStates()
+        self._tracker = Tracker(self.states, max_faces)
+
+    def update(self, found: list[Detection], at: float) -> list[Face]:
+        self._tracker.update(found, at)
+        return [state.face() for state in self.states.faces]
 
 
 def test_a_still_face_gives_a_still_crop() -> None:
@@ -62,7 +76,7 @@ def test_a_clock_that_stands_still_does_no_harm() -> None:
 
 
 def test_identity_stays_with_the_face() -> None:
-    tracker = Tracker()
+    tracker = Following()
     left, right = landmarks(50, 100, 200), landmarks(700, 100, 260)
     first = {f.track_id: f.landmarks[0, 0] for f in tracker.update([seen(left), seen(right)], 0.0)}
     for i in range(1, 60):
@@ -75,7 +89,7 @@ def test_identity_stays_with_the_face() -> None:
 
 
 def test_largest_first_and_at_most_four() -> None:
-    tracker = Tracker()
+    tracker = Following()
     found = [seen(landmarks(260.0 * i, 50, 100 + 20 * i)) for i in range(6)]
     for i in range(5):
         faces = tracker.update(found, i * STEP)
@@ -85,7 +99,7 @@ def test_largest_first_and_at_most_four() -> None:
 
 
 def test_a_larger_newcomer_takes_the_smallest_place() -> None:
-    tracker = Tracker(max_faces=2)
+    tracker = Following(max_faces=2)
     small = [seen(landmarks(0, 0, 100)), seen(landmarks(400, 0, 110))]
     tracker.update(small, 0.0)
     faces = tracker.update([*small, seen(landmarks(800, 0, 200))], STEP)
@@ -94,7 +108,7 @@ def test_a_larger_newcomer_takes_the_smallest_place() -> None:
 
 
 def test_a_face_missed_for_a_frame_stays_and_one_that_left_fades() -> None:
-    tracker = Tracker()
+    tracker = Following()
     face = seen(landmarks(100, 100, 256))
     for i in range(30):
         tracker.update([face], i * STEP)
@@ -110,7 +124,7 @@ def test_a_face_missed_for_a_frame_stays_and_one_that_left_fades() -> None:
 
 
 def test_a_new_face_fades_in() -> None:
-    tracker = Tracker()
+    tracker = Following()
     face = seen(landmarks(100, 100, 256))
     weights = [tracker.update([face], i * STEP)[0].weight for i in range(12)]
     assert weights[0] < 0.5
@@ -119,7 +133,7 @@ def test_a_new_face_fades_in() -> None:
 
 
 def test_a_doubtful_newcomer_is_no_face_but_a_tracked_face_may_be_doubtful() -> None:
-    tracker = Tracker()
+    tracker = Following()
     points = landmarks(100, 100, 256)
     for i in range(20):
         assert tracker.update([seen(points, 0.8)], i * STEP) == []
@@ -130,8 +144,8 @@ def test_a_doubtful_newcomer_is_no_face_but_a_tracked_face_may_be_doubtful() -> 
     assert [face.weight for face in faces] == [1.0]
 
 
-def test_reset_forgets() -> None:
-    tracker = Tracker()
+def test_another_scene_has_other_faces() -> None:
+    tracker = Following()
     tracker.update([seen(landmarks(100, 100, 256))], 0.0)
-    tracker.reset()
+    tracker.states.clear()
     assert tracker.update([], STEP) == []

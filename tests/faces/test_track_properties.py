@@ -9,7 +9,8 @@ from hypothesis.extra import numpy as hnp
 
 from gpen_live.faces.align import GPEN_TEMPLATE, Points, to_template
 from gpen_live.faces.detect import Detection
-from gpen_live.faces.track import MAX_FACES, Tracker
+from gpen_live.faces.state import MAX_FACES
+from tests.faces.test_track import Following
 
 
 def seen(points: Points, score: float) -> Detection:
@@ -35,7 +36,7 @@ def test_whatever_is_detected_the_faces_are_few_distinct_ordered_and_usable(
     frames: list[tuple[float, list[Detection], bool]],
 ) -> None:
     """Frames may come at the same time or earlier than the last one; detections may be doubled, coincide or be no numbers."""
-    tracker = Tracker()
+    tracker = Following()
     at, newest = 100.0, -1
     for step, found, doubled in frames:
         at += step
@@ -56,7 +57,7 @@ def test_whatever_is_detected_the_faces_are_few_distinct_ordered_and_usable(
 @given(st.lists(st.builds(seen, st.one_of(ANYTHING, POINT), st.just(0.99)), min_size=1, max_size=5))
 def test_nonsense_does_not_disturb_a_face_that_is_there(nonsense: list[Detection]) -> None:
     face = seen(GPEN_TEMPLATE * 256 + [300, 200], 0.99)
-    tracker = Tracker()
+    tracker = Following()
     for i in range(20):
         tracker.update([face], i / 30)
     faces = tracker.update([*nonsense, face, *nonsense], 20 / 30)

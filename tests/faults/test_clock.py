@@ -6,12 +6,14 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
-import torch
 
+from gpen_live.inference.autotune_cpu import Pictures
 from gpen_live.live import bypass, capture
 from gpen_live.live.pacing import clock
 from gpen_live.live.pacing.clock import Sleep, Ticker
+from gpen_live.look import Look
 from gpen_live.sources.camera import CameraSource
 from tests.faults.conftest import Measured, Start
 from tests.faults.fakes import RAW, SIZE, Gated, World, goes_on, ordered, seconds_until
@@ -79,9 +81,9 @@ def test_after_a_sleep_nothing_that_was_captured_before_goes_out(
     world.source = source = Gated()
     comes_back = threading.Event()
 
-    def busy(pictures: torch.Tensor) -> torch.Tensor:
+    def busy(pictures: Pictures) -> Pictures:
         comes_back.wait(20)
-        return pictures + 0.2
+        return pictures + np.float32(0.2)
 
     pipeline = start(world.outside)
     wait_for(lambda: pipeline.snapshot().counts.enhanced > 20)
@@ -119,7 +121,7 @@ def test_what_a_cameras_driver_still_held_is_left_out(clocks: Clocks, start: Sta
     world = World()
     world.source = camera = Held(fps=60.0, size=SIZE)
     monkeypatch.setattr(capture, "_DRAINED_S", 0.5)
-    pipeline = start(world.outside, source="camera:0", enhance=False)
+    pipeline = start(world.outside, source="camera:0", look=Look(enhance=False))
     wait_for(lambda: len(world.sink.sent) > 5)
     assert world.level() == RAW
     clocks.slept += HOURS

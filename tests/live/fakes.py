@@ -17,7 +17,9 @@ from gpen_live.errors import SinkError, SourceError
 from gpen_live.frame import Array, Image, PixelFormat, Size
 from gpen_live.live import bypass, capture, sender, worker
 from gpen_live.live.models import loader
+from gpen_live.look import Look, Mode
 from gpen_live.media.pixel_formats import convert
+from gpen_live.messages import Message
 from gpen_live.sinks.base import Sink
 from gpen_live.sources.base import Source
 
@@ -69,9 +71,9 @@ class FakeSink(Sink):
         self.broken = False
         self.closed = threading.Event()
 
-    def send(self, pixels: Array) -> None:
+    def send(self, pixels: Array, at: float) -> None:
         if self.broken:
-            raise SinkError("The fake sink broke.", "Mend it.")
+            raise SinkError("broken_sink")
         time.sleep(self.slow)
         self.sent.append(pixels)
         self.at.append(time.perf_counter())
@@ -111,7 +113,7 @@ class FakeEngine:
         self.staged = 0
         self.stage_error: Exception | None = None
         self.busy_ms = 1.0
-        self.notes: list[str] = []
+        self.notes: list[Message] = []
         self.effort = Effort()
         self.lighter: tuple[Any, ...] = ()
         self.in_between = True
@@ -126,7 +128,9 @@ class FakeEngine:
     def new_scene(self) -> None:
         self.scenes += 1
 
-    def enhance_faces(self, image: Image, at: float, strength: float, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
+    def process(self, image: Image, at: float, look: Look, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
+        if look.mode is Mode.FULL:
+            return FrameResult(HostPicture(np.full_like(image, 222)), times_ms={"network": 1.0}, busy_ms=self.busy_ms)
         time.sleep(self.slow)
         if self.fail is not None:
             raise self.fail
@@ -135,9 +139,6 @@ class FakeEngine:
         if self.far:
             return FrameResult(FarPicture(out, pixel_format), times_ms={"network": 1.0, "convert": 5.0}, busy_ms=self.busy_ms)
         return FrameResult(HostPicture(out), times_ms={"network": 1.0}, busy_ms=self.busy_ms)
-
-    def enhance_frame(self, image: Image, at: float, strength: float, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
-        return FrameResult(HostPicture(np.full_like(image, 222)), times_ms={"network": 1.0}, busy_ms=self.busy_ms)
 
 
 class World:
@@ -152,6 +153,9 @@ class World:
         self.engine = FakeEngine()
         self.load_error: Exception | None = None
         self.load_s = 0.0
+        self.may_load = threading.Event()
+        self.may_load.set()
+        self.sink_open_s = 0.0
         self.loads: list[str] = []
         monkeypatch.setattr(capture, "open_source", self._open_source)
         monkeypatch.setattr(sender, "open_sink", self._open_sink)
@@ -170,22 +174,24 @@ class World:
         time.sleep(self.open_s)
         if spec in self.openers:
             return cast(Source, self.openers[spec]())
-        found = self.sources.get(spec, SourceError(f"There is no {spec}.", "Name another."))
+        found = self.sources.get(spec, SourceError("no_source", spec=spec))
         if isinstance(found, Exception):
             raise found
         return found
 
     def _open_sink(self, spec: str, *, fps: float, **_: object) -> Sink:
+        time.sleep(self.sink_open_s)
         self.sink_rates.append(fps)
         if spec in self.openers:
             return cast(Sink, self.openers[spec]())
-        found = self.sinks.get(spec, SinkError(f"There is no {spec}.", "Name another."))
+        found = self.sinks.get(spec, SinkError("no_sink", spec=spec))
         if isinstance(found, Exception):
             raise found
         return found
 
     def _load(self, wanted: loader.ModelRequest) -> object:
         time.sleep(self.load_s)
+        self.may_load.wait(20)
         self.loads.append(wanted.model)
         if self.load_error is not None:
             raise self.load_error

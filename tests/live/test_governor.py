@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
@@ -13,9 +12,11 @@ from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import Engine
 from gpen_live.frame import Frame
 from gpen_live.live.budget.governor import QualityGovernor
-from gpen_live.live.config import LiveConfig, Mode
-from gpen_live.live.status.board import StatusBoard
-from gpen_live.live.status.meters import Meters
+from gpen_live.live.config import LiveConfig
+from gpen_live.live.session import Session
+from gpen_live.look import Look, Mode
+from gpen_live.messages import message
+from tests.messages.says import holds
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 FPS = 30.0
@@ -26,11 +27,11 @@ class Desk:
 
     def __init__(self, work_s: float, config: LiveConfig | None = None) -> None:
         self.at, self.number, self.work_s = 0.0, 0, work_s
-        self.config = config or LiveConfig()
-        self.board, self.meters = StatusBoard(), Meters()
+        self.session = Session(config or LiveConfig(), clock=lambda: self.at)
+        self.board, self.meters = self.session.board, self.session.meters
         lighter = (SimpleNamespace(spec=SimpleNamespace(name="lite-256")),)
         self.engine = SimpleNamespace(effort=Effort(), lighter=lighter, in_between=True)
-        self.governor = QualityGovernor(lambda: self.config, self.meters, self.board, lambda: FPS, lambda: self.at)
+        self.governor = QualityGovernor(self.session, lambda: FPS)
         self.governor.take(cast(Engine, self.engine))
 
     def frames(self, count: int) -> list[int]:
@@ -45,7 +46,7 @@ class Desk:
             self.at = begun + self.work_s / (effort.detect_every * effort.enhance_every * (2 if effort.lighter else 1))
             times = {"send": 0.5, "end_to_end": (self.at - captured) * 1e3}
             self.meters.sent(self.at, self.number, times, enhanced=True)
-            if self.governor.worked(Frame(IMAGE, self.number, captured), begun, 1):
+            if self.governor.worked(Frame(IMAGE, self.number, captured, captured), begun, 1):
                 changed.append(self.number)
         return changed
 
@@ -54,20 +55,20 @@ def test_an_engine_in_time_works_at_full_effort() -> None:
     desk = Desk(0.02)
     assert desk.frames(300) == []
     state = desk.governor.state
-    assert (state.level, state.given_up, state.full_share) == (0, "", 1.0)
+    assert (state.level, state.given_up, state.full_share) == (0, (), 1.0)
 
 
 def test_an_engine_that_is_late_gives_up_what_is_needed_and_says_so() -> None:
     desk = Desk(0.055)
     assert desk.frames(300)
     assert desk.engine.effort.detect_every > 1
-    assert "every 2nd frame" in desk.governor.state.given_up
+    assert message("effort.detect_every", every=2) in desk.governor.state.given_up
     assert 0 < desk.governor.state.full_share < 1
-    assert any("To stay within 100 ms" in note for note in desk.board.notes())
+    assert any(holds(note, "live.budget", budget_ms=100.0) for note in desk.board.notes())
     desk.work_s = 0.015
     desk.frames(600)
     state = desk.governor.state
-    assert (desk.engine.effort, state.level, state.given_up) == (Effort(), 0, "")
+    assert (desk.engine.effort, state.level, state.given_up) == (Effort(), 0, ())
     assert state.steps_up >= 1
 
 
@@ -75,14 +76,14 @@ def test_the_network_that_stands_in_is_named() -> None:
     desk = Desk(0.2, LiveConfig(model="gpen-512"))
     desk.frames(400)
     assert desk.engine.effort.lighter == 1
-    assert "lite-256 stands in for gpen-512" in desk.governor.state.given_up
+    assert message("effort.lighter", lighter="lite-256", model="gpen-512") in desk.governor.state.given_up
 
 
 @pytest.mark.parametrize("change", [{"budget_ms": 0.0}, {"realtime": False}])
 def test_without_a_budget_all_is_taken_back_at_once(change: dict[str, object]) -> None:
     desk = Desk(0.055)
     desk.frames(300)
-    desk.config = replace(desk.config, **change)  # type: ignore[arg-type]
+    desk.session.change(**change)
     assert desk.frames(1) != []
     assert desk.engine.effort == Effort()
     assert desk.frames(300) == []
@@ -91,7 +92,7 @@ def test_without_a_budget_all_is_taken_back_at_once(change: dict[str, object]) -
 def test_another_mode_begins_at_full_effort() -> None:
     desk = Desk(0.055)
     desk.frames(300)
-    desk.config = replace(desk.config, mode=Mode.FULL)
+    desk.session.change(look=Look(mode=Mode.FULL))
     desk.frames(1)
     assert desk.engine.effort == Effort()
     steps = desk.governor.state.steps_down

@@ -10,13 +10,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from gpen_live.live.config import LiveConfig
 from gpen_live.live.models.loader import LoadedModel, Loader, ModelRequest
-from gpen_live.live.status.board import StatusBoard
+from gpen_live.live.session import Session
 from tests.live.fakes import wait_for
 
 
 def test_what_may_stand_in_comes_once_the_network_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    import gpen_live.inference.enhancer as room
+    import gpen_live.inference.loading as room
 
     order: list[str] = []
     real = room.load_enhancer
@@ -29,8 +30,8 @@ def test_what_may_stand_in_comes_once_the_network_is_there(monkeypatch: pytest.M
         return real(name, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(room, "load_enhancer", load)
-    stop, ready = threading.Event(), threading.Event()
-    loader = Loader(StatusBoard(), stop, ready)
+    session = Session(LiveConfig())
+    loader = Loader(session)
     thread = threading.Thread(target=loader.run)
     thread.start()
     try:
@@ -47,9 +48,9 @@ def test_what_may_stand_in_comes_once_the_network_is_there(monkeypatch: pytest.M
         loader.ask(ModelRequest("lite-256", None, "cpu"))
         assert (other := loader.loaded.take(120)) is not None
         assert other.enhancer.spec.name == "lite-256"
-        wait_for(ready.is_set)
+        wait_for(loader.ready.is_set)
     finally:
-        stop.set()
+        session.stop.set()
         thread.join(30)
     assert order == ["lite-512", "lite-256", "lite-256"]
 
@@ -63,15 +64,14 @@ class Shelf:
     """Enhancers by name that are there at once, and a loader that runs; `names` are those that were asked for, in turn."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        import gpen_live.engine.engine as engine_room
-        import gpen_live.inference.enhancer as room
+        import gpen_live.inference.loading as room
 
         self.names: list[str] = []
-        self.board, self.stop = StatusBoard(), threading.Event()
+        self.session = Session(LiveConfig())
         monkeypatch.setattr(room, "load_enhancer", self._enhancer)
-        monkeypatch.setattr(engine_room, "load_detector", lambda device: None)
+        monkeypatch.setattr(room, "load_detector", lambda device: None)
         self.fault: Exception | None = None
-        self.loader = Loader(self.board, self.stop, threading.Event())
+        self.loader = Loader(self.session)
         self.thread = threading.Thread(target=self.loader.run)
         self.thread.start()
 
@@ -96,7 +96,7 @@ class Shelf:
 def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
     made = Shelf(monkeypatch)
     yield made
-    made.stop.set()
+    made.session.stop.set()
     made.thread.join(30)
 
 

@@ -63,7 +63,7 @@ def record(path: Path) -> None:
     try:
         for _ in range(FRAMES):
             WatchedFile.sent += 1
-            sink.send(noise.integers(0, 255, (SIZE.height * 3 // 2, SIZE.width), dtype=np.uint8))
+            sink.send(noise.integers(0, 255, (SIZE.height * 3 // 2, SIZE.width), dtype=np.uint8), WatchedFile.sent / FPS)
     finally:
         sink.close()
 
@@ -148,8 +148,8 @@ def test_an_error_in_sending_is_not_said_again_at_the_end(tmp_path: Path) -> Non
     picture = np.zeros((SIZE.height * 3 // 2, SIZE.width), np.uint8)
 
     def go_on() -> None:
-        for _ in range(3 * FPS):
-            sink.send(picture)
+        for number in range(3 * FPS):
+            sink.send(picture, number / FPS)
 
     with pytest.raises(SinkError, match="No space left"):
         go_on()

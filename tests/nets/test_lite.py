@@ -12,9 +12,9 @@ from skimage.data import astronaut
 from torch import Generator, Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from gpen_live.facedata.degrade import ladder
 from gpen_live.faces.align import to_template
-from gpen_live.nets.lite import Lite, lite_256
-from gpen_live.training.degrade import ladder
+from gpen_live.nets.torch_lite import Lite, lite_256
 from gpen_live.training.lite import load_lite
 from gpen_live.training.validation import psnr
 

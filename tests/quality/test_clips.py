@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from gpen_live.facedata.degrade import LADDER, ladder
 from gpen_live.quality.clips import DEGRADATIONS, Degradation, as_bytes
 from gpen_live.quality.competitors import COMPETITORS, best_strength, bicubic, unsharp
 from gpen_live.quality.metrics import change, psnr
-from gpen_live.training.degrade import LADDER, ladder
 from tests.quality.pictures import Bytes, Picture, portrait
 
 SEED = 12345

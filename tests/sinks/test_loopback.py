@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import platform
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import pyvirtualcam
-import pyvirtualcam.camera
 
 from gpen_live.errors import SinkError
-from gpen_live.frame import Array, Size
-from gpen_live.sinks import loopback, open_sink
+from gpen_live.sinks import loopback
+from gpen_live.sinks.vcam.devices import Device, Wish, open_device
 from gpen_live.system import v4l2
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such devices")
 
-DEVICE = "/dev/video10"
-FRAME = np.zeros((72, 64), np.uint8)
+FRAME = memoryview(bytes(64 * 72))
 
 
 class Driver:
@@ -29,25 +24,47 @@ class Driver:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.device = str(folder / "dev" / "video10")
         self.able = v4l2.OUTPUT
         self.events: list[str] = []
         self._claims: set[int] = set()
+        self._senders: set[int] = set()
+        self._write, self._close = os.write, os.close
+        for node in ("dev", "video10"):
+            (folder / node).mkdir()
+        Path(self.device).touch()
+        (folder / "video10" / "name").write_text("GPEN Live\n")
 
     def capabilities(self, device: str) -> int:
-        assert device == DEVICE
         return self.able
 
     def open_as_output(self, device: str) -> int:
-        assert device == DEVICE
         descriptor = os.open(os.devnull, os.O_RDWR)
         self._claims.add(descriptor)
         self.events.append("claimed")
         return descriptor
 
-    def close(self, descriptor: int) -> None:
+    def give_up(self, descriptor: int) -> None:
         self._claims.remove(descriptor)
+        self._close(descriptor)
         self.events.append("given up")
         self.able |= v4l2.OUTPUT
+
+    def set_output_format(self, descriptor: int, *_: object) -> None:
+        self._senders.add(descriptor)
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        if descriptor in self._senders:
+            self.able = v4l2.CAPTURE
+            self.events.append("sent")
+        return self._write(descriptor, data)
+
+    def close(self, descriptor: int) -> None:
+        if descriptor in self._senders:
+            self._senders.remove(descriptor)
+            self.able = 0  # what 0.12 makes of a sender that only ever wrote
+            self.events.append("closed")
+        self._close(descriptor)
 
     def shows(self, text: str) -> None:
         (self.folder / "video10" / "format").write_text(text)
@@ -55,67 +72,78 @@ class Driver:
 
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Driver:
-    """A Linux with one loopback, and a backend of pyvirtualcam that takes whatever is an output."""
+    """A Linux with one loopback."""
     made = Driver(tmp_path)
-    (tmp_path / "video10").mkdir()
-    (tmp_path / "video10" / "name").write_text("GPEN Live\n")
-
-    class Backend(pyvirtualcam.Backend):  # type: ignore[misc]  # a library without types
-        def __init__(self, **_: object) -> None:
-            if not made.able & v4l2.OUTPUT:
-                raise RuntimeError(f"Device {DEVICE} is not a video output device.")
-
-        def send(self, frame: Array) -> None:
-            made.able = v4l2.CAPTURE
-            made.events.append("sent")
-
-        def close(self) -> None:
-            made.able = 0  # what 0.12 makes of a sender that only ever wrote
-            made.events.append("closed")
-
-        def device(self) -> str:
-            return DEVICE
-
-        def native_fourcc(self) -> None:
-            return None
-
-    monkeypatch.setattr(platform, "system", lambda: "Linux")
     monkeypatch.setattr(loopback, "_DEVICES", tmp_path)
+    monkeypatch.setattr(loopback, "_NODES", tmp_path / "dev")
     monkeypatch.setattr(v4l2, "capabilities", made.capabilities)
+    monkeypatch.setattr(v4l2, "is_loopback_output", lambda _: bool(made.able & v4l2.OUTPUT))
+    monkeypatch.setattr(v4l2, "set_output_format", made.set_output_format)
     monkeypatch.setattr(v4l2, "open_as_output", made.open_as_output)
-    monkeypatch.setattr(loopback, "_close", made.close)
-    monkeypatch.setattr(pyvirtualcam.camera, "BACKENDS", {"v4l2loopback": Backend})
+    monkeypatch.setattr(loopback, "_close", made.give_up)
+    monkeypatch.setattr(os, "write", made.write)
+    monkeypatch.setattr(os, "close", made.close)
     return made
 
 
+def vcam(device: str | None = None) -> Device:
+    return open_device(Wish(device, 64, 48, 30, "I420"), "Linux")
+
+
 def test_the_driver_is_told_after_the_first_frame_and_again_at_the_end(driver: Driver) -> None:
-    sink = open_sink("vcam", size=Size(64, 48), fps=30)
+    sink = vcam()
     sink.send(FRAME)
     sink.send(FRAME)
     sink.close()
     sink.close()
     assert driver.events == ["sent", "claimed", "sent", "closed", "given up"]
-    open_sink("vcam", size=Size(64, 48), fps=30).close()
+    vcam().close()
 
 
 def test_a_device_that_a_sender_left_behind_is_freed(driver: Driver) -> None:
     driver.able = 0
-    open_sink("vcam", size=Size(64, 48), fps=30).close()
+    vcam().close()
     assert driver.events == ["claimed", "given up", "closed"]
 
 
 def test_one_that_somebody_sends_to_is_left_alone(driver: Driver) -> None:
     driver.able = v4l2.CAPTURE
     with pytest.raises(SinkError, match="is in use"):
-        open_sink("vcam", size=Size(64, 48), fps=30)
+        vcam()
     assert driver.events == []
+
+
+def test_our_own_device_is_preferred_and_named(driver: Driver) -> None:
+    for node, label in (("video2", "OBS Virtual Camera"), ("video3", "My camera")):
+        (driver.folder / "dev" / node).touch()
+        (driver.folder / node).mkdir()
+        (driver.folder / node / "name").write_text(f"{label}\n")
+    for wish, label in ((None, "GPEN Live"), ("video3", "My camera")):
+        path = driver.device if wish is None else str(driver.folder / "dev" / wish)
+        device = vcam(None if wish is None else path)
+        assert device.label == f"{label} ({path})"
+        device.close()
+
+
+def test_without_ours_the_first_one_that_is_free_is_taken(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    (driver.folder / "video10" / "name").write_text("Another label\n")
+    for node in ("video9", "video11"):
+        (driver.folder / "dev" / node).touch()
+    answers = iter([False, True])
+    monkeypatch.setattr(v4l2, "is_loopback_output", lambda _: next(answers))
+    device = vcam()
+    assert device.label == f"Another label ({driver.device})"
+    device.close()
+    monkeypatch.setattr(v4l2, "is_loopback_output", lambda _: False)
+    with pytest.raises(SinkError, match="The driver of the virtual camera is not loaded"):
+        vcam()
 
 
 def test_a_size_that_its_viewers_do_not_have_is_refused(driver: Driver) -> None:
     driver.shows("YU12:640x480@30\n")
     with pytest.raises(SinkError) as caught:
-        open_sink("vcam", size=Size(64, 48), fps=30)
-    assert caught.value.what == "Another program still shows GPEN Live (/dev/video10) in 640x480."
+        vcam()
+    assert caught.value.what == f"Another program still shows GPEN Live ({driver.device}) in 640x480."
     assert caught.value.remedy.endswith("or send 640x480.")
     assert driver.events == ["closed"]
 
@@ -123,15 +151,15 @@ def test_a_size_that_its_viewers_do_not_have_is_refused(driver: Driver) -> None:
 @pytest.mark.parametrize(
     ("text", "size"),
     [
-        ("YU12:640x480@30\n", Size(640, 480)),
-        ("MJPG:1920x1080@30000/1001\n", Size(1920, 1080)),
+        ("YU12:640x480@30\n", (640, 480)),
+        ("MJPG:1920x1080@30000/1001\n", (1920, 1080)),
         ("", None),
         ("nonsense", None),
     ],
 )
-def test_what_the_driver_says_is_shown(text: str, size: Size | None, driver: Driver) -> None:
+def test_what_the_driver_says_is_shown(text: str, size: tuple[int, int] | None, driver: Driver) -> None:
     driver.shows(text)
-    assert loopback.shown_size(DEVICE) == size
+    assert loopback.shown_size(driver.device) == size
     assert loopback.shown_size("/dev/video11") is None
 
 
@@ -140,7 +168,7 @@ def test_a_driver_that_takes_no_claim_is_sent_to_all_the_same(driver: Driver, mo
         raise OSError(errno.EBUSY, "busy")
 
     monkeypatch.setattr(v4l2, "open_as_output", refuse)
-    sink = open_sink("vcam", size=Size(64, 48), fps=30)
+    sink = vcam()
     sink.send(FRAME)
     sink.close()
     assert driver.events == ["sent", "closed"]
@@ -158,7 +186,7 @@ def test_the_driver_is_reminded_of_the_viewers_buffers_when_it_has_forgotten_the
 
     monkeypatch.setattr(v4l2, "buffer_state", lambda descriptor, index: (mapped, 0))
     monkeypatch.setattr(v4l2, "map_buffers", remind)
-    sink = open_sink("vcam", size=Size(64, 48), fps=30)
+    sink = vcam()
     for still in (True, True, False, True):
         mapped = still
         sink.send(FRAME)
@@ -175,7 +203,7 @@ def test_a_driver_that_tells_nothing_of_buffers_is_asked_once(driver: Driver, mo
         raise OSError(errno.EINVAL, "no such buffer")
 
     monkeypatch.setattr(v4l2, "buffer_state", refuse)
-    sink = open_sink("vcam", size=Size(64, 48), fps=30)
+    sink = vcam()
     for _ in range(4):
         sink.send(FRAME)
     sink.close()

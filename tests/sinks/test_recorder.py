@@ -35,8 +35,8 @@ def pictures(count: int, size: Size) -> list[Image]:
 
 def record(path: Path, images: list[Image], fps: float = 30) -> None:
     sink = open_sink(str(path), size=Size.of(images[0]), fps=fps)
-    for image in images:
-        sink.send(convert(image, sink.wants))
+    for number, image in enumerate(images):
+        sink.send(convert(image, sink.wants), 1000 + number / fps)
     sink.close()
     sink.close()
 
@@ -121,7 +121,7 @@ from gpen_live.sinks.recorder import RecorderSink
 
 sink = RecorderSink(Path(sys.argv[1]), size=Size(64, 48), fps=10)
 for n in range(10_000):
-    sink.send(np.full((72, 64), 40 + n % 100, np.uint8))
+    sink.send(np.full((72, 64), 40 + n % 100, np.uint8), n / 10)
     if n == 65:
         print("recording", flush=True)
         sys.stdin.read()
@@ -196,13 +196,13 @@ def test_sending_after_the_end(tmp_path: Path) -> None:
     sink = RecorderSink(tmp_path / "a.mp4", size=Size(64, 48), fps=30)
     sink.close()
     with pytest.raises(SinkError, match="already finished"):
-        sink.send(np.zeros((72, 64), np.uint8))
+        sink.send(np.zeros((72, 64), np.uint8), 0.0)
 
 
 def test_frames_of_another_size(tmp_path: Path) -> None:
     sink = RecorderSink(tmp_path / "a.mp4", size=Size(64, 48), fps=30)
     with pytest.raises(SinkError, match="64x48"):
-        sink.send(np.zeros((36, 32), np.uint8))
+        sink.send(np.zeros((36, 32), np.uint8), 0.0)
     sink.close()
 
 

@@ -39,7 +39,7 @@ def test_checking_creates_nothing(tmp_path: Path) -> None:
 def test_none_takes_everything() -> None:
     sink = open_sink("none", size=Size(3, 2), fps=30)
     assert sink.wants is PixelFormat.BGR
-    sink.send(np.zeros((2, 3, 3), np.uint8))
+    sink.send(np.zeros((2, 3, 3), np.uint8), 0.0)
     sink.close()
     sink.close()
 

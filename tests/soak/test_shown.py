@@ -17,6 +17,7 @@ from gpen_live.soak.chart import draw, make_figure
 from gpen_live.soak.results import Soak, read
 from gpen_live.soak.show import show, worst
 from gpen_live.soak.verdicts import as_json
+from tests.messages.says import says
 from tests.soak.figures import soak
 
 
@@ -58,9 +59,9 @@ def test_it_is_read_again_as_it_was_written(tmp_path: Path) -> None:
 def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "other.json"
     path.write_text(content)
-    with pytest.raises(GpenLiveError, match="no report"):
+    with pytest.raises(GpenLiveError, check=says("report.other", path=path)):
         read(path)
-    with pytest.raises(GpenLiveError, match="can't be read"):
+    with pytest.raises(GpenLiveError, check=says("report.unreadable", path=tmp_path / "none.json")):
         read(tmp_path / "none.json")
 
 
@@ -93,7 +94,7 @@ def test_memory_of_a_graphics_card_has_a_curve_of_its_own() -> None:
 def test_without_faults_or_latencies_it_is_drawn_all_the_same() -> None:
     one = dataclasses.replace(soak(), events=[], latencies=[], warm_s=None)
     assert "Faults" not in drawn(one)
-    with pytest.raises(GpenLiveError, match="nothing to draw"):
+    with pytest.raises(GpenLiveError, check=says("soak.nothing_to_draw")):
         make_figure(dataclasses.replace(one, samples=[]))
 
 

@@ -199,6 +199,31 @@ def test_linux_asks_for_mjpg_then_yuyv(
 # What goes wrong
 
 
+def test_a_driver_that_raises_while_it_is_opened_is_told_at_once(
+    fake: type[FakeCapture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(index: int, size: Size, fps: float) -> cv2.VideoCapture | None:
+        raise RuntimeError("driver gone mad")
+
+    began = time.monotonic()
+    with pytest.raises(SourceError, match="driver gone mad"):
+        CameraSource(0, device=broken)
+    assert time.monotonic() - began < 5
+
+
+def test_a_driver_that_raises_while_it_is_read_is_told_at_once(fake: type[FakeCapture]) -> None:
+    source = CameraSource(0)
+
+    def broken(capture: FakeCapture) -> Answer:
+        raise RuntimeError("driver gone mad")
+
+    fake.answer = staticmethod(broken)
+    with pytest.raises(SourceError, match="driver gone mad"):
+        consume(source.read() for _ in range(1000))
+    source.close()
+    assert fake.made[0].released.is_set()
+
+
 def said(**options: Any) -> tuple[str, str]:
     with pytest.raises(SourceError) as caught:
         CameraSource(options.pop("index", 1), **options)

@@ -9,6 +9,7 @@ from gpen_live.settings import SettingsStore
 from gpen_live.ui import controller as controllers
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.notify import Notice
+from tests.messages.says import holds
 from tests.ui.fakes import FakePipeline
 
 
@@ -26,16 +27,16 @@ def test_settings_are_saved_once_they_can_be(
     settled: list[str] = []
     controller.noticed.connect(noticed.append)
     controller.settled.connect(settled.append)
-    controller.update(strength=0.5)
+    controller.change_look(strength=0.5)
     qtbot.waitUntil(lambda: bool(noticed))
-    controller.update(strength=0.25)
+    controller.change_look(strength=0.25)
     qtbot.wait(150)
     (notice,) = noticed
     assert notice.key == "settings"
-    assert "They hold, and are saved once that works." in notice.text
-    assert controller.settings.strength == 0.25
+    assert holds(notice.message, "settings.unsaved", path=store.path)
+    assert controller.settings.look.strength == 0.25
     assert settled == []
     in_the_way.unlink()
     qtbot.waitUntil(lambda: "settings" in settled)
-    assert store.load().settings.strength == 0.25
+    assert store.load().settings.look.strength == 0.25
     controller.shutdown()

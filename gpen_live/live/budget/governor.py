@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from gpen_live.engine.effort import Effort
 from gpen_live.live.budget.ladder import Budget, Rung, Window, Worked, describe, ladder
-from gpen_live.live.config import LiveConfig, Mode
+from gpen_live.live.config import LiveConfig
 from gpen_live.live.pacing.backlog import BacklogPolicy
-from gpen_live.live.pacing.clock import now
-from gpen_live.live.status.board import StatusBoard
-from gpen_live.live.status.meters import Meters
+from gpen_live.live.session import Session
 from gpen_live.live.status.snapshot import QualityState
+from gpen_live.live.supervisor import SecondChance
+from gpen_live.look import Mode
+from gpen_live.messages import joined, message
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
@@ -24,49 +25,51 @@ _SETTLING_S: Final = 1.0  # after a model has been taken up: its first frames co
 
 
 class QualityGovernor:
-    """Keeps the engine within the budget. All belongs to the engine's thread, but `state` to any; `patience` says who may wait.
+    """Keeps the engine within the budget. All belongs to the engine's thread, but `state` to any; `backlog` says who may wait.
 
     Args:
         target_fps: the rate of the output.
-        clock: seconds.
     """
 
-    def __init__(
-        self,
-        config: Callable[[], LiveConfig],
-        meters: Meters,
-        board: StatusBoard,
-        target_fps: Callable[[], float],
-        clock: Callable[[], float] = now,
-    ) -> None:
-        self._config, self._meters, self._board, self._target_fps, self._clock = config, meters, board, target_fps, clock
-        self.backlog = BacklogPolicy(lambda: config().budget_ms, target_fps, clock)
+    def __init__(self, session: Session, target_fps: Callable[[], float]) -> None:
+        self._session, self._target_fps, self._clock = session, target_fps, session.clock
+        self.backlog = BacklogPolicy(lambda: session.config.budget_ms, target_fps, self._clock)
         self.state = QualityState()
         self._engine: Engine | None = None
+        self._chance = SecondChance(self._clock)
         self._budget, self._window = Budget(), Window()
         self._down = self._up = 0
-        self._looked_at = self._passed_at = clock()
+        self._looked_at = self._passed_at = self._clock()
         self._full_s = self._all_s = 0.0
-        self._mode = config().mode
+        self._mode = session.config.look.mode
 
     def take(self, engine: Engine) -> None:
         """From now on it is this engine, or another network: what was learnt of the one before holds no more."""
         self._engine = engine
+        self._chance = SecondChance(self._clock)
         self._begin()
 
     def let_go(self) -> None:
         """There is no engine any more, until the next `take`."""
         self._engine = None
-        self.state = dataclasses.replace(self.state, level=0, given_up="")
+        self.state = dataclasses.replace(self.state, level=0, given_up=())
 
     def worked(self, frame: Frame, begun_at: float, faces: int) -> bool:
         """The engine is done with a frame, and free for the next one. Whether the effort for that is another one."""
-        engine, config, at, level = self._engine, self._config(), self._clock(), self._budget.level
+        try:
+            return not self._chance.given_up and self._worked(frame, begun_at, faces)
+        except Exception as error:  # no frame suffers from it
+            self._session.board.note(self._chance.after(error, "governor"))
+            self._begin()
+            return True
+
+    def _worked(self, frame: Frame, begun_at: float, faces: int) -> bool:
+        engine, config, at, level = self._engine, self._session.config, self._clock(), self._budget.level
         if engine is None:
             return False
         self.backlog.worked(at - begun_at)
-        if config.mode is not self._mode:
-            self._mode = config.mode
+        if config.look.mode is not self._mode:
+            self._mode = config.look.mode
             self._begin()
         self._count(at)
         if not (config.budget_ms > 0 and config.realtime):
@@ -93,24 +96,24 @@ class QualityGovernor:
         self._budget = Budget()
         self._window.clear()
         self._looked_at = self._clock() + _SETTLING_S
-        self._tell(self._engine, Effort(), self._config())
+        self._tell(self._engine, Effort(), self._session.config)
 
     def _rungs(self, engine: Engine) -> tuple[Rung, ...]:
         return ladder(faces=self._mode is Mode.ROI, in_between=engine.in_between, lighter=len(engine.lighter))
 
     def _latency_ms(self, since: float) -> float:
         """Capture to sink, p95, of the frames captured `since`; what a slow sink takes is not the engine's to mend."""
-        total = self._meters.recent("end_to_end", since)
-        return max(0.0, total.p95 - self._meters.recent("send", since).p50)
+        total = self._session.meters.recent("end_to_end", since)
+        return max(0.0, total.p95 - self._session.meters.recent("send", since).p50)
 
     def _tell(self, engine: Engine, effort: Effort, config: LiveConfig, faces: int = 0) -> None:
         engine.effort = effort
         budget, before = self._budget, self.state
-        words = describe(effort, config.model, [one.spec.name for one in engine.lighter], faces)
+        given_up = describe(effort, config.model, [one.spec.name for one in engine.lighter], faces)
         steps = self._down + budget.steps_down, self._up + budget.steps_up
-        self.state = QualityState(budget.level, words, *steps, before.full_share)
-        if words and budget.level > before.level:
-            self._board.note(f"To stay within {config.budget_ms:g} ms: {words}.")
+        self.state = QualityState(budget.level, given_up, *steps, before.full_share)
+        if given_up and budget.level > before.level:
+            self._session.board.note(message("live.budget", budget_ms=config.budget_ms, given_up=joined(given_up)))
 
     def _count(self, at: float) -> None:
         took, self._passed_at = at - self._passed_at, at

@@ -10,21 +10,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpen_live.faces.track import load_matching
+from gpen_live.errors import GpenLiveError, reason_of
 from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
 from gpen_live.live.models.stepdown import Fallback, explained, step_down
 from gpen_live.live.models.stepdown import ModelRequest as ModelRequest
 from gpen_live.live.pacing.clock import now
+from gpen_live.live.session import Session
 from gpen_live.live.slot import Slot
-from gpen_live.live.status.board import StatusBoard
+from gpen_live.live.status.board import as_plain
 from gpen_live.live.status.snapshot import Health
+from gpen_live.messages import Message, message
 from gpen_live.system.heap import give_back
 
 if TYPE_CHECKING:
-    import torch
-
     from gpen_live.faces.detect import Detector
+    from gpen_live.inference.device import Device
     from gpen_live.inference.enhancer import Enhancer
+    from gpen_live.inference.host import HostEnhancer
 
 _TIDY_S = 2.0  # from a model's loading to its first frames being through
 _TIDY_EVERY_S = 60.0
@@ -35,11 +37,11 @@ class LoadedModel:
     """A warm network with a detector on the same device, and those that may stand in for it, the strongest first."""
 
     wanted: ModelRequest
-    device: torch.device
+    device: Device
     device_label: str
     detector: Detector
-    enhancer: Enhancer
-    lighter: tuple[Enhancer, ...] = ()
+    enhancer: HostEnhancer | Enhancer
+    lighter: tuple[HostEnhancer | Enhancer, ...] = ()
 
 
 class _OvertakenError(Exception):
@@ -57,24 +59,24 @@ class Loader:
 
     def __init__(
         self,
-        board: StatusBoard,
-        stop: threading.Event,
-        ready: threading.Event,
+        session: Session,
         load: Callable[[ModelRequest], LoadedModel] | None = None,
         handed_over: Callable[[LoadedModel], LoadedModel] | None = None,
     ) -> None:
-        self._board, self._stop, self._ready = board, stop, ready
+        self._board, self._stop = session.board, session.stop
+        self.ready = threading.Event()
         self._call, self._from_weights = load or self._load, load is None
         self._handed_over = handed_over or (lambda loaded: loaded)
         self._requests: Slot[ModelRequest] = Slot()
         self._lock = threading.Lock()
         self._asked: ModelRequest | None = None
         self._current: ModelRequest | None = None  # what is being loaded or runs: what was asked for, or what takes its place
+        self._at_work: ModelRequest | None = None
         self._step: Fallback | None = None
         self._due: ModelRequest | None = None
         self._running = False
         self._lost = False
-        self._detector: tuple[torch.device, Detector] | None = None
+        self._detector: tuple[Device, Detector] | None = None
         self.loaded: Slot[LoadedModel] = Slot()
 
     def ask(self, wanted: ModelRequest) -> None:
@@ -86,15 +88,15 @@ class Loader:
             self._current = self._without_the_lost(wanted)
             self._requests.put(self._current)
 
-    def step_down(self, error: Exception, running: ModelRequest) -> str:
-        """Why the model that runs is given up after `error`, for the thread that owns the device; empty where it is kept.
+    def step_down(self, error: Exception, running: ModelRequest) -> Message | None:
+        """Why the model that runs is given up after `error`, for the thread that owns the device; None where it is kept.
 
         What takes its place is loaded once that thread has let go of it, see `go_on`.
         """
         with self._lock:
             step = step_down(error, running)
             if step is None:
-                return ""
+                return None
             self._running = False
             self._board.write("model", Health.WARNING, step.wanted.model, step.reason)
             self._take(step, error)
@@ -121,12 +123,25 @@ class Loader:
         else:
             self._board.write("model", Health.WARNING, label, step.reason, again=step.again)
 
+    def gave_up(self, error: GpenLiveError) -> None:
+        """Tells that `run` keeps failing: nothing can be loaded any more; what runs goes on."""
+        label = self._board.read("model").label
+        if self._running:
+            self._board.write("model", Health.WARNING, label, error.message, again=True)
+        else:
+            self._board.fail("model", label, error)
+
     def run(self) -> None:
+        with self._lock:
+            if self._at_work is not None and self._at_work == self._current:  # a failure came between
+                self._requests.put(self._at_work)
         tidy_at = now() + _TIDY_EVERY_S
         while not self._stop.is_set():
             wanted = self._requests.take(0.1)
             if wanted is not None:
+                self._at_work = wanted
                 self._attempt(wanted)
+                self._at_work = None
                 tidy_at = now() + _TIDY_S
             elif now() >= tidy_at:
                 give_back()  # an old model's memory, freed by its last user; that of a camera's thread which hung and ended late
@@ -137,8 +152,7 @@ class Loader:
         if not self._lost or wanted.device == "cpu":
             return wanted
         kept = dataclasses.replace(wanted, device="cpu")
-        reason = f"The graphics device is lost until GPEN Live is restarted: {wanted.model} runs on the processor."
-        self._step = Fallback(kept, reason, again=False)
+        self._step = Fallback(kept, message("model.still_lost", model=wanted.model), again=False)
         return kept
 
     def _take(self, step: Fallback, error: Exception) -> None:
@@ -146,7 +160,7 @@ class Loader:
         self._step, self._current = step, step.wanted
 
     def _attempt(self, wanted: ModelRequest) -> None:
-        said = f"Loading {wanted.model}." if self._step is None else self._step.reason
+        said = message("model.loading", model=wanted.model) if self._step is None else self._step.reason
         self._board.write("model", Health.STARTING, wanted.model, said)
         try:
             if self._step is not None and not self._lost:
@@ -159,7 +173,7 @@ class Loader:
                 return
         else:
             self._hand_over(wanted, loaded)
-        self._ready.set()
+        self.ready.set()
 
     def _hand_over(self, wanted: ModelRequest, loaded: LoadedModel) -> None:
         with self._lock:
@@ -168,8 +182,7 @@ class Loader:
             self._running = True
             self.tell_well(wanted.model)  # before anyone can use it, and fail
             self.loaded.put(loaded)
-        self._ready.set()
-        load_matching()
+        self.ready.set()
         if self._from_weights and self._step is None:  # else its device has no memory for more
             self._stand_by(wanted, loaded)
 
@@ -192,16 +205,16 @@ class Loader:
         return False
 
     def _load(self, wanted: ModelRequest) -> LoadedModel:
-        from gpen_live.engine.engine import load_detector
         from gpen_live.engine.paths.base import has_fast_path
         from gpen_live.inference.device import background_stream, choose_device, describe_device
-        from gpen_live.inference.enhancer import load_enhancer
+        from gpen_live.inference.loading import load_detector, load_enhancer
 
-        device = choose_device(wanted.device)
+        unusable: list[str] = []
+        device = choose_device(wanted.device, unusable)
         with background_stream(device):
             enhancer = load_enhancer(wanted.model, wanted.weights, device, fit=lambda share: self._fitting(wanted, share))
-            for note in enhancer.notes:
-                self._board.note(note)
+            for note in (*unusable, *enhancer.notes):
+                self._board.note(message("plain", what=note, remedy=""))
             if self._detector is None or self._detector[0] != device:
                 self._detector = (device, load_detector(device))
             has_fast_path(device)  # compiles its kernels, here and not while a frame waits
@@ -210,7 +223,7 @@ class Loader:
     def _stand_by(self, wanted: ModelRequest, loaded: LoadedModel) -> None:
         """Loads those that may stand in for the network under load, while it works already: so the change will cost no frame."""
         from gpen_live.inference.device import background_stream
-        from gpen_live.inference.enhancer import load_enhancer
+        from gpen_live.inference.loading import load_enhancer
         from gpen_live.models.registry import get, lighter_than
 
         found = []
@@ -221,7 +234,8 @@ class Loader:
             except _OvertakenError:
                 return
             except Exception as error:  # it is for the case of need only
-                self._board.note(f"{spec.name} can't stand in for {wanted.model} under load. {error}")
+                plain = as_plain(error, message("live.failed", name=spec.name, reason=reason_of(error)))
+                self._board.note(message("model.no_stand_in", lighter=spec.name, model=wanted.model, cause=plain.message))
         with self._lock:
             if found and wanted == self._current and self._running:
                 self.loaded.put(dataclasses.replace(loaded, lighter=tuple(found)))
@@ -233,8 +247,7 @@ class Loader:
     def _fitting(self, wanted: ModelRequest, share: float) -> None:
         """Tells how far the fitting to a card has come, which happens once and takes up to a minute."""
         self._check_time(wanted)
-        text = f"Fitting {wanted.model} to this graphics card, this once: {share:.0%}. The raw picture goes out meanwhile."
-        self._board.write("model", Health.STARTING, wanted.model, text)
+        self._board.write("model", Health.STARTING, wanted.model, message("model.fitting", model=wanted.model, share=share))
 
 
 def _make_room() -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Final
 
-from gpen_live.live.config import LiveConfig, Resting
-from gpen_live.live.pacing.clock import now
+from gpen_live.live.config import Resting
+from gpen_live.live.session import Session
+from gpen_live.messages import message
 from gpen_live.sinks import is_file, is_virtual_camera
 from gpen_live.sinks.readers import readers
 from gpen_live.sinks.vcam import device_in
 
-REASON: Final = "Resting: nobody sees the picture."
+REASON: Final = message("live.idle")
 
 _PATIENCE_S: Final = 2.0  # for a window that is hidden for a moment, and a program that opens its camera anew
 _SOON_S: Final = 0.03  # between two looks while it rests: who comes is noticed within a frame
@@ -41,19 +41,11 @@ class IdleMonitor:
     """Watches who sees the picture, in a thread of its own (`run`). `window`, whether it can be seen, is set by whoever has one.
 
     Args:
-        sink_label: the open sink's name for people ("" while there is none), which names a virtual camera's device.
-        count: see `gpen_live.sinks.readers.readers`. clock: seconds.
+        count: see `gpen_live.sinks.readers.readers`.
     """
 
-    def __init__(
-        self,
-        config: Callable[[], LiveConfig],
-        sink_label: Callable[[], str],
-        stop: threading.Event,
-        count: Callable[[str], int | None] = readers,
-        clock: Callable[[], float] = now,
-    ) -> None:
-        self._config, self._sink_label, self._stop, self._count, self._clock = config, sink_label, stop, count, clock
+    def __init__(self, session: Session, count: Callable[[str], int | None] = readers) -> None:
+        self._session, self._count, self._clock = session, count, session.clock
         self.window: bool | None = None
         self._rests = False
         self._unseen_since: float | None = None
@@ -65,16 +57,19 @@ class IdleMonitor:
 
     def run(self) -> None:
         wait_s = _LATER_S
-        while not self._stop.wait(wait_s):
-            start = self._clock()
-            self.look()
-            wait_s = max(_SOON_S if self.resting else _LATER_S, _DEAR * (self._clock() - start))
+        try:
+            while not self._session.stop.wait(wait_s):
+                start = self._clock()
+                self.look()
+                wait_s = max(_SOON_S if self.resting else _LATER_S, _DEAR * (self._clock() - start))
+        finally:  # who doesn't look doesn't know
+            self._unseen_since, self._rests = None, False
 
     def look(self) -> None:
         """Looks once. Resting begins after two seconds that nobody saw anything, and ends at once."""
-        config = self._config()
+        config = self._session.config
         matters = is_virtual_camera(config.sink) and not self.window and config.realtime and config.rest is not Resting.NEVER
-        device = device_in(self._sink_label()) if matters else None
+        device = device_in(self._session.board.read("sink").label) if matters else None
         unseen = config.realtime and nobody_sees(
             config.rest, config.sink, self.window, self._count(device) if device is not None else None
         )

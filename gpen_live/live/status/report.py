@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,12 +18,13 @@ from gpen_live.live.config import LiveConfig
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.status.meters import Meters
 from gpen_live.live.status.snapshot import Snapshot, grade
+from gpen_live.messages import Message
 from gpen_live.system.atomic import replace_file
 
 T = TypeVar("T")
 
 
-def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: list[str]) -> dict[str, object]:
+def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: Sequence[Message]) -> dict[str, object]:
     """Everything about the run so far; times in milliseconds unless named otherwise, rounded to a microsecond."""
     latency = {stage: _rounded(dataclasses.asdict(q), 3) for stage, q in meters.stages().items()}
     rates = meters.rates()
@@ -31,8 +33,8 @@ def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: 
         "device": snapshot.device,
         "model": snapshot.model_name or config.model,
         "precision": snapshot.precision,
-        "mode": config.mode.value,
-        "strength": config.strength,
+        "mode": config.look.mode.value,
+        "strength": config.look.strength,
         "size": str(snapshot.size) if snapshot.size else None,
         "source": snapshot.source.label or config.source,
         "sink": snapshot.sink.label or config.sink,
@@ -41,7 +43,7 @@ def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: 
         "budget": {
             "ms": config.budget_ms,
             "within": round(meters.within(config.budget_ms), 4) if config.budget_ms > 0 else None,
-            "given_up": snapshot.quality.given_up,
+            "given_up": " ".join(one.text for one in snapshot.quality.given_up),
             "steps_down": snapshot.quality.steps_down,
             "steps_up": snapshot.quality.steps_up,
             "full_share": round(snapshot.quality.full_share, 4),
@@ -53,7 +55,7 @@ def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: 
         "grade": grade(meters.stages()["end_to_end"].p50),
         "first_frame_s": _first_frame_s(meters),
         "memory_mb": {"ram_peak": round(peak_ram_mb(), 1), "gpu_peak": round(peak_gpu_mb(), 1)},
-        "notes": notes,
+        "notes": [note.text for note in notes],
     }
 
 
@@ -63,7 +65,7 @@ def write_report(path: Path, report: dict[str, object]) -> None:
     Raises:
         GpenLiveError: the file can't be written.
     """
-    write_whole(path, (json.dumps(report, indent=2) + "\n").encode(), "report")
+    write_whole(path, (json.dumps(report, indent=2) + "\n").encode())
 
 
 def read_report(path: Path, kind: type[T], command: str) -> T:
@@ -77,13 +79,13 @@ def read_report(path: Path, kind: type[T], command: str) -> T:
     try:
         return msgspec.convert(json.loads(path.read_text(encoding="utf-8")), kind)
     except OSError as error:
-        raise GpenLiveError(f"The report {path} can't be read ({error.strerror}).", "Check its name.") from error
+        raise GpenLiveError("report.unreadable", path=path, reason=error.strerror) from error
     except (ValueError, msgspec.ValidationError) as error:
-        raise GpenLiveError(f"{path} is no report of `{command}` ({error}).", "Name a file written by --json.") from error
+        raise GpenLiveError("report.other", path=path, command=command, reason=error) from error
 
 
-def write_whole(path: Path, content: bytes, what: str) -> None:
-    """Writes a file whole or not at all; `what` it is, for the error.
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all.
 
     Raises:
         GpenLiveError: the file can't be written.
@@ -91,7 +93,7 @@ def write_whole(path: Path, content: bytes, what: str) -> None:
     try:
         replace_file(path, content)
     except OSError as error:
-        raise GpenLiveError(f"The {what} {path} can't be written ({error.strerror}).", "Name another file.") from error
+        raise GpenLiveError("file.unwritable", path=path, reason=error.strerror) from error
 
 
 def peak_ram_mb() -> float:
@@ -114,12 +116,12 @@ def peak_gpu_mb() -> float:
         return 0.0
     import torch
 
-    from gpen_live.inference.device import peak_memory_mb
+    from gpen_live.inference.device import Device, peak_memory_mb
 
     try:
         if torch.cuda.is_available():
-            return max(peak_memory_mb(torch.device("cuda", i)) for i in range(torch.cuda.device_count()))
-        return peak_memory_mb(torch.device("mps")) if torch.backends.mps.is_available() else 0.0
+            return max(peak_memory_mb(Device("cuda", i)) for i in range(torch.cuda.device_count()))
+        return peak_memory_mb(Device("mps")) if torch.backends.mps.is_available() else 0.0
     except RuntimeError:  # a device that was lost
         return 0.0
 

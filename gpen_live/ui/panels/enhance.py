@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from gpen_live.live.config import Mode
+from gpen_live.look import Mode
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.models import Model
 from gpen_live.ui.theme import UNIT
@@ -52,10 +52,10 @@ class EnhancePanel(Card):
         self.rows.addSpacing(UNIT // 2)
         self.rows.addLayout(column)
 
-        self.switch.clicked.connect(lambda on: controller.update(enhance=on))
+        self.switch.clicked.connect(lambda on: controller.change_look(enhance=on))
         self.model.opening.connect(self.refresh)
         self.model.picked.connect(self._pick_model)
-        self.mode.chosen.connect(lambda mode: controller.update(mode=mode))
+        self.mode.chosen.connect(lambda mode: controller.change_look(mode=mode))
         self.strength.valueChanged.connect(self._slide)
         controller.changed.connect(self.show_config)
         self.refresh()
@@ -74,16 +74,16 @@ class EnhancePanel(Card):
     def show_config(self) -> None:
         """Shows what holds now."""
         config = self._controller.config
-        self.switch.setChecked(config.enhance)
+        self.switch.setChecked(config.look.enhance)
         self.model.show_data(config.model)
-        self.mode.show_value(config.mode)
-        percent = round(100 * config.strength)
+        self.mode.show_value(config.look.mode)
+        percent = round(100 * config.look.strength)
         self.strength.blockSignals(True)
         self.strength.setValue(percent)
         self.strength.blockSignals(False)
         self.percent.setText(f"{percent} %")
         for control in (self.model, self.mode, self.strength):
-            control.setEnabled(config.enhance)
+            control.setEnabled(config.look.enhance)
 
     def _slide(self, percent: int) -> None:
         self._controller.set_strength(percent / 100)

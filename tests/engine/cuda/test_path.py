@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gc
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -11,32 +13,44 @@ import torch
 from torch import nn
 
 from gpen_live.engine.engine import NO_FACE, Engine
-from gpen_live.engine.paths.base import CanvasPath, FramePath, open_path
+from gpen_live.engine.paths.base import FramePath, open_path
+from gpen_live.engine.paths.host import HostPath
+from gpen_live.engine.result import Stage
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Array, Image, PixelFormat
+from gpen_live.inference.device import CPU, Device
 from gpen_live.inference.enhancer import Enhancer, NetworkError
+from gpen_live.look import Look, Mode
 from gpen_live.media.pixel_formats import convert
-from gpen_live.models.registry import get
+from tests.engine.networks import on_host, on_tensors
+from tests.messages.says import holds
 
-SPEC = get("lite-256")
+if TYPE_CHECKING:
+    from gpen_live.inference.torch_detector import TorchDetector
+
 STEP = 1 / 30
 
 
-def gpu_path(device: torch.device, detector: Detector, enhancer: Enhancer) -> FramePath:
+def gpu_path(device: torch.device, detector: Detector, enhancer: Enhancer, stages: Sequence[Stage] = ()) -> FramePath:
     from gpen_live.engine.paths.cuda.path import GpuPath
     from gpen_live.engine.paths.cuda.stream import CudaStream, DeviceStream, HostStream
     from gpen_live.inference.device import low_priority_stream
 
-    lane: DeviceStream = HostStream() if device.type == "cpu" else CudaStream(device, low_priority_stream(device))
-    return GpuPath(lane, detector, enhancer)
+    on_cpu = device.type == "cpu"
+    stream: DeviceStream = HostStream() if on_cpu else CudaStream(device, low_priority_stream(of(device)))
+    return GpuPath(stream, cast("TorchDetector", detector), enhancer, stages)
+
+
+def of(device: torch.device) -> Device:
+    return CPU if device.type == "cpu" else Device("cuda", device.index or 0)
 
 
 class Known(Detector):
     """Knows where the faces are; reduces and reads as the real one does."""
 
     def __init__(self, device: torch.device, *faces: tuple[float, float, float]) -> None:
-        self.device, self.long_side = device, 64
+        self.long_side = 64
         self.faces = [Detection((x, y, x + side, y + side), 0.99, (GPEN_TEMPLATE - 0.5) * side + [x, y]) for x, y, side in faces]
         self.seen: torch.Tensor | None = None
 
@@ -86,17 +100,11 @@ class Fragile(Small):
 
 
 def engines(device: torch.device, network: nn.Module, *faces: tuple[float, float, float]) -> tuple[Engine, Engine]:
-    """One on the path under test, one on a canvas on the CPU, which is the measure."""
-    import copy
-
-    made = []
-    for where, fast in ((device, True), (torch.device("cpu"), False)):
-        detector = Known(where, *faces)
-        enhancer = Enhancer(copy.deepcopy(network), SPEC, where)
-        enhancer.size = 64
-        path = gpu_path(where, detector, enhancer) if fast else CanvasPath(where, detector, enhancer)
-        made.append(Engine(where, detector, enhancer, path))
-    return made[0], made[1]
+    """One on the path under test, one on the processor's, which is the measure."""
+    detector, enhancer = Known(device, *faces), on_tensors(copy.deepcopy(network), of(device), 64)
+    fast = Engine(of(device), detector, enhancer, gpu_path(device, detector, enhancer))
+    host, there = on_host(network, 64), Known(torch.device("cpu"), *faces)
+    return fast, Engine(CPU, there, host, HostPath(there, host))
 
 
 def smooth(height: int = 120, width: int = 200, phase: float = 0.0) -> Image:
@@ -119,7 +127,10 @@ def test_faces_look_as_on_the_canvas(device: torch.device, faces: list[Any], hei
     for i in range(7):  # faces fade in
         layout = list(PixelFormat)[i % 3]
         image = smooth(height, width, i / 5)
-        done, expected = fast.enhance_faces(image, i * STEP, 0.9, layout), slow.enhance_faces(image, i * STEP, 0.9)
+        done, expected = (
+            fast.process(image, i * STEP, Look(strength=0.9), layout),
+            slow.process(image, i * STEP, Look(strength=0.9)),
+        )
         assert done.raw_reason == expected.raw_reason
         if not done.raw_reason:
             pixels = done.picture.pixels(layout)
@@ -134,12 +145,12 @@ def test_faces_look_as_on_the_canvas(device: torch.device, faces: list[Any], hei
 def test_the_detector_sees_the_reduced_frame(device: torch.device) -> None:
     fast, _ = engines(device, Small())
     image = smooth()
-    assert fast.enhance_faces(image, 0.0, 1.0).raw_reason == NO_FACE
+    assert fast.process(image, 0.0, Look()).raw_reason == NO_FACE
     assert isinstance(fast.detector, Known)
     assert fast.detector.seen is not None
     assert fast.detector.seen.shape == (1, 3, 38, 64)
     for shade in (smooth(phase=1.0) // np.uint8(2), image):  # of each frame anew
-        fast.enhance_faces(shade, 0.0, 1.0)
+        fast.process(shade, 0.0, Look())
         assert abs(fast.detector.told - shade.mean()) < 1
 
 
@@ -147,8 +158,8 @@ def test_the_whole_frame_looks_as_on_the_canvas(device: torch.device) -> None:
     fast, slow = engines(device, Small())
     for i, layout in enumerate(PixelFormat):
         image = smooth(53, 77, i)
-        done = fast.enhance_frame(image, i * STEP, 0.7, layout)
-        close(done.image, slow.enhance_frame(image, i * STEP, 0.7).image)
+        done = fast.process(image, i * STEP, Look(mode=Mode.FULL, strength=0.7), layout)
+        close(done.image, slow.process(image, i * STEP, Look(mode=Mode.FULL, strength=0.7)).image)
         assert np.array_equal(done.picture.pixels(layout), convert(done.image, layout))
     assert set(done.times_ms) == {"warp", "network", "blend", "convert"}
 
@@ -157,7 +168,7 @@ def test_a_network_of_fixed_size_takes_the_whole_frame(device: torch.device) -> 
     network = Small()
     network.stride = None  # type: ignore[assignment]
     fast, slow = engines(device, network)
-    close(fast.enhance_frame(smooth(), 0.0, 1.0).image, slow.enhance_frame(smooth(), 0.0, 1.0).image)
+    close(fast.process(smooth(), 0.0, Look(mode=Mode.FULL)).image, slow.process(smooth(), 0.0, Look(mode=Mode.FULL)).image)
 
 
 def flat(level: int) -> Image:
@@ -179,36 +190,36 @@ def test_a_network_with_a_memory_gets_its_last_picture_of_each_face(device: torc
                     for centre in [face.landmarks.mean(axis=0)]
                 ]
         image = flat(100 + 7 * i)
-        close(fast.enhance_faces(image, at, 1.0).image, slow.enhance_faces(image, at, 1.0).image)
+        close(fast.process(image, at, Look()).image, slow.process(image, at, Look()).image)
 
 
 def test_the_whole_frame_is_remembered_too(device: torch.device) -> None:
     fast, slow = engines(device, Remembering())
     for i in range(4):
         close(
-            fast.enhance_frame(flat(100 + 20 * i), i * STEP, 1.0).image,
-            slow.enhance_frame(flat(100 + 20 * i), i * STEP, 1.0).image,
+            fast.process(flat(100 + 20 * i), i * STEP, Look(mode=Mode.FULL)).image,
+            slow.process(flat(100 + 20 * i), i * STEP, Look(mode=Mode.FULL)).image,
         )
     fast.new_scene()
-    assert fast.enhance_frame(flat(40), 5 * STEP, 1.0).image[0, 0, 0] == 40
+    assert fast.process(flat(40), 5 * STEP, Look(mode=Mode.FULL)).image[0, 0, 0] == 40
 
 
 def test_what_is_no_number_is_an_error_and_the_next_frame_is_well(device: torch.device) -> None:
     fast, _ = engines(device, Fragile(), (90, 60, 100))
     for i in range(7):
-        good = fast.enhance_faces(flat(100), i * STEP, 1.0).image
+        good = fast.process(flat(100), i * STEP, Look()).image
     with pytest.raises(NetworkError, match="not numbers"):
-        fast.enhance_faces(flat(255), 7 * STEP, 1.0)
-    assert np.array_equal(fast.enhance_faces(flat(100), 8 * STEP, 1.0).image, good)
+        fast.process(flat(255), 7 * STEP, Look())
+    assert np.array_equal(fast.process(flat(100), 8 * STEP, Look()).image, good)
     with pytest.raises(NetworkError, match="not numbers"):
-        fast.enhance_frame(flat(255), 9 * STEP, 1.0)
+        fast.process(flat(255), 9 * STEP, Look(mode=Mode.FULL))
     assert not fast.notes
 
 
 def test_a_failure_of_the_device_is_an_error_and_all_is_made_anew(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
     fast, _ = engines(device, Small(), (90, 60, 100))
     for i in range(7):
-        good = fast.enhance_faces(flat(100), i * STEP, 1.0).image
+        good = fast.process(flat(100), i * STEP, Look()).image
     from gpen_live.engine.paths.cuda.buffers import FrameBuffers
 
     def lost(*_: object) -> None:
@@ -217,8 +228,8 @@ def test_a_failure_of_the_device_is_an_error_and_all_is_made_anew(device: torch.
     with monkeypatch.context() as patched:
         patched.setattr(FrameBuffers, "fetch", lost)
         with pytest.raises(NetworkError, match="out of memory"):
-            fast.enhance_faces(flat(100), 7 * STEP, 1.0)
-    assert np.array_equal(fast.enhance_faces(flat(100), 8 * STEP, 1.0).image, good)
+            fast.process(flat(100), 7 * STEP, Look())
+    assert np.array_equal(fast.process(flat(100), 8 * STEP, Look()).image, good)
     assert not fast.notes
 
 
@@ -231,18 +242,18 @@ def test_where_it_never_worked_the_canvas_takes_over(device: torch.device, monke
 
     monkeypatch.setattr(kernels, "reduce", broken)
     with pytest.raises(NetworkError):
-        fast.enhance_faces(flat(100), 0.0, 1.0)
-    assert "no kernel image" in fast.notes[0]
+        fast.process(flat(100), 0.0, Look())
+    assert holds(fast.notes[0], "live.slow_path", device=str(device))
     for i in range(7):
-        done, expected = fast.enhance_faces(flat(100), i * STEP, 1.0), slow.enhance_faces(flat(100), i * STEP, 1.0)
+        done, expected = fast.process(flat(100), i * STEP, Look()), slow.process(flat(100), i * STEP, Look())
     close(done.image, expected.image)
 
 
 def test_the_engine_takes_this_path_where_there_is_a_gpu(device: torch.device) -> None:
     from gpen_live.engine.paths.cuda.path import GpuPath
 
-    path = open_path(device, Known(device), Enhancer(Small(), SPEC, device))
-    assert isinstance(path, GpuPath if device.type == "cuda" else CanvasPath)
+    path = open_path(of(device), Known(device), on_tensors(Small(), of(device)) if device.type == "cuda" else on_host(Small()))
+    assert isinstance(path, GpuPath if device.type == "cuda" else HostPath)
 
 
 def test_finished_pixels_stay_as_they_are(device: torch.device) -> None:
@@ -250,13 +261,13 @@ def test_finished_pixels_stay_as_they_are(device: torch.device) -> None:
     fast, _ = engines(device, Small())
     kept = []
     for i in range(6):
-        done = fast.enhance_frame(flat(20 * i), i * STEP, 1.0, PixelFormat.NV12)
+        done = fast.process(flat(20 * i), i * STEP, Look(mode=Mode.FULL), PixelFormat.NV12)
         kept.append((done.picture, done.picture.pixels(PixelFormat.NV12)))
         if i % 2:
             kept[-1][0].image()
         gc.collect()
     for i, (picture, pixels) in enumerate(kept):
-        expected = fast.enhance_frame(flat(20 * i), 10 + i, 1.0, PixelFormat.NV12)
+        expected = fast.process(flat(20 * i), 10 + i, Look(mode=Mode.FULL), PixelFormat.NV12)
         assert np.array_equal(pixels, expected.picture.pixels(PixelFormat.NV12))
         assert np.abs(picture.image().astype(int) - expected.image).max() <= 4  # once it has left the device: from the pixels
 
@@ -269,8 +280,8 @@ def test_a_staged_frame_is_the_same_frame(device: torch.device) -> None:
     assert np.array_equal(staged, image)
     if device.type == "cuda":
         assert torch.from_numpy(staged).is_pinned()
-    plain = fast.enhance_frame(image, 0.0, 1.0).image
-    assert np.array_equal(fast.enhance_frame(staged, STEP, 1.0).image, plain)
+    plain = fast.process(image, 0.0, Look(mode=Mode.FULL)).image
+    assert np.array_equal(fast.process(staged, STEP, Look(mode=Mode.FULL)).image, plain)
 
 
 def test_another_network_and_another_size(device: torch.device) -> None:
@@ -279,15 +290,13 @@ def test_another_network_and_another_size(device: torch.device) -> None:
         image = smooth(120, 200, i) if i < 8 else smooth(100, 160, i)
         if i == 5:
             for one in (fast, slow):
-                enhancer = Enhancer(Remembering(), SPEC, one.device)
-                enhancer.size = 64
-                one.use(enhancer)
-        close(fast.enhance_faces(image, i * STEP, 1.0).image, slow.enhance_faces(image, i * STEP, 1.0).image)
+                one.use(on_host(Remembering(), 64) if one is slow else on_tensors(Remembering(), of(device), 64))
+        close(fast.process(image, i * STEP, Look()).image, slow.process(image, i * STEP, Look()).image)
 
 
 def test_recording_does_not_count_as_the_device_s_work(device: torch.device) -> None:
     """It takes the host seconds, once; whoever leaves room for a game would wait many times as long."""
     fast, _ = engines(device, Small(), (90, 60, 100))
-    busy = [fast.enhance_faces(smooth(), i * STEP, 1.0, PixelFormat.NV12).busy_ms for i in range(6)]
+    busy = [fast.process(smooth(), i * STEP, Look(), PixelFormat.NV12).busy_ms for i in range(6)]
     assert busy[0] == 0
     assert busy[-1] > 0

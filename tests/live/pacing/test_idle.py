@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,6 +10,8 @@ from hypothesis import strategies as st
 
 from gpen_live.live.config import LiveConfig, Resting
 from gpen_live.live.pacing.idle import IdleMonitor, nobody_sees
+from gpen_live.live.session import Session
+from gpen_live.live.status.snapshot import Health
 
 WISHES = st.sampled_from(Resting)
 WINDOWS = st.sampled_from([True, False, None])
@@ -49,10 +50,9 @@ def test_without_an_output_a_hidden_window_rests_and_a_measurement_does_not() ->
 class Desk:
     def __init__(self) -> None:
         self.at, self.count, self.asked = 0.0, 0, 0
-        self.config = LiveConfig(sink="vcam")
-        self.label = "GPEN Live (/dev/video10)"
-        self.stop = threading.Event()
-        self.rest = IdleMonitor(lambda: self.config, lambda: self.label, self.stop, self.readers, lambda: self.at)
+        self.session = Session(LiveConfig(sink="vcam"), clock=lambda: self.at)
+        self.session.board.write("sink", Health.OK, "GPEN Live (/dev/video10)")
+        self.rest = IdleMonitor(self.session, self.readers)
         self.rest.window = False
 
     def readers(self, device: str) -> int | None:
@@ -88,7 +88,7 @@ def test_while_the_window_is_seen_nobody_is_asked() -> None:
 
 def test_a_virtual_camera_that_is_not_open_yet_is_not_asked_about() -> None:
     desk = Desk()
-    desk.label = ""
+    desk.session.board.write("sink", Health.STARTING)
     for _ in range(10):
         assert not desk.after(1.0)
     assert desk.asked == 0
@@ -96,13 +96,13 @@ def test_a_virtual_camera_that_is_not_open_yet_is_not_asked_about() -> None:
 
 def test_as_fast_as_possible_never_rests() -> None:
     desk = Desk()
-    desk.config = replace(desk.config, realtime=False)
+    desk.session.change(realtime=False)
     assert not any(desk.after(1.0) for _ in range(10))
 
 
 def test_who_never_wants_it_to_rest_does_not_pay_for_looking() -> None:
     desk = Desk()
-    desk.config = replace(desk.config, rest=Resting.NEVER)
+    desk.session.change(rest=Resting.NEVER)
     assert not any(desk.after(1.0) for _ in range(10))
     assert desk.asked == 0
 
@@ -136,11 +136,11 @@ class Waits(threading.Event):
 def test_it_looks_often_only_while_it_rests_and_less_where_that_is_dear() -> None:
     desk = Desk()
     desk.count = 1
-    desk.rest._stop = awake = Waits(desk, 20)
+    desk.session.stop = awake = Waits(desk, 20)
     desk.rest.run()
     assert min(awake.seconds) >= 0.25
     desk.count = 0
-    desk.rest._stop = asleep = Waits(desk, 20)
+    desk.session.stop = asleep = Waits(desk, 20)
     desk.rest.run()
     assert asleep.seconds[-1] <= 1 / 30
 
@@ -149,7 +149,7 @@ def test_it_looks_often_only_while_it_rests_and_less_where_that_is_dear() -> Non
         return 0
 
     desk.rest._count = dear
-    desk.rest._stop = costly = Waits(desk, 20)
+    desk.session.stop = costly = Waits(desk, 20)
     desk.rest.run()
     assert costly.seconds[-1] >= 2.0
 
@@ -160,6 +160,6 @@ def test_the_thread_looks_and_ends() -> None:
     thread.start()
     while not desk.asked:
         assert thread.is_alive()
-    desk.stop.set()
+    desk.session.stop.set()
     thread.join(20)
     assert not thread.is_alive()

@@ -18,7 +18,7 @@ def main() -> None:
     size = Size(width, height)
     sink = open_sink(spec, size=size, fps=10)
     for number in itertools.count():
-        sink.send(convert(picture(number, size), sink.wants))
+        sink.send(convert(picture(number, size), sink.wants), number / 10)
         print(number, flush=True)
         time.sleep(0.1)
 

@@ -43,7 +43,7 @@ class Sending:
         for number in itertools.count():
             pixels = convert(picture(number % 2**BITS, self._size), self._sink.wants)
             begun = time.monotonic()
-            self._sink.send(pixels)
+            self._sink.send(pixels, begun)
             self.longest_s = max(self.longest_s, time.monotonic() - begun)
             self.sent = number + 1
             if self._stop.wait(self._period):

@@ -13,6 +13,7 @@ import click
 
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
+from gpen_live.messages import message
 from gpen_live.privacy import hide
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -30,9 +31,7 @@ class SizeType(click.ParamType):
         found = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", str(value))
         sides = (int(found[1]), int(found[2])) if found else (0, 0)
         if not all(16 <= side <= _LARGEST_SIDE for side in sides):
-            self.fail(
-                f"{value!r} is not a size. Write WIDTHxHEIGHT, each from 16 to {_LARGEST_SIDE}, such as 1280x720.", param, ctx
-            )
+            self.fail(message("options.not_a_size", value=repr(value), most=_LARGEST_SIDE).text, param, ctx)
         return Size(*sides)
 
 
@@ -42,7 +41,7 @@ class FiniteRange(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f"{value!r} is not a number from {self.min:g} to {self.max:g}.", param, ctx)
+            self.fail(message("options.not_a_number", value=repr(value), least=self.min, most=self.max).text, param, ctx)
         return number
 
 
@@ -66,7 +65,7 @@ def _check_model(name: str) -> None:
 
     names = [spec.name for spec in enhancers()]
     if name not in names:
-        raise UsageError(f"There is no model called {name!r}.", f"Choose from {', '.join(names)}.")
+        raise UsageError("models.unknown", name=name, names=", ".join(names))
 
 
 def _check_device(name: str) -> None:
@@ -90,7 +89,7 @@ class Strength(click.ParamType):
         except ValueError:
             number = -1.0
         if not 0 <= number <= 1:
-            self.fail(f"{value!r} is not a strength. Use a number from 0 (the raw picture) to 1 (the network's).", param, ctx)
+            self.fail(message("options.not_a_strength", value=repr(value)).text, param, ctx)
         return number
 
 
@@ -115,12 +114,12 @@ def check_weights(model: str, weights: Path | None) -> None:
     locate(get(model), weights)
 
 
-def check_writable(path: Path, what: str) -> None:
+def check_writable(path: Path) -> None:
     """Raises GpenLiveError when `path` can't be a file to write: asked before a long run, not after it."""
     hide(path)
     if path.is_dir():
-        raise GpenLiveError(f"The {what} {path} is a folder.", "Give the name of a file.")
+        raise GpenLiveError("file.is_a_folder", path=path)
     if not path.parent.is_dir():
-        raise GpenLiveError(f"The folder for the {what} {path} doesn't exist.", "Create it first, or choose another file.")
+        raise GpenLiveError("file.no_folder", path=path)
     if not os.access(path.parent, os.W_OK):
-        raise GpenLiveError(f"The folder for the {what} {path} isn't writable.", "Choose a file in another folder.")
+        raise GpenLiveError("file.folder_read_only", path=path)

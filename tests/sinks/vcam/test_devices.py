@@ -1,8 +1,9 @@
-"""The virtual camera, with backends of pyvirtualcam that are registered for the test."""
+"""The virtual camera's devices on each system: backends of pyvirtualcam made for the test, and the kernel's answers."""
 
 from __future__ import annotations
 
-import platform
+import errno
+import os
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,11 +14,13 @@ import pyvirtualcam.camera
 from pyvirtualcam.util import decode_fourcc
 
 from gpen_live.errors import SinkError
-from gpen_live.frame import Array, PixelFormat, Size
-from gpen_live.sinks import loopback, open_sink
-from gpen_live.sinks.base import Sink
+from gpen_live.frame import Array, Size
+from gpen_live.sinks import loopback
+from gpen_live.sinks.vcam.devices import Complaints, Device, Wish, open_device
+from gpen_live.sinks.vcam.explain import NotAnOutput, explain_loopback, no_loopback
+from gpen_live.sinks.vcam.sink import native_format
 
-SIZE = Size(64, 48)
+FRAME = memoryview(bytes(64 * 72))
 
 
 class Backend(pyvirtualcam.Backend):  # type: ignore[misc]  # a library without types
@@ -64,8 +67,8 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     Backend.opened.clear()
 
 
-def on(monkeypatch: pytest.MonkeyPatch, system: str, **backends: type[pyvirtualcam.Backend] | str) -> None:
-    monkeypatch.setattr(platform, "system", lambda: system)
+def on(**backends: type[pyvirtualcam.Backend] | str) -> None:
+    """A machine with these backends, some of which only complain."""
     for name, backend in backends.items():
         pyvirtualcam.register_backend(name, failing(backend) if isinstance(backend, str) else backend)
 
@@ -76,73 +79,38 @@ def plug(tmp_path: Path, **devices: str) -> None:
         (tmp_path / "devices" / node / "name").write_text(label + "\n")
 
 
-def vcam(device: str = "", size: Size = SIZE) -> Sink:
-    return open_sink(f"vcam:{device}" if device else "vcam", size=size, fps=29.97)
+def vcam(system: str, device: str = "") -> Device:
+    return open_device(Wish(device or None, 64, 48, 29.97, native_format(system).name), system)
 
 
-def said(device: str = "") -> tuple[str, str]:
+def said(system: str, device: str = "") -> tuple[str, str]:
     with pytest.raises(SinkError) as caught:
-        vcam(device)
+        vcam(system, device)
     return caught.value.what, caught.value.remedy
 
 
 # It works
 
 
-@pytest.mark.parametrize(
-    ("system", "wants", "fourcc"),
-    [
-        ("Windows", PixelFormat.NV12, "NV12"),
-        ("Darwin", PixelFormat.I420, "I420"),
-        ("Linux", PixelFormat.I420, "I420"),
-    ],
-)
-def test_frames_pass_through_as_they_are(system: str, wants: PixelFormat, fourcc: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    on(monkeypatch, system, some=Backend)
-    sink = vcam()
+@pytest.mark.parametrize(("system", "fourcc"), [("Windows", "NV12"), ("Darwin", "I420")])
+def test_frames_pass_through_as_they_are(system: str, fourcc: str) -> None:
+    on(some=Backend)
+    device = vcam(system)
     (backend,) = Backend.opened
-    assert (sink.wants, backend.pixel_format, backend.size, backend.fps) == (wants, fourcc, Size(64, 48), 29.97)
-    assert sink.label == "OBS Virtual Camera"
+    assert (backend.pixel_format, backend.size, backend.fps) == (fourcc, Size(64, 48), 29.97)
+    assert device.label == "OBS Virtual Camera"
     pixels = np.random.default_rng(0).integers(0, 255, (72, 64), np.uint8)
-    sink.send(pixels)
-    sink.send(pixels[:, ::-1])
+    device.send(memoryview(pixels.tobytes()))
     assert np.array_equal(backend.sent[0], pixels.ravel())
-    assert np.array_equal(backend.sent[1], pixels[:, ::-1].ravel())
-    sink.close()
-    sink.close()
+    device.close()
+    device.close()
     assert backend.closed == 1
 
 
-def test_odd_sizes_are_rounded_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    on(monkeypatch, "Linux", some=Backend)
-    sink = vcam(size=Size(63, 47))
-    assert Backend.opened[0].size == Size(64, 48)
-    sink.close()
-
-
-def test_a_chosen_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    plug(tmp_path, video3="My camera", video10="GPEN Live")
-    on(monkeypatch, "Linux", v4l2loopback=Backend)
-    sink = vcam("/dev/video3")
-    assert Backend.opened[0].name == "/dev/video3"
-    assert sink.label == "My camera (/dev/video3)"
-    sink.close()
-
-
-def test_linux_prefers_our_own_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    plug(tmp_path, video2="OBS Virtual Camera", video10="GPEN Live")
-    on(monkeypatch, "Linux", v4l2loopback=Backend)
-    sink = vcam()
-    assert Backend.opened[0].name == "/dev/video10"
-    assert sink.label == "GPEN Live (/dev/video10)"
-    sink.close()
-
-
-def test_windows_takes_unity_capture_where_obs_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    on(monkeypatch, "Windows", obs="OBS Virtual Camera device not found! Did you install OBS?", unitycapture=Backend)
-    sink = vcam()
+def test_windows_takes_unity_capture_where_obs_is_missing() -> None:
+    on(obs="OBS Virtual Camera device not found! Did you install OBS?", unitycapture=Backend)
+    vcam("Windows").close()
     assert len(Backend.opened) == 1
-    sink.close()
 
 
 # It does not
@@ -173,9 +141,9 @@ UNITY_OTHER = "No camera registered with this name."
         ("what is this", "and this", "", "The virtual camera can't be opened.", "Close other programs"),
     ],
 )
-def test_windows(obs: str, unity: str, device: str, what: str, remedy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    on(monkeypatch, "Windows", obs=obs, unitycapture=unity)
-    told = said(device)
+def test_windows(obs: str, unity: str, device: str, what: str, remedy: str) -> None:
+    on(obs=obs, unitycapture=unity)
+    told = said("Windows", device)
     assert told[0] == what
     assert told[1].startswith(remedy) or remedy in told[1]
     assert told[1].endswith(f"('obs' backend: {obs}; 'unitycapture' backend: {unity})")
@@ -215,95 +183,96 @@ def test_windows(obs: str, unity: str, device: str, what: str, remedy: str, monk
         ("unable to allocate pixel buffer pool", "", "The virtual camera can't be opened.", "try again"),
     ],
 )
-def test_macos(text: str, device: str, what: str, remedy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    on(monkeypatch, "Darwin", obs=text)
-    told = said(device)
+def test_macos(text: str, device: str, what: str, remedy: str) -> None:
+    on(obs=text)
+    told = said("Darwin", device)
     assert told[0] == what
     assert remedy in told[1]
     assert told[1].endswith(f"('obs' backend: {text})")
 
 
-NO_LOOPBACK = "No v4l2 loopback device found at /dev/video[0-99]. Did you run 'modprobe v4l2loopback'?"
 MODPROBE = 'sudo modprobe v4l2loopback devices=1 video_nr=10 card_label="GPEN Live" exclusive_caps=1'
 
 
+def system_error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
+
+
 @pytest.mark.parametrize(
-    ("text", "device", "what", "remedy"),
+    ("error", "what", "remedy"),
     [
-        (NO_LOOPBACK, "", "The driver of the virtual camera is not loaded.", MODPROBE),
-        (NO_LOOPBACK, "", "The driver of the virtual camera is not loaded.", "sudo apt install v4l2loopback-dkms"),
-        ("Device /dev/video9 does not exist.", "/dev/video9", "There is no virtual camera /dev/video9.", MODPROBE),
-        ("Device /dev/video0 is not a video output device.", "/dev/video0", "/dev/video0 is not a virtual camera.", MODPROBE),
-        (
-            "Device /dev/video0 is not a V4L2 device.",
-            "/dev/video0",
-            "/dev/video0 is not a virtual camera.",
-            "Leave the device out",
-        ),
-        ("Device capabilities of /dev/x could not be queried.", "/dev/x", "/dev/x is not a virtual camera.", MODPROBE),
-        (
-            "Could not access /dev/video10 due to missing permissions. Did you add your user to the 'video' group?",
-            "/dev/video10",
-            "You may not use /dev/video10.",
-            "sudo usermod -a -G video $USER",
-        ),
-        (
-            "Virtual camera device /dev/video10 could not be configured: Device or resource busy",
-            "/dev/video10",
-            "/dev/video10 is in use.",
-            "Close the program",
-        ),
-        ("Device /dev/video10 is already in use.", "/dev/video10", "/dev/video10 is in use.", "Close the program"),
-        ("Unsupported image format.", "", "The virtual camera can't be opened.", "try again"),
+        (system_error(errno.ENOENT), "There is no virtual camera /dev/video9.", MODPROBE),
+        (system_error(errno.ENODEV), "There is no virtual camera /dev/video9.", MODPROBE),
+        (NotAnOutput("/dev/video9 takes no frames"), "/dev/video9 is not a virtual camera.", "Leave the device out"),
+        (system_error(errno.EACCES), "You may not use /dev/video9.", "sudo usermod -a -G video $USER"),
+        (system_error(errno.EBUSY), "/dev/video9 is in use.", "Close the program"),
+        (system_error(errno.EIO), "The virtual camera can't be opened.", "try again"),
     ],
 )
-def test_linux(text: str, device: str, what: str, remedy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    on(monkeypatch, "Linux", v4l2loopback=text)
-    told = said(device)
-    assert told[0] == what
-    assert remedy in told[1]
-    assert told[1].endswith(f"('v4l2loopback' backend: {text})")
+def test_linux(error: OSError, what: str, remedy: str) -> None:
+    told = explain_loopback(error, "/dev/video9")
+    assert told.what == what
+    assert remedy in told.remedy
+    assert told.remedy.endswith(f"({error.strerror or error})")
 
 
-def test_linux_all_devices_busy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "module").mkdir()
-    on(monkeypatch, "Linux", v4l2loopback=NO_LOOPBACK)
-    what, remedy = said()
-    assert what == "The virtual camera is in use."
-    assert "sudo modprobe -r v4l2loopback" in remedy
-
-
-def test_linux_a_virtual_camera_that_somebody_sends_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_linux_a_virtual_camera_that_somebody_sends_to(tmp_path: Path) -> None:
     plug(tmp_path, video10="GPEN Live")
-    on(monkeypatch, "Linux", v4l2loopback="Device /dev/video10 is not a video output device.")
-    assert said()[0] == "/dev/video10 is in use."
+    assert explain_loopback(NotAnOutput("/dev/video10 takes no frames"), "/dev/video10").what == "/dev/video10 is in use."
 
 
-def test_a_system_without_backends(monkeypatch: pytest.MonkeyPatch) -> None:
-    on(monkeypatch, "FreeBSD")
-    assert said() == ("There are no virtual cameras on this system.", "Record to a file instead.")
+def test_linux_without_a_device(tmp_path: Path) -> None:
+    told = no_loopback()
+    assert told.what == "The driver of the virtual camera is not loaded."
+    assert MODPROBE in told.remedy
+    assert "sudo apt install v4l2loopback-dkms" in told.remedy
+    (tmp_path / "module").mkdir()
+    told = no_loopback()
+    assert told.what == "The virtual camera is in use."
+    assert "sudo modprobe -r v4l2loopback" in told.remedy
 
 
-def test_a_device_that_fails_while_sending(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_without_backends() -> None:
+    assert said("FreeBSD") == ("There are no virtual cameras on this system.", "Record to a file instead.")
+
+
+def test_a_device_that_fails_while_sending() -> None:
     class Breaking(Backend):
         def send(self, frame: Array) -> None:
             raise RuntimeError("gone")
 
-    on(monkeypatch, "Linux", some=Breaking)
-    sink = vcam()
+    on(some=Breaking)
+    device = vcam("Windows")
     with pytest.raises(SinkError, match=r"OBS Virtual Camera took no frame \(gone\)"):
-        sink.send(np.zeros((72, 64), np.uint8))
-    sink.close()
+        device.send(FRAME)
+    device.close()
     with pytest.raises(SinkError, match="already closed"):
-        sink.send(np.zeros((72, 64), np.uint8))
+        device.send(FRAME)
 
 
-def test_frames_of_another_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    on(monkeypatch, "Linux", some=Backend)
-    sink = vcam()
-    with pytest.raises(SinkError, match="took no frame"):
-        sink.send(np.zeros((36, 32), np.uint8))
-    sink.close()
+def test_a_failure_that_the_library_only_prints_is_one_all_the_same() -> None:
+    class Printing(Backend):
+        def send(self, frame: Array) -> None:
+            os.write(2, b"unable to allocate pixel buffer (error -6662)")
+
+    on(some=Printing)
+    device = vcam("Darwin")
+    with pytest.raises(SinkError, match=r"took no frame \(unable to allocate pixel buffer \(error -6662\)\)"):
+        device.send(FRAME)
+    device.close()
+
+
+def test_complaints_are_told_once_and_end_with_the_device(tmp_path: Path) -> None:
+    with (tmp_path / "terminal").open("wb") as terminal:
+        complaints = Complaints(terminal.fileno())
+        assert complaints.new() == ""
+        for text in (b"one\n\ntwo", b"three"):
+            os.write(terminal.fileno(), text)
+            assert complaints.new() == text.decode().replace("\n\n", "; ")
+            assert complaints.new() == ""
+        complaints.close()
+        os.write(terminal.fileno(), b"four")
+    assert (tmp_path / "terminal").read_bytes() == b"four"
 
 
 def test_devices_that_are_virtual(tmp_path: Path) -> None:

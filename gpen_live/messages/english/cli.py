@@ -1,0 +1,20 @@
+"""The command line's own."""
+
+from __future__ import annotations
+
+from gpen_live.messages.sentence import Sentence
+
+SENTENCES = {
+    "bench.incomplete": Sentence("Not everything could be measured.", "{failures}"),
+    "bench.same_file": Sentence("Two of the files to write have the same name.", "Give each its own."),
+    "enhance.onto_itself": Sentence("{path} is the photo itself, which would be lost.", "Name another file for OUT."),
+    "evaluate.one_network": Sentence("--weights belongs to one network, but several were named.", "Name one --model."),
+    "models.interrupted": Sentence("The download was interrupted.", "What has arrived is kept; run the same command to resume."),
+    "models.not_accepted": Sentence("Nothing was downloaded.", "Answer y, or add --accept-licence, if you accept these terms."),
+    "options.not_a_number": Sentence("{value} is not a number between {least:g} and {most:g}."),
+    "options.not_a_size": Sentence("{value} is not a size.", "Write WIDTHxHEIGHT, each from 16 to {most}, such as 1280x720."),
+    "options.not_a_strength": Sentence(
+        "{value} is not a strength.", "Use a number from 0 (the raw picture) to 1 (the network's)."
+    ),
+    "soak.too_small": Sentence("Frames of {size} are too small to carry a number.", "Use {smallest} or more."),
+}
