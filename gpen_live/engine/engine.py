@@ -43,7 +43,7 @@ _LEAST_WEIGHT = 1e-3
 
 
 class Engine:
-    """Owns detector, tracker and network. All methods but `stage` belong to the one thread that owns the device.
+    """Owns detector, tracker and network. All methods but `pin` belong to the one thread that owns the device.
 
     `notes` are messages for the user about what could not be used; whoever tells them takes them out. `enhancer` is
     the network in use, and `lighter` are those that may stand in for `wished`, the strongest first, all warm.
