@@ -130,7 +130,7 @@ class Engine:
         done = FrameResult(HostPicture(image))
         whole_frame = look.mode is Mode.FULL
         with self._falling_back():
-            self._path.prepare(image, pixel_format, whole_frame=whole_frame)
+            self._path.prepare(image, pixel_format, whole_frame=whole_frame, others=(self.wished, *self.lighter))
             if whole_frame:
                 whole = FaceCrop(WHOLE, 1.0, look, self._states.whole)
                 self._path.enhance_frame(done, image, whole, at, pixel_format)
