@@ -87,7 +87,7 @@ def test_the_detector_is_a_few_dozen_launches(launches: Calls) -> None:
     run(retinaface.graph(), (1, 64, 96))
     kinds = [kernel.__name__ for kernel, _, _ in launches]
     assert kinds.count("convolve") + kinds.count("depthwise") == len(retinaface.graph().convolutions)
-    assert kinds.count("move") < 45
+    assert kinds.count("move") <= 45
 
 
 @pytest.mark.kernels
