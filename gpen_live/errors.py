@@ -36,6 +36,12 @@ class GpenLiveError(Exception):
         return self.message.text
 
 
+def reason_of(error: BaseException) -> str:
+    """A foreign error in short: its type and the first line of what it says."""
+    said = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
 class UsageError(GpenLiveError):
     """A value outside what is allowed; the message says what is allowed."""
 

@@ -19,6 +19,7 @@ from gpen_live.frame import Size
 from gpen_live.live.budget.ladder import DEFAULT_MS
 from gpen_live.live.config import LiveConfig, Resting
 from gpen_live.look import Look
+from gpen_live.messages import Message, message
 from gpen_live.system.atomic import replace_file, sweep
 from gpen_live.system.folders import config_dir
 
@@ -68,18 +69,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     weights: dict[str, str] = {}
     accepted_licences: tuple[str, ...] = ()
 
-    def sink(self) -> str:
-        """The pipeline's name for the output that is chosen here."""
+    def sinks(self) -> tuple[str, ...]:
+        """The pipeline's names for the outputs that are chosen here."""
         if not self.vcam:
-            return "none"
-        return f"vcam:{self.vcam_device}" if self.vcam_device else "vcam"
+            return ()
+        return (f"vcam:{self.vcam_device}" if self.vcam_device else "vcam",)
 
     def live_config(self) -> LiveConfig:
         """What the pipeline is asked to do when these are the settings."""
         picked = self.weights.get(self.model)
         return LiveConfig(
             source=self.source,
-            sink=self.sink(),
+            sinks=self.sinks(),
             size=Size(self.width, self.height) if self.width and self.height else None,
             fps=self.fps or None,
             model=self.model,
@@ -94,10 +95,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadedSettings(NamedTuple):
-    """Settings, and one or two sentences for the user when something about their file needs saying ("" otherwise)."""
+    """Settings, and a message for the user when something about their file needs saying."""
 
     settings: Settings
-    notice: str = ""
+    notice: Message | None = None
 
 
 class SettingsStore:
@@ -118,23 +119,22 @@ class SettingsStore:
         except FileNotFoundError:
             return LoadedSettings(Settings())
         except OSError as error:
-            return LoadedSettings(
-                Settings(), self._set_aside(f"settings.unreadable-{stamp}", f"can't be read ({_reason(error)})")
-            )
+            why = message("settings.unreadable", reason=_reason(error))
+            return LoadedSettings(Settings(), self._set_aside(f"settings.unreadable-{stamp}", why))
         try:
             tree = msgspec.json.decode(data, type=dict[str, Any])
             version = msgspec.convert(tree.get("version", 1), int)
             if version > _LAST_VERSION:  # no version of ours
                 raise msgspec.ValidationError("no such settings version")
             if version > VERSION:
-                return LoadedSettings(Settings(), self._set_aside(f"settings.from-version-{version}", "are from a newer version"))
+                return LoadedSettings(Settings(), self._set_aside(f"settings.from-version-{version}", message("settings.newer")))
             settings = msgspec.convert(migrate(tree), Settings)
         except (msgspec.MsgspecError, RecursionError, UnicodeError):
-            return LoadedSettings(Settings(), self._set_aside(f"settings.broken-{stamp}", "could not be read"))
+            return LoadedSettings(Settings(), self._set_aside(f"settings.broken-{stamp}", message("settings.broken")))
         return _within_range(settings)
 
-    def save(self, settings: Settings) -> str:
-        """Writes `settings` (all of them or nothing); the first failure returns a sentence for the user, everything else ""."""
+    def save(self, settings: Settings) -> Message | None:
+        """Writes `settings` (all of them or nothing); the first failure returns a message for the user, everything else None."""
         data = msgspec.json.format(msgspec.json.encode(settings), indent=2)
         first = not self.unsaved
         try:
@@ -145,18 +145,17 @@ class SettingsStore:
             replace_file(self.path, data, mode=0o600)
         except OSError as error:
             self.unsaved = True
-            complaint = f"Settings can't be saved to {self.path} ({_reason(error)}). They hold, and are saved once that works."
-            return complaint if first else ""
+            return message("settings.unsaved", path=self.path, reason=_reason(error)) if first else None
         self.unsaved = False
-        return ""
+        return None
 
-    def _set_aside(self, stem: str, what: str) -> str:
+    def _set_aside(self, stem: str, why: Message) -> Message:
         try:
             aside = self._move_aside(stem)
         except OSError as error:
             self._in_the_way = stem  # nothing is saved over it
-            return f"The settings in {self.path} {what} and can't be moved aside ({_reason(error)}). Defaults are used."
-        return f"The settings {what}. They were kept as {aside.name}, and defaults are used."
+            return message("settings.in_the_way", cause=why, path=self.path, reason=_reason(error))
+        return message("settings.set_aside", cause=why, name=aside.name)
 
     def _move_aside(self, stem: str) -> Path:
         aside = self.path.with_name(f"{stem}.json")
@@ -261,7 +260,7 @@ def _within_range(settings: Settings) -> LoadedSettings:
     if not clamped:
         return LoadedSettings(settings)
     names = ", ".join(sorted(named))
-    return LoadedSettings(msgspec.structs.replace(settings, **clamped), f"Settings out of range were put right: {names}.")
+    return LoadedSettings(msgspec.structs.replace(settings, **clamped), message("settings.out_of_range", names=names))
 
 
 def _reason(error: OSError) -> str:

@@ -40,9 +40,10 @@ def load_whatever(path: Path, content: bytes) -> Settings:
     aside = [other for other in path.parent.iterdir() if other != path]
     if aside:
         assert loaded == Settings()
-        assert aside[0].name in notice
+        assert notice is not None
+        assert notice.params["name"] == aside[0].name
         assert aside[0].read_bytes() == content
-        assert store.load() == (Settings(), "")
+        assert store.load() == (Settings(), None)
         aside[0].unlink()
     assert 0 <= loaded.look.strength <= 1
     assert 0 <= loaded.width <= 7680
@@ -53,8 +54,8 @@ def load_whatever(path: Path, content: bytes) -> Settings:
         assert 1 <= loaded.window.width < 2**31
         assert 1 <= loaded.window.height < 2**31
     loaded.live_config()
-    assert store.save(loaded) == ""
-    assert store.load() == (loaded, ""), "what was put right stays right"
+    assert store.save(loaded) is None
+    assert store.load() == (loaded, None), "what was put right stays right"
     return loaded
 
 

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from gpen_live.frame import Size
 from gpen_live.look import Look, Mode
+from gpen_live.messages import message
 from gpen_live.settings import VERSION, Settings, SettingsStore, WindowGeometry, migrate
 from gpen_live.system.display import display_available
 from gpen_live.system.folders import config_dir, data_dir
+from tests.messages.says import holds
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def write(store: SettingsStore, text: str) -> None:
 
 
 def test_without_a_file_there_are_defaults_and_nothing_is_said(store: SettingsStore) -> None:
-    assert store.load() == (Settings(), "")
+    assert store.load() == (Settings(), None)
 
 
 def test_what_is_saved_is_loaded(store: SettingsStore) -> None:
@@ -51,8 +53,8 @@ def test_what_is_saved_is_loaded(store: SettingsStore) -> None:
         weights={"gpen-512": "/models/own.pth"},
         accepted_licences=("gpen-512",),
     )
-    assert store.save(chosen) == ""
-    assert store.load() == (chosen, "")
+    assert store.save(chosen) is None
+    assert store.load() == (chosen, None)
     assert [path.name for path in store.path.parent.iterdir()] == ["settings.json"]
 
 
@@ -62,7 +64,7 @@ def test_any_values_inside_the_limits_survive(tmp_path_factory: pytest.TempPathF
     x = values.pop("x")
     chosen = Settings(look=Look(strength=values.pop("strength")), **values, window=WindowGeometry(x, 0, 800, 600))
     store.save(chosen)
-    assert store.load() == (chosen, "")
+    assert store.load() == (chosen, None)
 
 
 def test_version_1_is_migrated(store: SettingsStore) -> None:
@@ -72,7 +74,7 @@ def test_version_1_is_migrated(store: SettingsStore) -> None:
         ' "virtual_camera": true, "show_latency": false, "model": "gpen-256", "device": "cpu"}',
     )
     settings, notice = store.load()
-    assert notice == ""
+    assert notice is None
     assert settings == Settings(
         source="camera:1",
         width=640,
@@ -90,14 +92,14 @@ def test_version_2_is_migrated(store: SettingsStore) -> None:
     """There mode, strength and enhance were settings of their own; users keep them."""
     write(store, '{"version": 2, "mode": "full", "strength": 0.35, "enhance": false, "model": "lite-512", "mirror": true}')
     chosen = Settings(look=Look(enhance=False, mode=Mode.FULL, strength=0.35), model="lite-512", mirror=True)
-    assert store.load() == (chosen, "")
+    assert store.load() == (chosen, None)
     write(store, '{"version": 2, "strength": 0.5}')
-    assert store.load() == (Settings(look=Look(strength=0.5)), "")
+    assert store.load() == (Settings(look=Look(strength=0.5)), None)
 
 
 def test_a_file_without_a_version_counts_as_the_first(store: SettingsStore) -> None:
     write(store, '{"strength_percent": 50}')
-    assert store.load() == (Settings(look=Look(strength=0.5)), "")
+    assert store.load() == (Settings(look=Look(strength=0.5)), None)
 
 
 def test_every_older_version_has_a_way_up() -> None:
@@ -107,7 +109,7 @@ def test_every_older_version_has_a_way_up() -> None:
 
 def test_unknown_fields_are_no_trouble(store: SettingsStore) -> None:
     write(store, '{"version": 3, "look": {"strength": 0.5, "glow": 1}, "from_the_future": [1, 2]}')
-    assert store.load() == (Settings(look=Look(strength=0.5)), "")
+    assert store.load() == (Settings(look=Look(strength=0.5)), None)
 
 
 @pytest.mark.parametrize(
@@ -137,8 +139,8 @@ def test_a_broken_file_is_kept_aside_and_said_once(store: SettingsStore, text: s
     assert settings == Settings()
     (aside,) = store.path.parent.glob("settings.broken-*.json")
     assert aside.read_bytes() == before
-    assert aside.name in notice
-    assert store.load() == (Settings(), "")
+    assert notice == message("settings.set_aside", cause=message("settings.broken"), name=aside.name)
+    assert store.load() == (Settings(), None)
 
 
 def test_two_broken_files_are_both_kept(store: SettingsStore) -> None:
@@ -154,8 +156,8 @@ def test_a_file_of_a_newer_version_is_kept_aside(store: SettingsStore) -> None:
     write(store, text)
     settings, notice = store.load()
     assert settings == Settings()
-    assert "newer version" in notice
     aside = store.path.with_name(f"settings.from-version-{VERSION + 5}.json")
+    assert notice == message("settings.set_aside", cause=message("settings.newer"), name=aside.name)
     assert aside.read_text(encoding="utf-8") == text
     assert not store.path.exists()
 
@@ -170,15 +172,16 @@ def test_values_out_of_range_are_put_right_and_named(store: SettingsStore) -> No
     assert (settings.look.strength, settings.width, settings.fps, settings.window) == (1.0, 0, 240.0, None)
     assert settings.leave_room == 0.9
     assert isinstance(settings.width, int)
-    for name in ("strength", "width", "fps", "window"):
-        assert name in notice
+    assert notice == message("settings.out_of_range", names="fps, leave_room, strength, width, window")
 
 
 def test_a_folder_that_refuses_is_said_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     store = SettingsStore(tmp_path / "file" / "settings.json")
-    assert "can't be saved" in store.save(Settings())
-    assert store.save(Settings()) == ""
+    complaint = store.save(Settings())
+    assert complaint is not None
+    assert holds(complaint, "settings.unsaved", path=store.path)
+    assert store.save(Settings()) is None
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(store: SettingsStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +191,9 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(store: SettingsStore, 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", refuse)
-    assert "no space left" in store.save(Settings(look=Look(strength=0.75)))
+    assert store.save(Settings(look=Look(strength=0.75))) == message(
+        "settings.unsaved", path=store.path, reason="no space left on device"
+    )
     monkeypatch.undo()
     assert store.load().settings.look.strength == 0.25
     assert [path.name for path in store.path.parent.iterdir()] == ["settings.json"]
@@ -198,9 +203,10 @@ def test_a_file_that_is_a_folder_is_no_crash(store: SettingsStore) -> None:
     store.path.mkdir(parents=True)
     settings, notice = store.load()
     assert settings == Settings()
-    assert "can't be read" in notice
-    assert store.save(Settings(look=Look(strength=0.5))) == ""
-    assert store.load() == (Settings(look=Look(strength=0.5)), "")
+    assert notice is not None
+    assert holds(notice, "settings.set_aside", cause=message("settings.unreadable", reason="is a directory"))
+    assert store.save(Settings(look=Look(strength=0.5))) is None
+    assert store.load() == (Settings(look=Look(strength=0.5)), None)
 
 
 @pytest.fixture
@@ -218,7 +224,9 @@ def unreadable(store: SettingsStore, monkeypatch: pytest.MonkeyPatch) -> Setting
 def test_a_file_that_can_t_be_read_is_kept_aside(unreadable: SettingsStore, monkeypatch: pytest.MonkeyPatch) -> None:
     settings, notice = unreadable.load()
     assert settings == Settings()
-    assert "can't be read (permission denied). They were kept as settings.unreadable-" in notice
+    assert notice is not None
+    assert holds(notice, "settings.set_aside", cause=message("settings.unreadable", reason="permission denied"))
+    assert str(notice.params["name"]).startswith("settings.unreadable-")
     unreadable.save(Settings(look=Look(strength=0.75)))
     monkeypatch.undo()
     (aside,) = unreadable.path.parent.glob("settings.unreadable-*.json")
@@ -233,9 +241,13 @@ def test_nothing_is_saved_over_a_file_that_can_be_neither_read_nor_moved(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", refuse)
-        assert "can't be moved aside" in unreadable.load().notice
-        assert "can't be saved" in unreadable.save(Settings(look=Look(strength=0.75)))
-    assert unreadable.save(Settings(look=Look(strength=0.75))) == "", "once it can be moved, it is"
+        told = unreadable.load().notice
+        assert told is not None
+        assert holds(told, "settings.in_the_way", path=unreadable.path, reason="permission denied")
+        complaint = unreadable.save(Settings(look=Look(strength=0.75)))
+        assert complaint is not None
+        assert holds(complaint, "settings.unsaved", path=unreadable.path)
+    assert unreadable.save(Settings(look=Look(strength=0.75))) is None, "once it can be moved, it is"
     monkeypatch.undo()
     assert unreadable.load().settings.look.strength == 0.75
     (aside,) = unreadable.path.parent.glob("settings.unreadable-*.json")
@@ -246,14 +258,14 @@ def test_what_the_pipeline_is_asked() -> None:
     config = Settings(
         vcam=True, width=640, height=360, look=Look(mode=Mode.FULL, strength=0.5), overlay_to_viewers=True
     ).live_config()
-    assert (config.sink, config.size, config.look, config.overlay) == (
+    assert (config.sinks, config.size, config.look, config.overlay) == (
         "vcam",
         Size(640, 360),
         Look(mode=Mode.FULL, strength=0.5),
         True,
     )
-    assert Settings(vcam=True, vcam_device="/dev/video9").live_config().sink == "vcam:/dev/video9"
-    assert Settings(vcam_device="/dev/video9").live_config().sink == "none"
+    assert Settings(vcam=True, vcam_device="/dev/video9").live_config().sinks == ("vcam:/dev/video9",)
+    assert Settings(vcam_device="/dev/video9").live_config().sinks == ()
 
 
 def test_zero_means_as_the_camera_delivers() -> None:

@@ -152,7 +152,9 @@ def _second(pipeline: LivePipeline, at: float) -> Second:
 
 def _summary(pipeline: LivePipeline, phase: str, since: float) -> Summary:
     total, rates, quality = pipeline.meters.recent("end_to_end", since), pipeline.meters.rates(since), pipeline.snapshot().quality
-    return Summary(phase, rates.fresh, rates.enhance, total.p50, total.p95, quality.level, quality.given_up)
+    return Summary(
+        phase, rates.fresh, rates.enhance, total.p50, total.p95, quality.level, " ".join(one.what for one in quality.given_up)
+    )
 
 
 @contextmanager

@@ -9,10 +9,11 @@ from typing import Generic, TypeVar
 from gpen_live.frame import Frame
 from gpen_live.live.pacing.clock import awake
 from gpen_live.live.slot import Slot
+from gpen_live.messages import message
 
 T = TypeVar("T")
 
-STUCK = "The network takes unusually long; if it often does, choose a smaller one."
+STUCK = message("live.stuck")
 _GRACE_S = 0.25  # a busy machine holds a thread up for as long now and then
 _GRACE_PERIODS = 3
 _GRACE_USUAL = 3  # in times of what a frame usually takes: a network that is always slow is not stuck

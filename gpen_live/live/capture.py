@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gpen_live.errors import SourceError
+from gpen_live.errors import SourceError, reason_of
 from gpen_live.frame import Frame, Image, Size
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.opening import Departures, Opening
@@ -18,6 +18,7 @@ from gpen_live.live.slot import Slot
 from gpen_live.live.status.board import as_plain
 from gpen_live.live.status.snapshot import Health
 from gpen_live.media.fit import fit
+from gpen_live.messages import message
 from gpen_live.sources import open_source
 from gpen_live.sources.base import Source
 from gpen_live.sources.camera import CameraSource
@@ -153,7 +154,7 @@ class Capture:
                 return
             self._close()
             self._current = wanted
-            self._board.fail("source", wanted.source, opening.error or SourceError(f"{wanted.source} could not be opened."))
+            self._board.fail("source", wanted.source, opening.error or SourceError("live.unopened", name=wanted.source))
             return
         self._close()
         source, self._source, self._lost = opening.opened.source, opening.opened.source, None
@@ -162,7 +163,7 @@ class Capture:
         # Without a wish the first source's size stays: programs that read a virtual camera rarely stand a change.
         kept = self.output_size if self._current is not None and self._current.size is None else None
         self.output_size = wanted.size or kept or source.size
-        self.output_fps = wanted.fps or _plausible(source.fps)
+        self.output_fps = wanted.fps or plausible(source.fps)
         self._current = wanted
         self._board.write("source", Health.OK, source.label)
 
@@ -199,7 +200,7 @@ class Capture:
         try:
             return self.pin(image)
         except Exception as error:  # it serves as it is
-            self._board.note(str(as_plain(error, "Staging a frame for the device")))
+            self._board.note(as_plain(error, message("live.pin_failed", reason=reason_of(error))).message)
             return image
 
     def _at_its_end(self) -> None:
@@ -224,9 +225,8 @@ class Capture:
         if wanted is None or not wanted.is_camera:
             self._board.fail("source", source.label, error)
             return
-        plain = as_plain(error, source.label)
-        text = f"{plain} The last frame stays on until it is back; trying again."
-        self._board.write("source", Health.WARNING, source.label, text)
+        plain = as_plain(error, message("live.failed", name=source.label, reason=reason_of(error)))
+        self._board.write("source", Health.WARNING, source.label, message("live.camera_lost", cause=plain.message))
         self._lost, self._retry_at = wanted.source, now() + RETRY_S
 
     def _abandon(self) -> None:
@@ -254,7 +254,7 @@ def _close(source: Source | _Opened | None) -> None:
         _log.exception("closing %s failed", source.label)
 
 
-def _plausible(fps: float) -> float:
+def plausible(fps: float) -> float:
     """A source's own rate, or 30 where it can't be one (some films claim 1000 or 0.1 frames a second)."""
     low, high = _PLAUSIBLE_FPS
     return fps if math.isfinite(fps) and low <= fps <= high else _USUAL_FPS

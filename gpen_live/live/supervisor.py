@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from gpen_live.errors import GpenLiveError
+from gpen_live.errors import GpenLiveError, reason_of
 from gpen_live.live.session import Session
+from gpen_live.messages import Message, message
 
 _CALM_S: Final = 60.0  # after so long without a failure, the one before counts no more
 _LOOK_S: Final = 0.1
@@ -25,14 +26,12 @@ class SecondChance:
         self._failed_at = -math.inf
         self.given_up = False
 
-    def after(self, error: Exception, what: str) -> str:
-        """`what` has failed: says so, and what becomes of it."""
-        _log.error("the %s failed", what, exc_info=error)
+    def after(self, error: Exception, name: str) -> Message:
+        """`name` has failed: says so, and what becomes of it."""
+        _log.error("the %s failed", name, exc_info=error)
         before, self._failed_at = self._failed_at, self._clock()
         self.given_up = self._failed_at - before <= _CALM_S
-        reason = str(error).partition("\n")[0]
-        failed = f"The {what} failed ({type(error).__name__}{': ' if reason else ''}{reason})"
-        return f"{failed} again, and is left off." if self.given_up else f"{failed}, and was started again."
+        return message("live.switched_off" if self.given_up else "live.restarted", name=name, reason=reason_of(error))
 
 
 class Supervisor:
@@ -68,8 +67,9 @@ class Supervisor:
             self._session.board.fail(part, self._session.board.read(part).label, error)
 
         thread = _Supervised(self._session, name, part, run, gave_up or failed, instead)
-        self._threads.append(thread)
         thread.start()
+        self._threads = [each for each in self._threads if each.is_alive()]  # without those of outputs that are gone
+        self._threads.append(thread)
 
     def revive(self, part: str) -> None:
         """Tries again what was given up of a part."""
@@ -106,14 +106,14 @@ class _Supervised(threading.Thread):
                 self._work()
                 return
             except Exception as error:
-                words = self._chance.after(error, self._what)
+                told = self._chance.after(error, self._what)
                 if self._chance.given_up:
-                    self._give_up(words)
+                    self._give_up(told)
                 else:
-                    self._session.board.note(words)
+                    self._session.board.note(told)
 
-    def _give_up(self, words: str) -> None:
-        self._gave_up(GpenLiveError(words))
+    def _give_up(self, told: Message) -> None:
+        self._gave_up(GpenLiveError(told))
         try:
             if self._instead is not None:
                 self._instead(self._over)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpen_live.engine.result import HostPicture
-from gpen_live.errors import GpenLiveError
+from gpen_live.errors import GpenLiveError, reason_of
 from gpen_live.frame import Array, Frame, Image, PixelFormat, Size
 from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
 from gpen_live.live.budget.governor import QualityGovernor
@@ -18,6 +18,7 @@ from gpen_live.live.capture import Capture
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.models.loader import LoadedModel, Loader
 from gpen_live.live.models.stepdown import ModelRequest
+from gpen_live.live.outlet import Outgoing, Outlet
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.pacing.duty_cycle import DutyCycle
 from gpen_live.live.pacing.idle import REASON, IdleMonitor
@@ -26,7 +27,8 @@ from gpen_live.live.slot import Slot
 from gpen_live.live.status.board import as_plain
 from gpen_live.live.status.snapshot import Health
 from gpen_live.look import Mode
-from gpen_live.media.pixel_formats import convert, restore
+from gpen_live.media.pixel_formats import convert
+from gpen_live.messages import Message, message
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
@@ -36,46 +38,8 @@ if TYPE_CHECKING:
     from gpen_live.inference.host import HostEnhancer
 
 Box = tuple[float, float, float, float]
-GIVEN_UP = "The engine thread keeps failing."
+GIVEN_UP = message("live.engine_given_up")
 _log = logging.getLogger(__name__)
-
-
-@dataclass
-class Outgoing:
-    """A finished frame of `size` on its way to the sink: `pixels` in `pixel_format`; if the sink changes meanwhile, see `bgr`."""
-
-    size: Size
-    pixels: Array
-    pixel_format: PixelFormat
-    image: Image | None
-    number: int
-    captured_at: float
-    media_time: float
-    ready_at: float
-    enhanced: bool
-    times_ms: dict[str, float]
-
-    @classmethod
-    def of(
-        cls, frame: Frame, pixels: Array, pixel_format: PixelFormat, image: Image | None, *, ready_at: float, enhanced: bool
-    ) -> Outgoing:
-        """What became of `frame`."""
-        return cls(
-            size=Size.of(frame.image),
-            pixels=pixels,
-            pixel_format=pixel_format,
-            image=image,
-            number=frame.number,
-            captured_at=frame.captured_at,
-            media_time=frame.media_time,
-            ready_at=ready_at,
-            enhanced=enhanced,
-            times_ms=frame.times_ms,
-        )
-
-    def bgr(self) -> Image:
-        """The picture in BGR: as it was finished, or made from its pixels where it never came to the host."""
-        return restore(self.pixels, self.pixel_format, self.size) if self.image is None else self.image
 
 
 @dataclass(frozen=True)
@@ -93,7 +57,7 @@ class WorkerState:
     """What the worker tells the snapshot; replaced field by field, read without a lock."""
 
     faces: int | None = 0
-    raw_reason: str = ""
+    raw_reason: Message | None = None
     model_name: str = ""
     precision: str = ""
     device: str = ""
@@ -112,8 +76,7 @@ class Worker:
         self._session, self._meters, self._board, self._stop = session, session.meters, session.board, session.stop
         self._inbox, self._source_ended = capture.frames, capture.ended
         self._loader, self._governor, self._monitor = loader, governor, monitor
-        # The second place is for threads that the system holds up now and then; the backlog policy decides who may wait there.
-        self.finished: Slot[Outgoing] = Slot(2)
+        self.finished = Outlet(self._meters)
         self.preview: Slot[Preview] = Slot()
         self.bypass = Bypass(self._inbox, self._raw, lambda: self._warn(STUCK), self._meters.dropped)
         self.idle = threading.Event()
@@ -125,7 +88,7 @@ class Worker:
         self._wanted: ModelRequest | None = None  # what runs in it
         self._network: HostEnhancer | Enhancer | None = None
         self._scene = -1
-        self._failing = ""
+        self._failing: Message | None = None
         self._duty_cycle = DutyCycle.until(self._stop, lambda: session.config.leave_room)
 
     def run(self) -> None:
@@ -153,18 +116,16 @@ class Worker:
             frame = self._inbox.take(0 if ended else 0.05)
             if frame is not None:
                 try:
-                    dropped = self.finished.put(self._raw(frame, GIVEN_UP)) is not None
+                    self.finished.put(self._raw(frame, GIVEN_UP))
                 except Exception as error:
-                    dropped = True
-                    self._board.note(str(as_plain(error, "The raw picture")))
-                if dropped:
                     self._meters.dropped()
+                    self._board.note(as_plain(error, message("live.raw_failed", reason=reason_of(error))).message)
             elif ended:
                 self.idle.set()
 
     def gave_up(self, error: GpenLiveError) -> None:
         """Tells that `run` keeps failing: `run_raw` takes its place."""
-        self._warn(str(error), again=True)
+        self._warn(error.message, again=True)
 
     def _newest_if_late(self, frame: Frame) -> Frame:
         """The frame, or the one that waits behind it where that would get late by waiting any longer."""
@@ -271,16 +232,16 @@ class Worker:
             boxes = tuple(_box(face.landmarks) for face in faces)
             self.preview.put(Preview(picture.image(), frame.image, frame.number, boxes))
         except Exception as error:  # the frame itself is out
-            self._board.note(str(as_plain(error, "The preview")))
+            self._board.note(as_plain(error, message("live.preview_failed", reason=reason_of(error))).message)
 
     def _with_overlay(self, image: Image) -> Image:
         try:
             return self.overlay(image) if self.overlay is not None else image
         except Exception as error:
-            self._board.note(str(as_plain(error, "The overlay for viewers")))
+            self._board.note(as_plain(error, message("live.overlay_failed", reason=reason_of(error))).message)
             return image
 
-    def _raw(self, frame: Frame, reason: str = STUCK) -> Outgoing:
+    def _raw(self, frame: Frame, reason: Message = STUCK) -> Outgoing:
         """A frame as it came, finished; also for the sender's thread, while this one is stuck."""
         self.state.raw_reason = reason
         picture, pixel_format = HostPicture(frame.image), self.pixel_format
@@ -292,26 +253,22 @@ class Worker:
         if self.bypass.overtaken(outgoing.number):
             self._meters.dropped()
             return
-        if config.realtime:
-            replaces = self._governor.backlog.replaces(outgoing.captured_at, waiting=not self.finished.empty)
-            if replaces and self.finished.take(0) is not None:
-                self._meters.dropped()
-            if self.finished.put(outgoing) is not None:
-                self._meters.dropped()
+        if not config.realtime:
+            self.finished.put_when_free(outgoing, self._stop)
             return
-        while not self._stop.is_set():
-            if self.finished.put_when_free(outgoing, 0.1):
-                return
+        if self._governor.backlog.replaces(outgoing.captured_at, waiting=not self.finished.empty):
+            self.finished.leave_out_oldest()
+        self.finished.put(outgoing)
 
-    def _enhanced(self, frame: Frame, config: LiveConfig, pixel_format: PixelFormat) -> tuple[FrameResult | None, str]:
-        """The engine's frame, asked for in `pixel_format`, or the sentence that says why there is none."""
+    def _enhanced(self, frame: Frame, config: LiveConfig, pixel_format: PixelFormat) -> tuple[FrameResult | None, Message | None]:
+        """The engine's frame, asked for in `pixel_format`, or the message that says why there is none."""
         if not config.look.enhance:
-            return None, "Enhancement is off."
+            return None, message("live.enhancement_off")
         if self._monitor.resting:
             return None, REASON
         engine = self._engine
         if engine is None:
-            return None, self._board.read("model").text or "The model is loading."
+            return None, self._board.read("model").message or message("live.model_loading")
         if frame.scene != self._scene:
             self._scene = frame.scene
             engine.new_scene()
@@ -325,34 +282,34 @@ class Worker:
 
     def _recovered(self) -> None:
         if self._failing:
-            self._failing = ""
+            self._failing = None
             self._loader.tell_well(self.state.model_name)
 
     def _tell_notes(self, engine: Engine) -> None:
         while engine.notes:
             self._board.note(engine.notes.pop(0))
 
-    def _failed(self, error: Exception, wanted: ModelRequest | None = None) -> str:
+    def _failed(self, error: Exception, wanted: ModelRequest | None = None) -> Message:
         """Says a failure once, not once a frame; what the device can't carry any more (`wanted`, or what runs) is given up."""
         wanted = wanted or self._wanted
         if wanted is not None and (step := self._loader.step_down(error, wanted)):
             _log.error("the device failed: %s", step, exc_info=error)
             self._let_go(error)
             return step
-        known = isinstance(error, GpenLiveError)
-        reason = str(error) if known else f"The engine failed ({type(error).__name__}: {str(error).partition(chr(10))[0]})."
+        reason = error.message if isinstance(error, GpenLiveError) else message("live.engine_failed", reason=reason_of(error))
         if reason != self._failing:
             _log.error("frame goes out raw: %s", reason, exc_info=error)
             self._warn(reason)
         return reason
 
-    def _warn(self, reason: str, *, again: bool = False) -> None:
-        self._board.write("model", Health.WARNING, self.state.model_name, f"{reason} The raw picture goes out.", again=again)
+    def _warn(self, reason: Message, *, again: bool = False) -> None:
+        told = message("live.raw_goes_out", cause=reason)
+        self._board.write("model", Health.WARNING, self.state.model_name, told, again=again)
         self._failing = reason  # after it: the engine's thread may recover this very moment, and at its next frame takes it back
 
     def _let_go(self, error: Exception) -> None:
         """Until something else is loaded the raw frame goes out."""
-        engine, self._engine, self._wanted, self._network, self._failing = self._engine, None, None, None, ""
+        engine, self._engine, self._wanted, self._network, self._failing = self._engine, None, None, None, None
         self._governor.let_go()
         if failure_of(error) is Failure.LOST:
             keep_for_ever(engine)

@@ -83,7 +83,7 @@ class Soaking:
         source, sink = disguised(options.source, options.sink)
         self._config = LiveConfig(
             source=source,
-            sink=sink,
+            sinks=(sink,),
             size=options.size,
             fps=USUAL_FPS * options.speed,
             model=options.model,
@@ -132,7 +132,7 @@ class Soaking:
                 self._soak(going)
         finally:
             self._pipeline.stop()
-            self.soak.notes = self._pipeline.board.notes()
+            self.soak.notes = [note.text for note in self._pipeline.board.notes()]
 
     def _wait_for_first_frame(self, going: Going) -> bool:
         deadline = now() + _PATIENCE_S

@@ -17,8 +17,9 @@ from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.status.snapshot import Health, PartStatus, Snapshot
 from gpen_live.look import Mode
+from gpen_live.messages import Message, message
 from gpen_live.settings import SettingsStore
-from gpen_live.sinks import is_virtual_camera
+from gpen_live.sinks import is_file, is_virtual_camera
 from gpen_live.ui.notify import Level, Notice
 from gpen_live.ui.preview import Picture
 
@@ -42,13 +43,13 @@ _WISHES: dict[str, tuple[str, ...]] = {
     "leave_room": ("leave_room",),
     "budget_ms": ("budget_ms",),
     "rest": ("rest",),
-    "vcam": ("sink",),
-    "vcam_device": ("sink",),
+    "vcam": ("sinks",),
+    "vcam_device": ("sinks",),
     "overlay_to_viewers": ("overlay",),
 }
 """Settings that the pipeline follows, and the wishes that they turn into."""
 
-_PART_OF_WISH = {"source": "source", "model": "model", "weights": "model", "device": "model", "sink": "sink"}
+_PART_OF_WISH = {"source": "source", "model": "model", "weights": "model", "device": "model", "sinks": "sink"}
 """The part that starts anew when a wish changes: older messages about it are void."""
 
 
@@ -109,7 +110,7 @@ class Controller(QObject):
         self.snapshot = Snapshot()
         self._first_notice = loaded.notice
         self._seen = True
-        self._told: dict[str, str] = {}
+        self._told: dict[str, Message] = {}
         self._poll = QTimer(self)
         self._poll.setInterval(SNAPSHOT_MS)
         self._poll.timeout.connect(self.poll)
@@ -124,7 +125,10 @@ class Controller(QObject):
         self.settings = msgspec.structs.replace(self.settings, **fields)
         asked = self.settings.live_config()
         touched = {wish for name in fields for wish in _WISHES.get(name, ())}
-        self._wish({wish: getattr(asked, wish) for wish in touched})
+        wishes = {wish: getattr(asked, wish) for wish in touched}
+        if "sinks" in wishes:  # a recording goes on
+            wishes["sinks"] += tuple(spec for spec in self.config.sinks if is_file(spec))
+        self._wish(wishes)
 
     def change_look(self, **fields: Any) -> None:
         """Takes new values of Look fields; what the command line asked of the others holds on."""
@@ -162,7 +166,7 @@ class Controller(QObject):
 
     def toggle_vcam(self) -> None:
         """Starts the virtual camera, stops it, or tries again where it has failed."""
-        if self.wants_vcam and self.snapshot.sink.health is Health.FAILED:
+        if self.wants_vcam and self.vcam.health is Health.FAILED:
             self.retry("sink")
         else:
             self.update(vcam=not self.wants_vcam)
@@ -191,28 +195,34 @@ class Controller(QObject):
 
     @property
     def wants_vcam(self) -> bool:
-        """Whether the output is the virtual camera."""
-        return is_virtual_camera(self.config.sink)
+        """Whether the virtual camera is one of the outputs."""
+        return any(is_virtual_camera(spec) for spec in self.config.sinks)
+
+    @property
+    def vcam(self) -> PartStatus:
+        """How the virtual camera is."""
+        found = (output.status for output in self.snapshot.outputs if is_virtual_camera(output.spec))
+        return next(found, self.snapshot.sink)
 
     # the pipeline's life
 
     def start(self) -> None:
         """Makes and starts the pipeline; what goes wrong becomes a notice. Called once the window is up."""
-        if self._first_notice:
+        if self._first_notice is not None:
             self.noticed.emit(Notice("settings", self._first_notice, Level.WARNING))
-            self._first_notice = ""
+            self._first_notice = None
         try:
             self.pipeline = self._make_pipeline(self.config)
             self.pipeline.set_seen(self._seen)
             self.pipeline.start()
         except GpenLiveError as error:
             self.pipeline = None
-            self.noticed.emit(Notice("start", str(error), Level.ERROR, retry=True))
+            self.noticed.emit(Notice("start", error.message, Level.ERROR, retry=True))
         except Exception as error:  # noqa: BLE001  the window must stay usable, whatever it is
             _log.exception("the pipeline did not start")
             self.pipeline = None
-            text = f"The video could not start: {type(error).__name__}: {error}. Run gpen-live doctor in a terminal to see why."
-            self.noticed.emit(Notice("start", text, Level.ERROR, retry=True))
+            failed = message("window.start_failed", reason=f"{type(error).__name__}: {error}")
+            self.noticed.emit(Notice("start", failed, Level.ERROR, retry=True))
         else:
             self._poll.start()
             self.poll()
@@ -229,8 +239,8 @@ class Controller(QObject):
         self.settled.emit(key)
         if key == "start":
             self.start()
-        elif self.pipeline is not None and key in _PARTS:
-            self.pipeline.retry(key)
+        elif self.pipeline is not None and (part := key.partition(" ")[0]) in _PARTS:
+            self.pipeline.retry(part)
 
     def poll(self) -> None:
         """Looks at the pipeline once; a timer does so four times a second."""
@@ -239,17 +249,19 @@ class Controller(QObject):
         self.snapshot = self.pipeline.snapshot()
         for part in _PARTS:
             self._watch(part, getattr(self.snapshot, part))
+        others = {output.part: output.status for output in self.snapshot.outputs[1:]}
+        for part in others.keys() | {told for told in self._told if told.startswith("sink ")}:
+            self._watch(part, others.get(part, PartStatus()))
         self.snapshot_changed.emit(self.snapshot)
 
     def _watch(self, part: str, status: PartStatus) -> None:
         """Tells of a part's trouble once, and takes the message back when the trouble is over."""
-        troubled = status.health in (Health.FAILED, Health.WARNING) and bool(status.text)
-        if troubled:
-            if self._told.get(part) != status.text:
-                self._told[part] = status.text
+        if status.health in (Health.FAILED, Health.WARNING) and status.message is not None:
+            if self._told.get(part) != status.message:
+                self._told[part] = status.message
                 failed = status.health is Health.FAILED
                 level = Level.ERROR if failed else Level.WARNING
-                self.noticed.emit(Notice(part, status.text, level, retry=failed or status.again))
+                self.noticed.emit(Notice(part, status.message, level, retry=failed or status.again))
         elif status.health is not Health.STARTING and part in self._told:
             del self._told[part]
             self.settled.emit(part)
@@ -259,7 +271,7 @@ class Controller(QObject):
         self._save.stop()
         before = self._store.unsaved
         complaint = self._store.save(self.settings)
-        if complaint:
+        if complaint is not None:
             self.noticed.emit(Notice("settings", complaint, Level.WARNING))
         if self._store.unsaved:
             self._save.start(SAVE_AGAIN_MS)

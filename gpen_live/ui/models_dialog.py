@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from gpen_live.errors import GpenLiveError
+from gpen_live.messages import message
 from gpen_live.ui import background
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.models import Catalogue, Model
@@ -320,4 +321,6 @@ def describe_bytes(count: int) -> str:
 
 
 def _sentence(error: Exception) -> str:
-    return str(error) if isinstance(error, GpenLiveError) else f"That did not work ({type(error).__name__}: {error})."
+    if isinstance(error, GpenLiveError):
+        return str(error)
+    return message("window.job_failed", reason=f"{type(error).__name__}: {error}").text

@@ -8,6 +8,7 @@ from enum import Enum
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from gpen_live.messages import Message
 from gpen_live.ui import icons
 from gpen_live.ui.theme import UNIT, tokens
 from gpen_live.ui.widgets import IconButton, WrappedLabel, button, restyle
@@ -23,19 +24,16 @@ class Level(Enum):
 
 @dataclass(frozen=True)
 class Notice:
-    """One message. `key` names what it is about: a newer message of the same key takes its place.
-
-    `text` says what happened in its first sentence and what to do in the rest; `retry` offers to try again.
-    """
+    """One message. `key` names what it is about: a newer message of the same key takes its place; `retry` offers to try again."""
 
     key: str
-    text: str
+    message: Message
     level: Level = Level.INFO
     retry: bool = False
 
 
-class Message(QFrame):
-    """The bar of one notice."""
+class NoticeBar(QFrame):
+    """What the window shows of one notice: what happened, and below it what to do."""
 
     retried = Signal(str)
     dismissed = Signal(str)
@@ -44,12 +42,11 @@ class Message(QFrame):
         super().__init__()
         self.notice = notice
         self.setObjectName("message")
-        self.setAccessibleName(notice.text)
+        self.setAccessibleName(notice.message.text)
         self._icon = QLabel()
-        what, remedy = split_sentence(notice.text)
-        first = WrappedLabel(what)
+        first = WrappedLabel(notice.message.what)
         first.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        second = WrappedLabel(remedy, "muted")
+        second = WrappedLabel(notice.message.remedy, "muted")
         second.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         texts = QVBoxLayout()
         texts.setSpacing(2)
@@ -93,38 +90,30 @@ class MessageArea(QWidget):
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, UNIT)
         self._column.setSpacing(UNIT)
-        self._messages: dict[str, Message] = {}
+        self._messages: dict[str, NoticeBar] = {}
         self.hide()
 
     def show_notice(self, notice: Notice) -> None:
         """Shows `notice`, in the place of an earlier one with its key."""
         self.remove(notice.key)
-        message = Message(notice)
-        message.retried.connect(self.retried)
-        message.dismissed.connect(self.remove)
-        message.dismissed.connect(self.dismissed)
-        self._messages[notice.key] = message
-        self._column.addWidget(message)
-        restyle(message, level=notice.level.value)
+        bar = NoticeBar(notice)
+        bar.retried.connect(self.retried)
+        bar.dismissed.connect(self.remove)
+        bar.dismissed.connect(self.dismissed)
+        self._messages[notice.key] = bar
+        self._column.addWidget(bar)
+        restyle(bar, level=notice.level.value)
         self.show()
 
     def remove(self, key: str) -> None:
         """Takes the message of `key` away, if there is one."""
-        message = self._messages.pop(key, None)
-        if message is not None:
-            self._column.removeWidget(message)
-            message.hide()
-            message.deleteLater()
+        bar = self._messages.pop(key, None)
+        if bar is not None:
+            self._column.removeWidget(bar)
+            bar.hide()
+            bar.deleteLater()
         self.setVisible(bool(self._messages))
 
-    def message(self, key: str) -> Message | None:
+    def message(self, key: str) -> NoticeBar | None:
         """The bar that shows the notice of `key`."""
         return self._messages.get(key)
-
-
-def split_sentence(text: str) -> tuple[str, str]:
-    """The first sentence, and the rest. A full stop ends a sentence where white space and a capital letter follow."""
-    for place in range(len(text) - 2):
-        if text[place] in ".!?" and text[place + 1].isspace() and text[place + 2 :].lstrip()[:1].isupper():
-            return text[: place + 1], text[place + 1 :].strip()
-    return text, ""

@@ -170,9 +170,9 @@ class _Panel:
             self._text(painter, self._small, DARK.muted, engine, _PAD, y, width, 16)
             self._text(painter, self._small, DARK.muted, describe_faces(snapshot.faces), _PAD, y, width, 16, right=True)
         y += 16
-        said = [f"Raw: {snapshot.raw_reason}"] if snapshot.raw_reason else []
+        said = [f"Raw: {snapshot.raw_reason.what}"] if snapshot.raw_reason is not None else []
         if snapshot.quality.given_up:
-            said.append(f"To be in time: {snapshot.quality.given_up}.")
+            said.append(f"To be in time: {' '.join(one.what for one in snapshot.quality.given_up)}")
         for text in said:
             flags = int(Qt.TextFlag.TextWordWrap)
             box = QFontMetricsF(self._small).boundingRect(QRectF(_PAD, y + 6, width, 200), flags, text)

@@ -243,7 +243,7 @@ class MainWindow(QMainWindow):
 
     def open_obs_help(self) -> None:
         """Opens the steps for OBS."""
-        sink = self.controller.snapshot.sink
+        sink = self.controller.vcam
         self._open(ObsSheet(sink.label if self.controller.wants_vcam and sink.health is Health.OK else "", self))
 
     def open_models(self, name: str = "") -> ModelsDialog:
@@ -379,13 +379,14 @@ def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:
     words = [source.label or describe_source(config.source)]
     if snapshot.size is not None:
         words.append(str(snapshot.size).replace("x", " × "))
-    if snapshot.sink.health is Health.FAILED:
+    if all(status.health is Health.FAILED for status in [output.status for output in snapshot.outputs] or [snapshot.sink]):
         return "bad", " · ".join([*words, "nothing goes out"])
     if not config.look.enhance:
         return "muted", " · ".join([*words, "enhancement is off"])
-    if snapshot.raw_reason:
-        return "warn", " · ".join([*words, snapshot.raw_reason.rstrip(".")])
+    if snapshot.raw_reason is not None:
+        return "warn", " · ".join([*words, snapshot.raw_reason.what])
     words += [f"{snapshot.model_name} on {device_name(snapshot.device)}", describe_faces(snapshot.faces)]
     if snapshot.quality.given_up:
-        return "warn", " · ".join([*words, f"to stay within {config.budget_ms:g} ms, {snapshot.quality.given_up}"])
+        given_up = " ".join(one.what for one in snapshot.quality.given_up)
+        return "warn", " · ".join([*words, f"reduced to stay within {config.budget_ms:g} ms: {given_up}"])
     return "good", " · ".join(words)

@@ -27,7 +27,7 @@ from gpen_live.bench.results import Footprint
 from gpen_live.bench.timing import Budget
 from gpen_live.bench.weights import weights_for
 from gpen_live.engine.effort import Effort
-from gpen_live.engine.engine import Engine
+from gpen_live.engine.engine import COMING, Engine
 from gpen_live.engine.result import FrameResult, HostPicture
 from gpen_live.errors import GpenLiveError, SourceError, WeightsError
 from gpen_live.frame import Image, PixelFormat, Size
@@ -68,6 +68,9 @@ class FakeEngine:
     def new_scene(self) -> None:
         self.count = 0
 
+    def pin(self, image: Image) -> Image:
+        return image
+
     def process(self, image: Image, at: float, look: Look, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
         if look.mode is Mode.FULL:
             return FrameResult(HostPicture(image), times_ms={"network": 3.0})
@@ -78,15 +81,20 @@ class FakeEngine:
             raise self.fail
         self.calls += 1
         self.count += 1
-        reason = "" if self.count > self.coming else "A face is coming into view."
+        reason = None if self.count > self.coming else COMING
         return FrameResult(HostPicture(image), raw_reason=reason, times_ms={"detect": 1.0, "network": 2.0})
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    """Also what the live pipeline's worker makes of the model that it is given."""
+    """Also what a run as fast as possible makes of the model that it is given."""
     engine = FakeEngine()
-    monkeypatch.setattr("gpen_live.live.worker.Worker._engine_with", lambda _, loaded: engine)
+
+    def made(*_: object) -> FakeEngine:
+        engine.new_scene()
+        return engine
+
+    monkeypatch.setattr("gpen_live.export.video.VideoRun._engine_with", made)
     return engine
 
 
@@ -187,7 +195,7 @@ def test_threads_read_while_they_enhance_and_turns_do_not(fake: FakeEngine, monk
 
 
 def test_a_failing_engine_ends_the_flow(fake: FakeEngine) -> None:
-    fake.fail = NetworkError("The network lite-256 failed (no memory).")
+    fake.fail = NetworkError("failed", reason="no memory")
     with pytest.raises(NetworkError):
         time_flow(cast(Engine, fake), Mode.ROI, frames(), "raw", TINY, always)
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from gpen_live.cli import main
+from gpen_live.messages import message
 
 
 class Result:
@@ -42,11 +43,11 @@ HEADLESS = ("run", "--headless", "--sink", "none")
     ("words", "allowed"),
     [
         (["run", "--headless", "--model", "gfpgan"], "lite-256"),
-        (["run", "--headless", "--strength", "1.5"], "Allowed is 0"),
+        (["run", "--headless", "--strength", "1.5"], "from 0 (the raw picture)"),
         (["run", "--headless", "--leave-room", "95"], "0<=x<=90"),
-        (["run", "--headless", "--strength", "-0.1"], "Allowed is 0"),
-        (["run", "--headless", "--strength", "nan"], "Allowed is 0"),
-        (["run", "--headless", "--strength", "much"], "Allowed is 0"),
+        (["run", "--headless", "--strength", "-0.1"], "from 0 (the raw picture)"),
+        (["run", "--headless", "--strength", "nan"], "from 0 (the raw picture)"),
+        (["run", "--headless", "--strength", "much"], "from 0 (the raw picture)"),
         (["run", "--headless", "--size", "huge"], "WIDTHxHEIGHT"),
         (["run", "--headless", "--size", "0x0"], "WIDTHxHEIGHT"),
         (["run", "--headless", "--size", "99999x99999"], "WIDTHxHEIGHT"),
@@ -174,8 +175,7 @@ def test_photos_that_are_none(call: Call, tmp_path: Path) -> None:
 def test_a_photo_without_a_face(call: Call, tmp_path: Path) -> None:
     result = call("enhance", _photo(tmp_path), tmp_path / "out.png")
     assert result.code == 1
-    assert "no face" in result.err
-    assert "--aligned" in result.err
+    assert message("photo.no_face").text in result.err
     assert not (tmp_path / "out.png").exists()
 
 
@@ -217,7 +217,7 @@ def test_the_licence_comes_first_and_no_answer_is_no(call: Call, monkeypatch: py
     result = call("models", "fetch", "gpen-256")
     assert result.code == 1
     assert "non-commercial" in result.out
-    assert "Nothing was downloaded" in result.err
+    assert message("models.not_accepted").text in result.err
 
 
 def test_unforeseen_errors_are_sentences_and_debug_shows_them(

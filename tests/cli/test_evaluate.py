@@ -13,6 +13,7 @@ import torch
 
 from gpen_live.cli import main
 from gpen_live.facedata.features import Features
+from gpen_live.messages import message
 from tests.quality.pictures import portrait
 
 FEW = ("--degradation", "mixed", "--level", "0.5", "--against", "bicubic", "--slow-faces", "1", "--device", "cpu")
@@ -81,9 +82,9 @@ def test_wrong_usage(capfd: pytest.CaptureFixture[str], photos: Path, words: lis
     ("words", "told"),
     [
         (["--feature-net", "missing.pth"], "missing.pth"),
-        (["--feature-net", "TEXT"], "no feature network"),
+        (["--feature-net", "TEXT"], "state dict"),
         (["--identity-net", "missing.onnx"], "missing.onnx"),
-        (["--identity-net", "TEXT"], "no identity network"),
+        (["--identity-net", "TEXT"], "ONNX"),
         (["--weights", "missing.pth"], "missing.pth"),
         (["--model", "gpen-256"], "gpen-live models fetch gpen-256"),
         (["--report", "nowhere/r.json"], "nowhere"),
@@ -111,10 +112,10 @@ def test_what_is_missing_is_named(
 def test_photos_that_are_not_there(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, _, err = call(capfd, tmp_path / "nowhere")
     assert code == 1
-    assert "There is no folder" in err
+    assert message("quality.no_folder", path=tmp_path / "nowhere").text in err
     code, _, err = call(capfd, tmp_path, *FEW)
     assert code == 1
-    assert "no face to measure" in err
+    assert message("quality.no_faces", path=tmp_path, size=256, smallest=0.9 * 256).text in err
 
 
 def test_ctrl_c_writes_what_there_is(

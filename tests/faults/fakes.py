@@ -25,6 +25,7 @@ from gpen_live.sinks.base import Sink
 from gpen_live.sources.base import Source
 from gpen_live.sources.devices import CameraInfo
 from tests.live.fakes import FakeSink, FakeSource, number_of, stamped, wait_for
+from tests.messages.says import mentions
 
 SIZE = Size(96, 80)
 RAW, ENHANCED = 50, 75
@@ -212,5 +213,5 @@ def is_well(pipeline: LivePipeline, part: str) -> bool:
     return bool(getattr(pipeline.snapshot(), part).health is Health.OK)
 
 
-def notes_with(pipeline: LivePipeline, words: str) -> int:
-    return len([note for note in pipeline.board.notes() if words in note])
+def notes_with(pipeline: LivePipeline, key: str) -> int:
+    return len([note for note in pipeline.board.notes() if mentions(note, key)])

@@ -19,6 +19,7 @@ from gpen_live.sources.camera import CameraSource
 from tests.faults.conftest import Measured, Start
 from tests.faults.fakes import RAW, Camera, Machine, World, goes_on, is_well, seconds_until
 from tests.live.fakes import wait_for
+from tests.messages.says import mentions
 
 SEEN_S = 1.0
 BACK_S = 2.0
@@ -71,9 +72,9 @@ def test_a_camera_that_goes_leaves_its_last_frame_with_a_note_and_is_found_under
     assert seen < SEEN_S + MACHINE_S
     captured = pipeline.snapshot().counts.captured
     goes_on(world.sink)
-    text = pipeline.snapshot().source.text
-    assert "C920 stopped delivering pictures." in text
-    assert "The last frame stays on until it is back" in text
+    told = pipeline.snapshot().source.message
+    assert mentions(told, "live.camera_lost")
+    assert "C920" in pipeline.snapshot().source.text
     assert pipeline.snapshot().counts.captured == captured
     assert pipeline.error() is None
     lost.held = False  # the system lets go of it

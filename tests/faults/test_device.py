@@ -20,10 +20,12 @@ from gpen_live.live.models.loader import LoadedModel
 from gpen_live.live.models.stepdown import ModelRequest, step_down
 from gpen_live.live.status.snapshot import Health
 from gpen_live.look import Look
+from gpen_live.messages import message
 from gpen_live.models.registry import ModelSpec
 from tests.faults.conftest import Start
 from tests.faults.fakes import Network, World, goes_on, is_well, notes_with, ordered
 from tests.live.fakes import wait_for
+from tests.messages.says import mentions
 
 
 def full() -> Exception:
@@ -55,20 +57,21 @@ def lost() -> Exception:
 def test_what_errors_say_about_the_device(error: Exception, failure: Failure | None) -> None:
     assert failure_of(error) is failure
     with pytest.raises(NetworkError) as wrapped:
-        raise NetworkError("The network lite-256 failed.") from error
+        raise NetworkError("network_failed") from error
     assert failure_of(wrapped.value) is failure, "also where a plain sentence was made of it"
 
 
 def test_down_the_ladder() -> None:
     def here(spec: ModelSpec) -> Path:
         if spec.name == "gpen-512":
-            raise WeightsError("It was never downloaded.")
+            raise WeightsError("never_downloaded")
         return Path(spec.filename)
 
     wanted, path = ModelRequest("gpen-2048", Path("own.pth"), "cuda:1"), []
     while (step := step_down(full(), wanted, here)) is not None:
         assert step.again
-        assert wanted.model in step.reason
+        assert step.reason.id in ("model.smaller", "model.on_processor")
+        assert wanted.model in step.reason.what
         assert step.wanted.weights is None
         wanted = step.wanted
         path.append((wanted.model, wanted.device))
@@ -129,16 +132,17 @@ def test_memory_that_runs_out_steps_down_and_up_again_only_when_asked(start: Sta
     assert (world.loads[-1].model, world.loads[-1].device) == ("lite-256", "cuda")
     status = pipeline.snapshot().model
     assert status.health is Health.WARNING
-    assert "too full for lite-512. lite-256 takes its place." in status.text
+    full_device = message("model.memory_full_device", model="lite-512")
+    assert status.message == message("model.smaller", cause=full_device, smaller="lite-256")
     assert pipeline.snapshot().model_name == "lite-256"
     pipeline.change(look=Look(strength=0.9))
     goes_on(world.sink, 60)
     assert len(world.loads) == 2, "not by itself"
-    assert pipeline.snapshot().model.text == status.text
+    assert pipeline.snapshot().model.message == status.message
     pipeline.retry("model")
     wait_for(lambda: pipeline.snapshot().model_name == "lite-512")
     wait_for(lambda: is_well(pipeline, "model"))
-    assert notes_with(pipeline, "too full") == 1
+    assert notes_with(pipeline, "model.smaller") == 1
     assert ordered(world.numbers())
     assert pipeline.error() is None
 
@@ -150,8 +154,8 @@ def test_after_another_failure_the_board_still_says_what_runs_in_whose_place(sta
     failing_once(world.network, full())
     wait_for(lambda: pipeline.snapshot().model.again)
     failing_once(world.network, RuntimeError("a hiccup"))
-    wait_for(lambda: notes_with(pipeline, "a hiccup"))
-    wait_for(lambda: "lite-256 takes its place" in pipeline.snapshot().model.text)
+    wait_for(lambda: notes_with(pipeline, "live.raw_goes_out"))
+    wait_for(lambda: mentions(pipeline.snapshot().model.message, "model.smaller", smaller="lite-256"))
 
 
 @pytest.mark.usefixtures("forgetful")
@@ -169,8 +173,7 @@ def test_a_lost_device_is_left_alone_and_the_processor_goes_on(start: Start) -> 
     assert (world.loads[-1].model, world.loads[-1].device) == ("lite-256", "cpu")
     status = pipeline.snapshot().model
     assert status.health is Health.WARNING
-    assert "The graphics device stopped working" in status.text
-    assert "Restart GPEN Live" in status.text
+    assert status.message == message("model.device_lost", model="lite-256")
     assert not status.again
     calls = device.calls
     del device
@@ -180,7 +183,7 @@ def test_a_lost_device_is_left_alone_and_the_processor_goes_on(start: Start) -> 
         wait_for(lambda loads=loads: len(world.loads) > loads)
         assert world.loads[-1].device == "cpu"
     pipeline.retry("model")
-    wait_for(lambda: "lost until GPEN Live is restarted: lite-512 runs on the processor" in pipeline.snapshot().model.text)
+    wait_for(lambda: pipeline.snapshot().model.message == message("model.still_lost", model="lite-512"))
     wait_for(world.is_enhanced)
     gc.collect()
     network = kept()
@@ -191,7 +194,7 @@ def test_a_lost_device_is_left_alone_and_the_processor_goes_on(start: Start) -> 
 
 def test_a_model_that_never_fitted_is_replaced_at_the_start(start: Start) -> None:
     world = World()
-    refused = DeviceError("The device cuda failed a first operation (CUDA error: out of memory).", "Use --device cpu.")
+    refused = DeviceError("first_operation", reason="CUDA error: out of memory")
     world.load_faults = [full(), refused]
     pipeline = start(world.outside, model="lite-512")
     wait_for(world.is_enhanced)
@@ -199,7 +202,7 @@ def test_a_model_that_never_fitted_is_replaced_at_the_start(start: Start) -> Non
         *(("lite-512", "auto"), ("lite-256", "auto")),
         ("lite-256", "cpu"),
     ]
-    assert "It goes on on the processor" in pipeline.snapshot().model.text
+    assert mentions(pipeline.snapshot().model.message, "model.on_processor")
     assert pipeline.error() is None
 
 
@@ -219,7 +222,7 @@ def test_a_model_that_does_not_fit_leaves_the_one_that_runs(start: Start) -> Non
     world.load_faults = [full()]
     pipeline.change(model="lite-512")
     wait_for(lambda: pipeline.snapshot().model.health is Health.FAILED)
-    assert "too full for lite-512. Close other programs" in pipeline.snapshot().model.text
+    assert pipeline.snapshot().model.message == message("model.memory_full_device", model="lite-512")
     goes_on(world.sink)
     wait_for(world.is_enhanced)
     assert len(world.loads) == 2

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from gpen_live.errors import GpenLiveError, SinkError, WeightsError
-from gpen_live.export.photo import write_photo
 from gpen_live.frame import Size
 from gpen_live.inference import measurements
 from gpen_live.live.config import LiveConfig
@@ -24,6 +23,8 @@ from gpen_live.live.pipeline import LivePipeline, Outside
 from gpen_live.live.status.report import write_report
 from gpen_live.live.status.snapshot import Health
 from gpen_live.look import Look
+from gpen_live.media.picture_file import write_picture
+from gpen_live.messages import message
 from gpen_live.models.fetch import DIGESTS
 from gpen_live.models.registry import ModelSpec
 from gpen_live.settings import Settings, SettingsStore
@@ -34,6 +35,7 @@ from gpen_live.system.folders import HOME_VARIABLE
 from tests.faults import disk as disks
 from tests.faults.disk import Disk
 from tests.live.fakes import FakeSource, wait_for
+from tests.messages.says import says
 from tests.models.test_fetch import CONTENT, Behaviour, get, server, spec
 from tests.sinks.films import playable
 
@@ -55,30 +57,28 @@ def names(folder: Path) -> set[str]:
 
 def test_settings_hold_in_memory_and_are_written_once_there_is_room(disk: Disk) -> None:
     store = SettingsStore(disk.folder / "settings.json")
-    assert store.save(Settings(look=Look(strength=0.25))) == ""
+    assert store.save(Settings(look=Look(strength=0.25))) is None
     disk.leave(0)
     chosen = msgspec.structs.replace(LARGE, look=Look(strength=0.75))
-    complaint = store.save(chosen)
-    assert complaint == (
-        f"Settings can't be saved to {store.path} ({disk.reason.lower()}). They hold, and are saved once that works."
-    )
-    assert store.save(chosen) == "", "said once"
+    complaint = message("settings.unsaved", path=store.path, reason=disk.reason.lower())
+    assert store.save(chosen) == complaint
+    assert store.save(chosen) is None, "said once"
     assert store.unsaved
     assert store.load().settings == Settings(look=Look(strength=0.25)), "the old ones are whole"
     assert names(disk.folder) == {"settings.json"}
     disk.free()
-    assert store.save(chosen) == ""
+    assert store.save(chosen) is None
     assert not store.unsaved
-    assert store.load() == (chosen, "")
+    assert store.load() == (chosen, None)
     disk.leave(0)
-    assert "can't be saved" in store.save(LARGE), "said again, as it is news again"
+    assert store.save(LARGE) == complaint, "said again, as it is news again"
 
 
 def test_a_report_is_the_old_one_and_a_sentence_says_why(disk: Disk) -> None:
     path = disk.folder / "r.json"
     write_report(path, {"run": 1})
     disk.leave(0)
-    with pytest.raises(GpenLiveError, match=f"The report .*can't be written \\({disk.reason}\\)"):
+    with pytest.raises(GpenLiveError, check=says("file.unwritable", path=path, reason=disk.reason)):
         write_report(path, {"run": "2" * 10_000})
     disk.free()
     assert json.loads(path.read_text()) == {"run": 1}
@@ -88,8 +88,8 @@ def test_a_report_is_the_old_one_and_a_sentence_says_why(disk: Disk) -> None:
 def test_a_photo_is_whole_or_not_there(disk: Disk) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     disk.leave(0)
-    with pytest.raises(GpenLiveError, match=f"can't be written \\({disk.reason}\\)"):
-        write_photo(disk.folder / "out.png", noise)
+    with pytest.raises(GpenLiveError, check=says("file.unwritable", path=disk.folder / "out.png", reason=disk.reason)):
+        write_picture(disk.folder / "out.png", noise)
     assert names(disk.folder) == set()
 
 
@@ -113,11 +113,10 @@ def test_a_download_says_so_and_goes_on_once_there_is_room(disk: Disk, spec: Mod
 
     with pytest.raises(WeightsError) as caught:
         get(spec, disk.folder, progress=fill)
-    assert caught.value.what in (
-        f"The disk that holds {disk.folder} is full.",
-        f"{disk.folder} can't be written to ({disk.reason}).",
+    assert caught.value.message in (
+        message("fetch.disk_full", folder=disk.folder),
+        message("fetch.folder", folder=disk.folder, reason=disk.reason),
     )
-    assert caught.value.remedy
     assert spec.filename not in names(disk.folder), "no half file passes for the model"
     arrived = (disk.folder / f"{spec.filename}.part").stat().st_size
     assert 0 < arrived < len(CONTENT)
@@ -189,7 +188,7 @@ def test_the_stream_goes_on_while_its_recording_ends(in_order: bool, disk: Disk,
         raise WeightsError("No network in this test.", "")
 
     pipeline = LivePipeline(
-        LiveConfig(sink=str(film), size=Size(160, 120), fps=30.0),
+        LiveConfig(sinks=(str(film),), size=Size(160, 120), fps=30.0),
         outside=Outside(open_source=camera, load=no_model),  # type: ignore[arg-type]
     )
     pipeline.start()

@@ -63,7 +63,7 @@ def end(process: subprocess.Popen[str], moment: str, at_most: float = 0.05) -> s
 def test_settings_are_the_old_ones_or_the_new_ones(moment: str, tmp_path: Path) -> None:
     end(start(SAVES.replace("{moment}", moment), home=tmp_path), moment)
     settings, notice = SettingsStore(tmp_path / "settings.json").load()
-    assert notice == "", "nothing was reset"
+    assert notice is None, "nothing was reset"
     number = int(settings.source.removeprefix("film-").removesuffix(".mp4"))
     weights = {f"model-{i}": f"{number}.pth" for i in range(300)}
     assert settings == Settings(width=number % 7000, source=settings.source, weights=weights)
@@ -240,5 +240,5 @@ def test_after_a_kill_the_next_start_of_the_whole_app_is_clean(tmp_path: Path) -
     assert figures["frames"]["captured"] == 60
     assert figures["notes"] == []
     assert playable(second) > 20
-    assert SettingsStore(tmp_path / "gpen" / "settings.json").load().notice == ""
+    assert SettingsStore(tmp_path / "gpen" / "settings.json").load().notice is None
     assert not [path for path in (tmp_path / "gpen").rglob("*") if path.name.endswith((".draft", ".part"))]

@@ -18,9 +18,11 @@ from gpen_live.live.models.loader import LoadedModel
 from gpen_live.live.models.stepdown import ModelRequest
 from gpen_live.live.slot import Slot
 from gpen_live.live.status.snapshot import Health
+from gpen_live.messages import message
 from tests.faults.conftest import Measured, Start
 from tests.faults.fakes import Gated, Network, World, goes_on, is_well, notes_with, on_processor, ordered, seconds_until
 from tests.live.fakes import stamped, wait_for
+from tests.messages.says import mentions
 
 
 def fails(_: Pictures) -> Pictures:
@@ -44,7 +46,7 @@ def test_a_network_that_fails_leaves_the_raw_frame(what: str, start: Start) -> N
     world.network.fault = FAULTS[what]
     wait_for(world.is_raw)
     wait_for(lambda: pipeline.snapshot().model.health is Health.WARNING)
-    assert "The raw picture goes out." in pipeline.snapshot().model.text
+    assert mentions(pipeline.snapshot().model.message, "live.raw_goes_out")
     goes_on(world.sink, 30)
     assert len(pipeline.board.notes()) == before + 1, "said once, not once a frame"
     world.network.fault = None
@@ -96,7 +98,7 @@ def test_past_a_network_that_is_stuck_fresh_raw_frames_go_out(start: Start, figu
     since = len(world.sink.sent)
     figure("network stuck: fresh raw frames go out", seconds_until(world.is_raw))
     wait_for(lambda: pipeline.snapshot().model.health is Health.WARNING)
-    assert pipeline.snapshot().model.text == f"{STUCK} The raw picture goes out."
+    assert pipeline.snapshot().model.message == message("live.raw_goes_out", cause=STUCK)
     assert pipeline.snapshot().raw_reason == STUCK
     assert pipeline.preview.take(1) is not None
     wait_for(lambda: len(set(world.numbers()[since:])) > 30)  # not one picture over and over
@@ -104,8 +106,8 @@ def test_past_a_network_that_is_stuck_fresh_raw_frames_go_out(start: Start, figu
     comes_back.set()
     figure("network back: enhanced frames go out", seconds_until(world.is_enhanced))
     wait_for(lambda: is_well(pipeline, "model"))
-    assert pipeline.snapshot().raw_reason == ""
-    assert notes_with(pipeline, STUCK) == 1
+    assert pipeline.snapshot().raw_reason is None
+    assert notes_with(pipeline, STUCK.id) == 1
     assert ordered(world.numbers()), "the frame that came late was left out"
     pipeline.stop()
     counts = pipeline.meters.counts()

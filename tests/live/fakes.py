@@ -15,10 +15,11 @@ from gpen_live.engine.effort import Effort
 from gpen_live.engine.result import FrameResult, HostPicture
 from gpen_live.errors import SinkError, SourceError
 from gpen_live.frame import Array, Image, PixelFormat, Size
-from gpen_live.live import bypass, capture, sender, worker
+from gpen_live.live import bypass, capture, outputs, worker
 from gpen_live.live.models import loader
 from gpen_live.look import Look, Mode
 from gpen_live.media.pixel_formats import convert
+from gpen_live.messages import Message
 from gpen_live.sinks.base import Sink
 from gpen_live.sources.base import Source
 
@@ -72,7 +73,7 @@ class FakeSink(Sink):
 
     def send(self, pixels: Array, at: float) -> None:
         if self.broken:
-            raise SinkError("The fake sink broke.", "Mend it.")
+            raise SinkError("broken_sink")
         time.sleep(self.slow)
         self.sent.append(pixels)
         self.at.append(time.perf_counter())
@@ -112,7 +113,7 @@ class FakeEngine:
         self.staged = 0
         self.stage_error: Exception | None = None
         self.busy_ms = 1.0
-        self.notes: list[str] = []
+        self.notes: list[Message] = []
         self.effort = Effort()
         self.lighter: tuple[Any, ...] = ()
         self.in_between = True
@@ -157,7 +158,7 @@ class World:
         self.sink_open_s = 0.0
         self.loads: list[str] = []
         monkeypatch.setattr(capture, "open_source", self._open_source)
-        monkeypatch.setattr(sender, "open_sink", self._open_sink)
+        monkeypatch.setattr(outputs, "open_sink", self._open_sink)
         monkeypatch.setattr(loader.Loader, "_load", lambda _, wanted: self._load(wanted))
         monkeypatch.setattr(worker.Worker, "_engine_with", lambda _, loaded: self.engine)
         monkeypatch.setattr(capture, "RETRY_S", 0.05)
@@ -173,7 +174,7 @@ class World:
         time.sleep(self.open_s)
         if spec in self.openers:
             return cast(Source, self.openers[spec]())
-        found = self.sources.get(spec, SourceError(f"There is no {spec}.", "Name another."))
+        found = self.sources.get(spec, SourceError("no_source", spec=spec))
         if isinstance(found, Exception):
             raise found
         return found
@@ -183,7 +184,7 @@ class World:
         self.sink_rates.append(fps)
         if spec in self.openers:
             return cast(Sink, self.openers[spec]())
-        found = self.sinks.get(spec, SinkError(f"There is no {spec}.", "Name another."))
+        found = self.sinks.get(spec, SinkError("no_sink", spec=spec))
         if isinstance(found, Exception):
             raise found
         return found

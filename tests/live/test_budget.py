@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gpen_live.engine.effort import Effort
 from gpen_live.live.budget.ladder import Budget, Rung, Seen, Window, Worked, describe, ladder
+from gpen_live.messages import message
 
 FPS = 30.0
 LADDER = ladder(faces=True, in_between=True, lighter=1)
@@ -246,10 +247,15 @@ def test_one_frame_that_stalls_is_no_load() -> None:
     assert seen.work_ms == pytest.approx(10)
 
 
-def test_what_is_given_up_is_said_in_words() -> None:
+def test_what_is_given_up_is_said() -> None:
     names = ["gpen-256", "lite-256"]
-    assert describe(Effort(), "gpen-512", names, 3) == ""
+    assert describe(Effort(), "gpen-512", names, 3) == ()
     said = describe(Effort(4, 2, 1, 3), "gpen-512", names, 2)
-    for words in ("every 4th frame", "lite-256 stands in for gpen-512", "largest face alone", "every 3rd frame"):
-        assert words in said
-    assert "largest" not in describe(Effort(4, 2, 1, 3), "gpen-512", names, 1), "there is but one"
+    assert said == (
+        message("effort.detect_every", every=4),
+        message("effort.lighter", lighter="lite-256", model="gpen-512"),
+        message("effort.largest_face"),
+        message("effort.enhance_every", every=3),
+    )
+    assert message("effort.largest_face") not in describe(Effort(4, 2, 1, 3), "gpen-512", names, 1), "there is but one"
+    assert message("effort.largest_faces", count=2) in describe(Effort(faces=2), "gpen-512", names, 3)

@@ -15,6 +15,8 @@ from gpen_live.live.budget.governor import QualityGovernor
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.session import Session
 from gpen_live.look import Look, Mode
+from gpen_live.messages import message
+from tests.messages.says import holds
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 FPS = 30.0
@@ -53,20 +55,20 @@ def test_an_engine_in_time_works_at_full_effort() -> None:
     desk = Desk(0.02)
     assert desk.frames(300) == []
     state = desk.governor.state
-    assert (state.level, state.given_up, state.full_share) == (0, "", 1.0)
+    assert (state.level, state.given_up, state.full_share) == (0, (), 1.0)
 
 
 def test_an_engine_that_is_late_gives_up_what_is_needed_and_says_so() -> None:
     desk = Desk(0.055)
     assert desk.frames(300)
     assert desk.engine.effort.detect_every > 1
-    assert "every 2nd frame" in desk.governor.state.given_up
+    assert message("effort.detect_every", every=2) in desk.governor.state.given_up
     assert 0 < desk.governor.state.full_share < 1
-    assert any("To stay within 100 ms" in note for note in desk.board.notes())
+    assert any(holds(note, "live.budget", budget_ms=100.0) for note in desk.board.notes())
     desk.work_s = 0.015
     desk.frames(600)
     state = desk.governor.state
-    assert (desk.engine.effort, state.level, state.given_up) == (Effort(), 0, "")
+    assert (desk.engine.effort, state.level, state.given_up) == (Effort(), 0, ())
     assert state.steps_up >= 1
 
 
@@ -74,7 +76,7 @@ def test_the_network_that_stands_in_is_named() -> None:
     desk = Desk(0.2, LiveConfig(model="gpen-512"))
     desk.frames(400)
     assert desk.engine.effort.lighter == 1
-    assert "lite-256 stands in for gpen-512" in desk.governor.state.given_up
+    assert message("effort.lighter", lighter="lite-256", model="gpen-512") in desk.governor.state.given_up
 
 
 @pytest.mark.parametrize("change", [{"budget_ms": 0.0}, {"realtime": False}])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from gpen_live.cli.run import meters_line
+from gpen_live.engine.result import FrameResult
 from gpen_live.frame import STAGES, in_order
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.pipeline import LivePipeline
@@ -19,13 +20,8 @@ from tests.live.fakes import FakeEngine, World, wait_for
 class Painter(FakeEngine):
     """An engine with two stages more, one of which has an odd name."""
 
-    def process(self, *arguments: object, **named: object) -> object:
-        done = super().process(*arguments, **named)  # type: ignore[misc]
-        done.times_ms |= {"make-up": 3.0, "": 1.0}
-        return done
-
-    def enhance_faces(self, *arguments: object, **named: object) -> object:  # type: ignore[override]
-        done = super().enhance_faces(*arguments, **named)  # type: ignore[arg-type]
+    def process(self, *arguments: Any, **named: Any) -> FrameResult:
+        done = super().process(*arguments, **named)
         done.times_ms |= {"make-up": 3.0, "": 1.0}
         return done
 

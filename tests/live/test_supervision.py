@@ -12,14 +12,15 @@ from gpen_live.live.budget.governor import QualityGovernor
 from gpen_live.live.capture import Capture
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.models.loader import Loader
-from gpen_live.live.pacing.idle import IdleMonitor
+from gpen_live.live.pacing.idle import REASON, IdleMonitor
 from gpen_live.live.pipeline import LivePipeline
 from gpen_live.live.sender import Sender
 from gpen_live.live.session import Session
 from gpen_live.live.status.snapshot import Health
 from gpen_live.live.supervisor import Supervisor
-from gpen_live.live.worker import Worker
+from gpen_live.live.worker import GIVEN_UP, Worker
 from tests.live.fakes import World, number_of, wait_for
+from tests.messages.says import holds, mentions
 
 THREADS: list[tuple[str, type, str]] = [
     ("capture", Capture, "_follow_wishes"),
@@ -82,8 +83,10 @@ def frames_go_out(world: World) -> bool:
     return True
 
 
-def told(pipeline: LivePipeline, *words: str) -> bool:
-    return any(all(word in note for word in words) for note in pipeline.board.notes())
+def told(pipeline: LivePipeline, key: str, name: str) -> bool:
+    """Whether the failure of the thread whose name begins so was noted."""
+    notes = [note for note in pipeline.board.notes() if holds(note, key, reason="RuntimeError: a bug of ours")]
+    return any(str(note.params["name"]).startswith(name) for note in notes)
 
 
 @pytest.mark.parametrize(("name", "owner", "method"), THREADS)
@@ -93,7 +96,7 @@ def test_a_thread_that_fails_once_is_told_and_started_again(
     killer = Killer(monkeypatch, owner, method, times=1)
     pipeline = start()
     wait_for(lambda: killer.kills == 1)
-    wait_for(lambda: told(pipeline, f"The {name}", "a bug of ours", "started again"))
+    wait_for(lambda: told(pipeline, "live.restarted", name))
     wait_for(lambda: is_enhanced(world))
     assert frames_go_out(world)
     assert pipeline.error() is None
@@ -106,7 +109,7 @@ def test_capture_that_keeps_failing_is_given_up_and_the_last_frame_stays_on(
     wait_for(lambda: is_enhanced(world))
     killer = Killer(monkeypatch, Capture, "_follow_wishes")
     wait_for(lambda: pipeline.snapshot().source.health is Health.FAILED)
-    assert "a bug of ours" in pipeline.snapshot().source.text
+    assert mentions(pipeline.snapshot().source.message, "live.switched_off", name="capture thread")
     assert pipeline.error() is not None
     seen = len(world.sink.sent)
     wait_for(lambda: len(world.sink.sent) > seen + 10)
@@ -128,7 +131,7 @@ def test_an_engine_thread_that_keeps_failing_is_given_up_and_raw_frames_go_out(
     wait_for(lambda: not is_enhanced(world))
     assert frames_go_out(world)
     assert not is_enhanced(world)
-    assert "engine" in pipeline.snapshot().raw_reason
+    assert pipeline.snapshot().raw_reason == GIVEN_UP
     assert pipeline.error() is None, "a headless run goes on"
     killer.spares()
     pipeline.retry("model")
@@ -188,7 +191,7 @@ def test_a_helper_that_keeps_failing_is_left_off(
     Killer(monkeypatch, owner, method)
     pipeline = start()
     pipeline.set_seen(False)  # an idle monitor has something to do
-    wait_for(lambda: told(pipeline, f"The {name}", "left off"))
+    wait_for(lambda: told(pipeline, "live.switched_off", name))
     wait_for(lambda: is_enhanced(world))
     assert frames_go_out(world)
     assert pipeline.error() is None
@@ -200,7 +203,7 @@ def test_a_monitor_that_dies_while_the_network_rests_wakes_it(
     pipeline = start()
     wait_for(lambda: is_enhanced(world))
     pipeline.set_seen(False)
-    wait_for(lambda: "Resting" in pipeline.snapshot().raw_reason)
+    wait_for(lambda: pipeline.snapshot().raw_reason == REASON)
     Killer(monkeypatch, IdleMonitor, "look")
     wait_for(lambda: is_enhanced(world))
 

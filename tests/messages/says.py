@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from gpen_live.errors import GpenLiveError
 from gpen_live.messages import Message
@@ -16,6 +16,18 @@ def says(key: str, **params: object) -> Callable[[GpenLiveError], bool]:
         return True
 
     return check
+
+
+def mentions(message: Message | None, key: str, **params: object) -> bool:
+    """Whether it is this message, as `holds`, or has it among its parameters."""
+    return message is not None and any(holds(one, key, **params) for one in _within(message))
+
+
+def _within(message: Message) -> Iterator[Message]:
+    yield message
+    for value in message.params.values():
+        if isinstance(value, Message):
+            yield from _within(value)
 
 
 def holds(message: Message, key: str, **params: object) -> bool:

@@ -9,7 +9,6 @@ from PySide6.QtCore import QObject
 from pytestqt.qtbot import QtBot
 
 from gpen_live.ui import background
-from gpen_live.ui.notify import split_sentence
 
 
 def test_reports_arrive_in_the_windows_thread(qtbot: QtBot) -> None:
@@ -54,8 +53,3 @@ def test_nobody_hears_for_an_owner_that_is_gone(qtbot: QtBot) -> None:
     background.run(witness, lambda job: "after", done=heard.append)
     qtbot.waitUntil(lambda: not background._running)
     assert heard == ["after"]
-
-
-def test_the_first_sentence_is_what_happened() -> None:
-    assert split_sentence("Camera 3 is busy. Close Zoom, then retry.") == ("Camera 3 is busy.", "Close Zoom, then retry.")
-    assert split_sentence("The file clip.v2 final.mp4 is empty.") == ("The file clip.v2 final.mp4 is empty.", "")

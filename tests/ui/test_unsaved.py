@@ -9,6 +9,7 @@ from gpen_live.settings import SettingsStore
 from gpen_live.ui import controller as controllers
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.notify import Notice
+from tests.messages.says import holds
 from tests.ui.fakes import FakePipeline
 
 
@@ -32,7 +33,7 @@ def test_settings_are_saved_once_they_can_be(
     qtbot.wait(150)
     (notice,) = noticed
     assert notice.key == "settings"
-    assert "They hold, and are saved once that works." in notice.text
+    assert holds(notice.message, "settings.unsaved", path=store.path)
     assert controller.settings.look.strength == 0.25
     assert settled == []
     in_the_way.unlink()

@@ -21,6 +21,7 @@ from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig, Resting
 from gpen_live.live.status.snapshot import Health, PartStatus, QualityState, Quantiles, Rates, Snapshot
 from gpen_live.look import Look, Mode
+from gpen_live.messages import Message, message
 from gpen_live.settings import Settings, SettingsStore, WindowGeometry
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.help import ObsSheet, ShortcutsSheet, obs_command, obs_note, obs_steps
@@ -28,6 +29,7 @@ from gpen_live.ui.settings_dialog import SettingsDialog, budgets, devices, rooms
 from gpen_live.ui.theme import DARK, LIGHT, ThemeKeeper, tokens
 from gpen_live.ui.widgets import WrappedLabel
 from gpen_live.ui.window import MainWindow, state_line
+from tests.messages.says import holds
 from tests.ui.fakes import FINISHED, RAW, RUNNING, FakePipeline
 
 LEFT = Qt.MouseButton.LeftButton
@@ -43,8 +45,8 @@ def centre_colour(window: MainWindow) -> tuple[int, int, int]:
     return colour_at(window.preview, window.preview.rect().center())
 
 
-def failed(part: str, text: str, health: Health = Health.FAILED) -> Snapshot:
-    status = PartStatus(health, part, text)
+def failed(part: str, key: str, health: Health = Health.FAILED) -> Snapshot:
+    status = PartStatus(health, part, message(key))
     if part == "source":
         return replace(RUNNING, source=status)
     return replace(RUNNING, model=status) if part == "model" else replace(RUNNING, sink=status)
@@ -178,13 +180,13 @@ def test_the_slider_sets_the_strength(window: MainWindow, pipeline: FakePipeline
 def test_start_and_stop_of_the_virtual_camera(window: MainWindow, pipeline: FakePipeline) -> None:
     assert "Off" in window.output.state.text()
     QTest.mouseClick(window.output.toggle, LEFT)
-    assert pipeline.changes == [{"sink": "vcam"}]
+    assert pipeline.changes == [{"sinks": ("vcam",)}]
     assert window.output.toggle.text() == "Stop virtual camera"
     pipeline.state = replace(RUNNING, sink=PartStatus(Health.OK, "GPEN Live"))
     window.controller.poll()
     assert window.output.state.text() == "On as “GPEN Live”, 640 × 360 at 30 fps."
     QTest.mouseClick(window.output.toggle, LEFT)
-    assert pipeline.changes[1:] == [{"sink": "none"}]
+    assert pipeline.changes[1:] == [{"sinks": ()}]
 
 
 def test_a_failed_virtual_camera_is_tried_again_by_its_button(window: MainWindow, pipeline: FakePipeline) -> None:
@@ -265,7 +267,7 @@ def test_keys_that_a_streamer_uses_live(window: MainWindow, pipeline: FakePipeli
     assert pipeline.changes == [
         {"look": Look(enhance=False)},
         {"look": Look(enhance=False, mode=Mode.FULL)},
-        {"sink": "vcam"},
+        {"sinks": ("vcam",)},
         {"look": Look(enhance=False, mode=Mode.FULL, strength=0.95)},
         {"look": Look(enhance=False, mode=Mode.FULL)},
     ]
@@ -310,14 +312,14 @@ def test_control_q_closes(window: MainWindow, qtbot: QtBot, pipeline: FakePipeli
 
 @pytest.mark.parametrize("part", ["source", "model", "sink"])
 def test_a_failed_part_is_said_once_and_can_be_tried_again(window: MainWindow, pipeline: FakePipeline, part: str) -> None:
-    pipeline.state = failed(part, "It broke. Mend it.")
+    pipeline.state = failed(part, "broken")
     window.controller.poll()
-    message = window.messages.message(part)
-    assert message is not None
-    assert message.isVisible()
+    bar = window.messages.message(part)
+    assert bar is not None
+    assert bar.isVisible()
     window.controller.poll()
-    assert window.messages.message(part) is message
-    QTest.mouseClick(message.retry_button, LEFT)
+    assert window.messages.message(part) is bar
+    QTest.mouseClick(bar.retry_button, LEFT)
     assert pipeline.retried == [part]
     assert window.messages.message(part) is None
     window.controller.poll()
@@ -325,20 +327,20 @@ def test_a_failed_part_is_said_once_and_can_be_tried_again(window: MainWindow, p
 
 
 def test_what_runs_in_place_of_what_was_asked_for_can_be_tried_again(window: MainWindow, pipeline: FakePipeline) -> None:
-    status = PartStatus(Health.WARNING, "lite-256", "Memory is too full for gpen-512. Close other programs.", again=True)
+    status = PartStatus(Health.WARNING, "lite-256", message("model.memory_full", model="gpen-512"), again=True)
     pipeline.state = replace(RUNNING, model=status)
     window.controller.poll()
-    message = window.messages.message("model")
-    assert message is not None
-    assert message.retry_button.isVisible()
+    bar = window.messages.message("model")
+    assert bar is not None
+    assert bar.retry_button.isVisible()
 
 
 def test_a_message_goes_when_its_trouble_is_over(window: MainWindow, pipeline: FakePipeline) -> None:
-    pipeline.state = failed("source", "The camera was unplugged. Plug it in.", Health.WARNING)
+    pipeline.state = failed("source", "unplugged", Health.WARNING)
     window.controller.poll()
-    message = window.messages.message("source")
-    assert message is not None
-    assert not message.retry_button.isVisible()
+    bar = window.messages.message("source")
+    assert bar is not None
+    assert not bar.retry_button.isVisible()
     pipeline.state = RUNNING
     window.controller.poll()
     assert window.messages.message("source") is None
@@ -346,20 +348,20 @@ def test_a_message_goes_when_its_trouble_is_over(window: MainWindow, pipeline: F
 
 
 def test_a_dismissed_message_stays_away(window: MainWindow, pipeline: FakePipeline) -> None:
-    pipeline.state = failed("model", "It broke. Mend it.")
+    pipeline.state = failed("model", "broken")
     window.controller.poll()
-    message = window.messages.message("model")
-    assert message is not None
-    QTest.mouseClick(message.close_button, LEFT)
+    bar = window.messages.message("model")
+    assert bar is not None
+    QTest.mouseClick(bar.close_button, LEFT)
     window.controller.poll()
     assert window.messages.message("model") is None
-    pipeline.state = failed("model", "Something else broke.")
+    pipeline.state = failed("model", "something_else")
     window.controller.poll()
     assert window.messages.message("model") is not None
 
 
 def test_another_choice_takes_the_old_message_away(window: MainWindow, pipeline: FakePipeline) -> None:
-    pipeline.state = failed("source", "There is no camera 7. Choose another.")
+    pipeline.state = failed("source", "no_camera")
     window.controller.poll()
     pipeline.state = replace(RUNNING, source=PartStatus(Health.STARTING))
     window.controller.update(source="camera:1")
@@ -378,22 +380,29 @@ def test_a_lost_source_empties_the_view(window: MainWindow, pipeline: FakePipeli
     assert centre_colour(window) == FINISHED
 
 
-@pytest.mark.parametrize("error", [DeviceError("There is no CUDA device.", "Choose the CPU."), RuntimeError("out of luck")])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (DeviceError("no_card", device="cuda"), message("no_card", device="cuda")),
+        (RuntimeError("out of luck"), message("window.start_failed", reason="RuntimeError: out of luck")),
+    ],
+)
 def test_a_pipeline_that_does_not_start_leaves_a_usable_window(
     open_window: Callable[[Controller], MainWindow],
     make_controller: Callable[..., Controller],
     pipeline: FakePipeline,
     error: Exception,
+    told: Message,
 ) -> None:
     pipeline.refuses.append(error)
     controller = make_controller(pipeline)
     window = open_window(controller)
     controller.start()
-    message = window.messages.message("start")
-    assert message is not None
-    assert message.notice.text.startswith(("There is no CUDA device.", "The video could not start"))
+    bar = window.messages.message("start")
+    assert bar is not None
+    assert bar.notice.message == told
     window.enhance.strength.setValue(30)
-    QTest.mouseClick(message.retry_button, LEFT)
+    QTest.mouseClick(bar.retry_button, LEFT)
     assert pipeline.started == 1
     assert pipeline.config is not None
     assert pipeline.config.look.strength == 0.3
@@ -471,9 +480,9 @@ def test_broken_settings_are_said_in_the_window(
     controller = make_controller(FakePipeline())
     window = open_window(controller)
     controller.start()
-    message = window.messages.message("settings")
-    assert message is not None
-    assert "settings.broken-" in message.notice.text
+    bar = window.messages.message("settings")
+    assert bar is not None
+    assert holds(bar.notice.message, "settings.set_aside", cause=message("settings.broken"))
 
 
 # settings and help
@@ -497,7 +506,7 @@ def test_the_settings_dialog_changes_things_at_once(controller: Controller, pipe
     controller.update(vcam=True)
     dialog.vcam_device.setText(" /dev/video9 ")
     dialog.vcam_device.editingFinished.emit()
-    assert pipeline.changes[5:] == [{"sink": "vcam"}, {"sink": "vcam:/dev/video9"}]
+    assert pipeline.changes[5:] == [{"sinks": ("vcam",)}, {"sinks": ("vcam:/dev/video9",)}]
 
 
 def test_the_settings_dialog_cuts_no_text_off(controller: Controller, qtbot: QtBot) -> None:
@@ -587,13 +596,15 @@ def test_every_control_has_a_name(window: MainWindow) -> None:
 def test_the_state_in_one_line() -> None:
     config = LiveConfig()
     assert state_line(RUNNING, config) == ("good", "Demo camera · 640 × 360 · lite-256 on CPU · 1 face")
-    assert state_line(replace(RUNNING, raw_reason="No face in view."), config)[0] == "warn"
-    colour, line = state_line(replace(RUNNING, quality=QualityState(1, "less is done")), replace(config, budget_ms=80))
-    assert (colour, line.endswith("1 face · to stay within 80 ms, less is done")) == ("warn", True)
+    assert state_line(replace(RUNNING, raw_reason=message("live.no_face")), config)[0] == "warn"
+    colour, line = state_line(
+        replace(RUNNING, quality=QualityState(1, (message("effort.largest_face"),))), replace(config, budget_ms=80)
+    )
+    assert (colour, message("effort.largest_face").what in line, "80 ms" in line) == ("warn", True, True)
     assert state_line(RUNNING, replace(config, look=Look(enhance=False)))[1].endswith("enhancement is off")
     assert state_line(Snapshot(), config) == ("warn", "Opening Demo camera…")
-    assert state_line(failed("source", "Gone."), config)[0] == "bad"
-    assert state_line(failed("sink", "Gone."), config)[0] == "bad"
+    assert state_line(failed("source", "gone"), config)[0] == "bad"
+    assert state_line(failed("sink", "gone"), config)[0] == "bad"
 
 
 @pytest.mark.parametrize("latency", [0.0, 50.0, 150.0, 250.0, 900.0])
@@ -603,8 +614,8 @@ def test_the_overlay_draws_every_state(window: MainWindow, pipeline: FakePipelin
         stages={"end_to_end": Quantiles(latency, latency)},
         rates=Rates(),
         busy=latency / 1000,
-        quality=QualityState(3, "faces are searched for in every 4th frame; " * 3),
-        raw_reason="No face in view. " * 8,
+        quality=QualityState(3, (message("effort.detect_every", every=4),) * 3),
+        raw_reason=message("live.engine_failed", reason="a long story " * 8),
     )
     window.take_frame()
     window.controller.poll()

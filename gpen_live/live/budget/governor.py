@@ -14,6 +14,7 @@ from gpen_live.live.session import Session
 from gpen_live.live.status.snapshot import QualityState
 from gpen_live.live.supervisor import SecondChance
 from gpen_live.look import Mode
+from gpen_live.messages import joined, message
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
@@ -51,7 +52,7 @@ class QualityGovernor:
     def let_go(self) -> None:
         """There is no engine any more, until the next `take`."""
         self._engine = None
-        self.state = dataclasses.replace(self.state, level=0, given_up="")
+        self.state = dataclasses.replace(self.state, level=0, given_up=())
 
     def worked(self, frame: Frame, begun_at: float, faces: int) -> bool:
         """The engine is done with a frame, and free for the next one. Whether the effort for that is another one."""
@@ -108,11 +109,11 @@ class QualityGovernor:
     def _tell(self, engine: Engine, effort: Effort, config: LiveConfig, faces: int = 0) -> None:
         engine.effort = effort
         budget, before = self._budget, self.state
-        words = describe(effort, config.model, [one.spec.name for one in engine.lighter], faces)
+        given_up = describe(effort, config.model, [one.spec.name for one in engine.lighter], faces)
         steps = self._down + budget.steps_down, self._up + budget.steps_up
-        self.state = QualityState(budget.level, words, *steps, before.full_share)
-        if words and budget.level > before.level:
-            self._session.board.note(f"To stay within {config.budget_ms:g} ms: {words}.")
+        self.state = QualityState(budget.level, given_up, *steps, before.full_share)
+        if given_up and budget.level > before.level:
+            self._session.board.note(message("live.budget", budget_ms=config.budget_ms, given_up=joined(given_up)))
 
     def _count(self, at: float) -> None:
         took, self._passed_at = at - self._passed_at, at

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from gpen_live.engine.effort import Effort
+from gpen_live.messages import Message, message
 
 DEFAULT_MS: Final = 100.0
 """The budget from capture to sink that holds unless the user sets another one: the limit of what the article calls fluent."""
@@ -70,27 +71,22 @@ def ladder(*, faces: bool, in_between: bool, lighter: int) -> tuple[Rung, ...]:
     return tuple(rungs)
 
 
-def describe(effort: Effort, wished: str, lighter: Sequence[str], faces: int) -> str:
-    """What is given up, in words; "" for nothing.
+def describe(effort: Effort, wished: str, lighter: Sequence[str], faces: int) -> tuple[Message, ...]:
+    """What is given up.
 
     `wished` and `lighter` name the networks: the user's, and its stand-ins. `faces` are in view.
     """
     parts = []
     if effort.detect_every > 1:
-        parts.append(f"faces are searched for in every {_nth(effort.detect_every)} frame and followed in between")
+        parts.append(message("effort.detect_every", every=effort.detect_every))
     if effort.lighter and lighter:
-        parts.append(f"{lighter[min(effort.lighter, len(lighter)) - 1]} stands in for {wished}")
+        parts.append(message("effort.lighter", lighter=lighter[min(effort.lighter, len(lighter)) - 1], model=wished))
     if effort.faces is not None and effort.faces < faces:
-        parts.append(
-            "the largest face alone is enhanced" if effort.faces == 1 else f"the {effort.faces} largest faces are enhanced"
-        )
+        one = effort.faces == 1
+        parts.append(message("effort.largest_face") if one else message("effort.largest_faces", count=effort.faces))
     if effort.enhance_every > 1:
-        parts.append(f"the network runs in every {_nth(effort.enhance_every)} frame, and its result moves along in between")
-    return "; ".join(parts)
-
-
-def _nth(number: int) -> str:
-    return {2: "2nd", 3: "3rd"}.get(number, f"{number}th")
+        parts.append(message("effort.enhance_every", every=effort.enhance_every))
+    return tuple(parts)
 
 
 @dataclass(frozen=True)

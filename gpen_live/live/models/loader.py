@@ -10,14 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpen_live.errors import GpenLiveError
+from gpen_live.errors import GpenLiveError, reason_of
 from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
 from gpen_live.live.models.stepdown import Fallback, explained, step_down
 from gpen_live.live.models.stepdown import ModelRequest as ModelRequest
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.session import Session
 from gpen_live.live.slot import Slot
+from gpen_live.live.status.board import as_plain
 from gpen_live.live.status.snapshot import Health
+from gpen_live.messages import Message, message
 from gpen_live.system.heap import give_back
 
 if TYPE_CHECKING:
@@ -86,15 +88,15 @@ class Loader:
             self._current = self._without_the_lost(wanted)
             self._requests.put(self._current)
 
-    def step_down(self, error: Exception, running: ModelRequest) -> str:
-        """Why the model that runs is given up after `error`, for the thread that owns the device; empty where it is kept.
+    def step_down(self, error: Exception, running: ModelRequest) -> Message | None:
+        """Why the model that runs is given up after `error`, for the thread that owns the device; None where it is kept.
 
         What takes its place is loaded once that thread has let go of it, see `go_on`.
         """
         with self._lock:
             step = step_down(error, running)
             if step is None:
-                return ""
+                return None
             self._running = False
             self._board.write("model", Health.WARNING, step.wanted.model, step.reason)
             self._take(step, error)
@@ -125,7 +127,7 @@ class Loader:
         """Tells that `run` keeps failing: nothing can be loaded any more; what runs goes on."""
         label = self._board.read("model").label
         if self._running:
-            self._board.write("model", Health.WARNING, label, str(error), again=True)
+            self._board.write("model", Health.WARNING, label, error.message, again=True)
         else:
             self._board.fail("model", label, error)
 
@@ -150,8 +152,7 @@ class Loader:
         if not self._lost or wanted.device == "cpu":
             return wanted
         kept = dataclasses.replace(wanted, device="cpu")
-        reason = f"The graphics device is lost until GPEN Live is restarted: {wanted.model} runs on the processor."
-        self._step = Fallback(kept, reason, again=False)
+        self._step = Fallback(kept, message("model.still_lost", model=wanted.model), again=False)
         return kept
 
     def _take(self, step: Fallback, error: Exception) -> None:
@@ -159,7 +160,7 @@ class Loader:
         self._step, self._current = step, step.wanted
 
     def _attempt(self, wanted: ModelRequest) -> None:
-        said = f"Loading {wanted.model}." if self._step is None else self._step.reason
+        said = message("model.loading", model=wanted.model) if self._step is None else self._step.reason
         self._board.write("model", Health.STARTING, wanted.model, said)
         try:
             if self._step is not None and not self._lost:
@@ -213,7 +214,7 @@ class Loader:
         with background_stream(device):
             enhancer = load_enhancer(wanted.model, wanted.weights, device, fit=lambda share: self._fitting(wanted, share))
             for note in (*unusable, *enhancer.notes):
-                self._board.note(note)
+                self._board.note(message("plain", what=note, remedy=""))
             if self._detector is None or self._detector[0] != device:
                 self._detector = (device, load_detector(device))
             has_fast_path(device)  # compiles its kernels, here and not while a frame waits
@@ -233,7 +234,8 @@ class Loader:
             except _OvertakenError:
                 return
             except Exception as error:  # it is for the case of need only
-                self._board.note(f"{spec.name} can't stand in for {wanted.model} under load. {error}")
+                plain = as_plain(error, message("live.failed", name=spec.name, reason=reason_of(error)))
+                self._board.note(message("model.no_stand_in", lighter=spec.name, model=wanted.model, cause=plain.message))
         with self._lock:
             if found and wanted == self._current and self._running:
                 self.loaded.put(dataclasses.replace(loaded, lighter=tuple(found)))
@@ -245,8 +247,7 @@ class Loader:
     def _fitting(self, wanted: ModelRequest, share: float) -> None:
         """Tells how far the fitting to a card has come, which happens once and takes up to a minute."""
         self._check_time(wanted)
-        text = f"Fitting {wanted.model} to this graphics card, this once: {share:.0%}. The raw picture goes out meanwhile."
-        self._board.write("model", Health.STARTING, wanted.model, text)
+        self._board.write("model", Health.STARTING, wanted.model, message("model.fitting", model=wanted.model, share=share))
 
 
 def _make_room() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gpen_live.errors import GpenLiveError, WeightsError
 from gpen_live.inference.failures import Failure, failure_of
+from gpen_live.messages import Message, message
 from gpen_live.models.registry import DEFAULT, ModelSpec, enhancers, get, locate
 
 
@@ -24,10 +25,10 @@ class ModelRequest:
 
 @dataclass(frozen=True)
 class Fallback:
-    """What to load instead, the sentences that say why, and whether trying again what was wanted can help."""
+    """What to load instead, the message that says why, and whether trying again what was wanted can help."""
 
     wanted: ModelRequest
-    reason: str
+    reason: Message
     again: bool
 
 
@@ -41,15 +42,14 @@ def step_down(error: BaseException, wanted: ModelRequest, here: Callable[[ModelS
     if failure is None or (failure is Failure.LOST and wanted.device == "cpu"):
         return None
     if failure is Failure.LOST:
-        reason = f"The graphics device stopped working: {DEFAULT} takes over on the processor. Restart GPEN Live to use it again."
-        return Fallback(on_processor(wanted), reason, again=False)
+        return Fallback(on_processor(wanted), message("model.device_lost", model=DEFAULT), again=False)
     smaller = _smaller(wanted.model, here)
     if smaller is not None:
         less = dataclasses.replace(wanted, model=smaller, weights=None)
-        return Fallback(less, f"{_full(wanted)} {smaller} takes its place. {_MAKE_ROOM}", again=True)
+        return Fallback(less, message("model.smaller", cause=_full(wanted), smaller=smaller), again=True)
     if wanted.device == "cpu":
         return None
-    reason = f"{_full(wanted)} It goes on on the processor. {_MAKE_ROOM}"
+    reason = message("model.on_processor", cause=_full(wanted))
     return Fallback(dataclasses.replace(wanted, device="cpu"), reason, again=True)
 
 
@@ -59,18 +59,14 @@ def on_processor(wanted: ModelRequest) -> ModelRequest:
 
 
 def explained(error: Exception, wanted: ModelRequest) -> Exception:
-    """An error in loading `wanted`, as a plain sentence where it is the device's."""
+    """An error in loading `wanted`, with a message of ours where it is the device's."""
     if isinstance(error, GpenLiveError) or failure_of(error) is not Failure.FULL:
         return error
-    return GpenLiveError(_full(wanted), "Close other programs that use it, or choose a smaller network.")
+    return GpenLiveError(_full(wanted))
 
 
-_MAKE_ROOM = "Close other programs that use it, then try again."
-
-
-def _full(wanted: ModelRequest) -> str:
-    owner = "The processor's" if wanted.device == "cpu" else "The graphics device's"
-    return f"{owner} memory is too full for {wanted.model}."
+def _full(wanted: ModelRequest) -> Message:
+    return message("model.memory_full" if wanted.device == "cpu" else "model.memory_full_device", model=wanted.model)
 
 
 def _smaller(model: str, here: Callable[[ModelSpec], Path]) -> str | None:

@@ -79,8 +79,9 @@ def overlay_lines(snapshot: Snapshot) -> list[str]:
     if snapshot.busy > 0:
         lines.append(f"{busy_name(snapshot.device)} busy {snapshot.busy:.0%}")
     seen = "whole frame" if snapshot.faces is None else f"{snapshot.faces} face{'' if snapshot.faces == 1 else 's'}"
-    lines.append(snapshot.raw_reason or f"{snapshot.model_name} {snapshot.precision}, {seen}")
-    lines += snapshot.quality.given_up.split("; ")
+    network = f"{snapshot.model_name} {snapshot.precision}, {seen}"
+    lines.append(network if snapshot.raw_reason is None else snapshot.raw_reason.what)
+    lines += [given_up.what for given_up in snapshot.quality.given_up]
     return [line for line in lines if line]
 
 

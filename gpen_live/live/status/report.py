@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,16 +14,17 @@ import psutil
 
 from gpen_live import __version__
 from gpen_live.errors import GpenLiveError
-from gpen_live.live.config import LiveConfig
+from gpen_live.live.config import LiveConfig, output_parts
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.status.meters import Meters
 from gpen_live.live.status.snapshot import Snapshot, grade
+from gpen_live.messages import Message
 from gpen_live.system.atomic import replace_file
 
 T = TypeVar("T")
 
 
-def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: list[str]) -> dict[str, object]:
+def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: Sequence[Message]) -> dict[str, object]:
     """Everything about the run so far; times in milliseconds unless named otherwise, rounded to a microsecond."""
     latency = {stage: _rounded(dataclasses.asdict(q), 3) for stage, q in meters.stages().items()}
     rates = meters.rates()
@@ -35,13 +37,17 @@ def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: 
         "strength": config.look.strength,
         "size": str(snapshot.size) if snapshot.size else None,
         "source": snapshot.source.label or config.source,
-        "sink": snapshot.sink.label or config.sink,
+        "sink": snapshot.sink.label or next(iter(output_parts(config.sinks))),
+        "sinks": [
+            {"label": output.status.label or output.spec, "sent": output.sent, "repeated": output.repeated}
+            for output in snapshot.outputs
+        ],
         "frames": dataclasses.asdict(meters.counts()),
         "leave_room": config.leave_room,
         "budget": {
             "ms": config.budget_ms,
             "within": round(meters.within(config.budget_ms), 4) if config.budget_ms > 0 else None,
-            "given_up": snapshot.quality.given_up,
+            "given_up": " ".join(one.text for one in snapshot.quality.given_up),
             "steps_down": snapshot.quality.steps_down,
             "steps_up": snapshot.quality.steps_up,
             "full_share": round(snapshot.quality.full_share, 4),
@@ -53,7 +59,7 @@ def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: 
         "grade": grade(meters.stages()["end_to_end"].p50),
         "first_frame_s": _first_frame_s(meters),
         "memory_mb": {"ram_peak": round(peak_ram_mb(), 1), "gpu_peak": round(peak_gpu_mb(), 1)},
-        "notes": notes,
+        "notes": [note.text for note in notes],
     }
 
 

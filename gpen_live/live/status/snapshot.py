@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from gpen_live.frame import Size
+from gpen_live.messages import Message
 
 
 class Health(Enum):
@@ -20,15 +21,20 @@ class Health(Enum):
 
 @dataclass(frozen=True)
 class PartStatus:
-    """A part's health, its name for people, and one plain sentence when there is something to say (with the remedy).
+    """A part's health, its name for people, and a message when there is something to say.
 
     `again`: it works, but not as was asked for, and trying that again (`LivePipeline.retry`) may help.
     """
 
     health: Health = Health.OFF
     label: str = ""
-    text: str = ""
+    message: Message | None = None
     again: bool = False
+
+    @property
+    def text(self) -> str:
+        """The message in words; empty when there is nothing to say."""
+        return "" if self.message is None else self.message.text
 
 
 @dataclass(frozen=True)
@@ -74,15 +80,26 @@ class Rates:
 class QualityState:
     """What is given up to hold the latency budget.
 
-    `level` is the place on the ladder (0: nothing is given up), `given_up` says it in words; `steps_down` and `steps_up` count
+    `level` is the place on the ladder (0: nothing is given up), `given_up` says what is; `steps_down` and `steps_up` count
     changes, `full_share` is the share of the time, 0 to 1, for which nothing was given up.
     """
 
     level: int = 0
-    given_up: str = ""
+    given_up: tuple[Message, ...] = ()
     steps_down: int = 0
     steps_up: int = 0
     full_share: float = 1.0
+
+
+@dataclass(frozen=True)
+class OutputState:
+    """One output: its name on the command line, its part of the board, how it is, and the frames that it took since its start."""
+
+    spec: str
+    part: str
+    status: PartStatus = PartStatus()
+    sent: int = 0
+    repeated: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,6 +109,9 @@ class Snapshot:
     source: PartStatus = PartStatus()
     model: PartStatus = PartStatus()
     sink: PartStatus = PartStatus()
+    """Of the first output."""
+    outputs: tuple[OutputState, ...] = ()
+    """All of them, the first one included."""
     model_name: str = ""
     precision: str = ""
     device: str = ""
@@ -104,8 +124,8 @@ class Snapshot:
     busy: float = 0.0
     """The share of the time, 0 to 1, for which the device works for us, over the last two seconds."""
     quality: QualityState = QualityState()
-    raw_reason: str = ""
-    """Why the raw frame goes out ("No face in view.", "The model is loading."); empty while frames are enhanced."""
+    raw_reason: Message | None = None
+    """Why the raw frame goes out; None while frames are enhanced."""
 
 
 def grade(end_to_end_p50_ms: float) -> str:

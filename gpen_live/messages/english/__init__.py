@@ -10,14 +10,17 @@ from gpen_live.messages.english import (
     cli,
     common,
     export,
+    live,
     models,
     quality,
+    settings,
     soak,
     training,
+    window,
 )
 from gpen_live.messages.sentence import Sentence
 
-ROOMS = (bench, cli, common, export, models, quality, soak, training)
+ROOMS = (bench, cli, common, export, live, models, quality, settings, soak, training, window)
 
 
 def merged(rooms: tuple[ModuleType, ...]) -> Mapping[str, Sentence]:
