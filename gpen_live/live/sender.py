@@ -297,6 +297,8 @@ class Sender:
             self.status.fail(wanted.sink, opening.error or SinkError("live.unopened", name=wanted.sink))
             return
         self._sink, self._opened = opening.opened, wanted
+        if wanted.sink != "none":
+            self._session.timers.hold()
         self._tell_opened()
         self.status.write(Health.OK if wanted.sink != "none" else Health.OFF, self._sink.label)
 
@@ -310,6 +312,8 @@ class Sender:
         if self._sink is not None and self._opened is not None:
             sink, spec = self._sink, self._opened.sink
             self._sink = self._opened = None
+            if spec != "none":
+                self._session.timers.give_back()
             # Finishing a recording takes longer than a tick.
             self._departures.start(spec, lambda: self._close_late(sink))
 
