@@ -243,7 +243,7 @@ class MainWindow(QMainWindow):
 
     def open_obs_help(self) -> None:
         """Opens the steps for OBS."""
-        sink = self.controller.snapshot.sink
+        sink = self.controller.vcam
         self._open(ObsSheet(sink.label if self.controller.wants_vcam and sink.health is Health.OK else "", self))
 
     def open_models(self, name: str = "") -> ModelsDialog:
@@ -379,7 +379,7 @@ def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:
     words = [source.label or describe_source(config.source)]
     if snapshot.size is not None:
         words.append(str(snapshot.size).replace("x", " × "))
-    if snapshot.sink.health is Health.FAILED:
+    if all(status.health is Health.FAILED for status in [output.status for output in snapshot.outputs] or [snapshot.sink]):
         return "bad", " · ".join([*words, "no output"])
     if not config.look.enhance:
         return "muted", " · ".join([*words, "enhancement is off"])
