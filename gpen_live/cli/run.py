@@ -68,7 +68,7 @@ _NO_DISPLAY = "No display was found, so this runs without the window and prints 
 )
 @click.option("--frames", type=click.IntRange(1), help="Stop after this many captured frames.")
 @click.option("--seconds", type=FiniteRange(0.1, 1e9), help="Stop this many seconds after the first frame.")
-@click.option("--as-fast-as-possible", is_flag=True, help="Run headless and not in real time; enhance every frame.")
+@click.option("--as-fast-as-possible", is_flag=True, help="Headless, not in real time: enhance every frame.")
 @click.option("--overlay", is_flag=True, help="Draw latency and frame rate into the output.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the figures of the run to this JSON file.")
 def command(
