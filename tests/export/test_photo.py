@@ -14,8 +14,8 @@ from PIL import Image as Pictures
 from gpen_live.cli import main
 from gpen_live.errors import GpenLiveError
 from gpen_live.export.photo import read_photo
-from gpen_live.inference.autotune_cpu import STRICT
 from gpen_live.media.picture_file import write_picture
+from gpen_live.models.architectures import STRICT
 from tests.messages.says import says
 from tests.nets.test_gpen import load, recipe_picture
 

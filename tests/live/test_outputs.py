@@ -113,7 +113,12 @@ def test_a_slow_output_and_one_that_fails_hold_up_nobody_else(world: World, star
 def test_what_stays_is_not_interrupted_when_others_come_and_go(world: World, start: Start) -> None:
     recording, camera = sink(world, "a.mp4"), sink(world, "vcam")
     opened: list[str] = []
-    world.openers["a.mp4"] = lambda: opened.append("a.mp4") or recording
+
+    def open_recording() -> FakeSink:
+        opened.append("a.mp4")
+        return recording
+
+    world.openers["a.mp4"] = open_recording
     pipeline = start("a.mp4")
     goes_on(recording)
     assert pipeline.snapshot().sink.label == "fake sink"
