@@ -245,7 +245,7 @@ def _proof() -> Check:
     generator = torch.Generator().manual_seed(0)
     picture = torch.randn(1, channels, side, side, generator=generator)
     weight = torch.randn(channels, channels, 3, 3, generator=generator) / (3 * channels**0.5)
-    there, kernel = picture.to(device), weight.to(device)
+    there, kernel = picture.to(device.torch()), weight.to(device.torch())
     best = float("inf")
     with torch.inference_mode():
         for _ in range(10):

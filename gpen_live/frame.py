@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -24,7 +25,13 @@ class PixelFormat(Enum):
 
 
 STAGES = ("capture", "detect", "warp", "network", "blend", "convert", "send", "end_to_end")
-"""Names of the timed stages, in the order in which a frame meets them."""
+"""The stages that every frame path times, in the order in which a frame meets them. There may be others: see `in_order`."""
+
+
+def in_order(stages: Iterable[str]) -> list[str]:
+    """Each name once, in the order in which a frame meets the stages: the engine's own, not in STAGES, come before "convert"."""
+    others = STAGES.index("convert") - 0.5
+    return sorted(dict.fromkeys(stages), key=lambda stage: STAGES.index(stage) if stage in STAGES else others)
 
 
 @dataclass(frozen=True)

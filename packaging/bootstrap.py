@@ -107,13 +107,15 @@ def install_commands(uv: str, python: str, pyproject: str, backend: Sequence[str
     """The two steps: PyTorch with what builds need, then the app with the rest.
 
     basicsr is built against what the first step installed. Left to itself its build would download a second PyTorch.
-    With a `backend` PyTorch is put in anew, as the build for the processor would be taken for good enough.
+    With a `backend` PyTorch is put in anew, as the build for the processor would be taken for good enough. The second step
+    compiles the bytecode of all libraries, which would otherwise be the first start's work.
     """
     install = [uv, "pip", "install", "--python", python, "--constraints", "packaging/constraints.txt", *backend]
     anew = ["--reinstall-package", "torch", "--reinstall-package", "torchvision"] if backend else []
     first = pins(pyproject, FIRST)
     app = ".[test]" if tests else "."
-    return [[*install, *anew, *first], [*install, "--no-build-isolation-package", "basicsr", "--editable", app]]
+    options = ["--compile-bytecode", "--no-build-isolation-package", "basicsr"]
+    return [[*install, *anew, *first], [*install, *options, "--editable", app]]
 
 
 def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:

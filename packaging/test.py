@@ -10,7 +10,9 @@ from bootstrap import ROOT, hand_over, main, prepare
 def _test() -> int:
     python = prepare(tests=True, window=True)
     os.chdir(ROOT)
-    return hand_over([str(python), "-m", "pytest", *sys.argv[1:]], {**os.environ, "QT_QPA_PLATFORM": "offscreen"})
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # tests start some hundred processes: each would compile all that it imports
+    return hand_over([str(python), "-m", "pytest", *sys.argv[1:]], environment)
 
 
 if __name__ == "__main__":

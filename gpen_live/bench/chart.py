@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gpen_live.bench import article
 from gpen_live.bench.results import Bench
-from gpen_live.bench.tables import STAGES_SHOWN
+from gpen_live.bench.tables import stages_of
 from gpen_live.charts import FAINT, INK, NORMAL, SMALL, as_png, bare, new_figure
 from gpen_live.errors import GpenLiveError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _WIDTH, _ROW_HEIGHT = 16.0, 0.62  # inches
 _OURS, _OTHER, _THEIRS = "#1769aa", "#8fb8de", "#b0413e"
 _STAGES: Final = {"detect": "#5b8c5a", "warp": "#cfd27e", "network": "#1769aa", "blend": "#e0a458", "convert": "#8d6a9f"}
+_OTHER_STAGES: Final = ("#b07aa1", "#76b7b2", "#9c755f", "#bab0ac")
 _BANDS: Final = {"fluent": "#e5f4e6", "acceptable": "#fbf6dc", "stuttering": "#fdebd8", "unusable": "#fbdfdd"}
 _ROOM = 2.6  # factor kept free beside the outermost mark of a logarithmic axis, for its number
 
@@ -128,12 +130,14 @@ def _bands(axes: Axes) -> None:
 def _shares(axes: Axes, bench: Bench) -> None:
     """Where the time of a frame goes: each stage's share, and the whole in milliseconds."""
     paths = [path for path in bench.paths if path.mode == "roi"]
+    spare = itertools.cycle(_OTHER_STAGES)
+    colours = {stage: _STAGES.get(stage) or next(spare) for stage in stages_of(bench)}
     for place, path in enumerate(paths):
-        stages = {stage: path.stages_ms[stage].p50 for stage in STAGES_SHOWN if stage in path.stages_ms}
+        stages = {stage: path.stages_ms[stage].p50 for stage in colours if stage in path.stages_ms}
         whole, start = sum(stages.values()), 0.0
         for stage, ms in stages.items():
             share = 100 * ms / whole
-            axes.barh(place, share, left=start, height=0.56, color=_STAGES[stage], edgecolor="white", lw=1)
+            axes.barh(place, share, left=start, height=0.56, color=colours[stage], edgecolor="white", lw=1)
             if share >= 9:
                 colour = INK if stage in ("warp", "blend") else "white"
                 axes.text(start + share / 2, place, _number(ms), ha="center", va="center", size=SMALL, color=colour)
@@ -143,7 +147,7 @@ def _shares(axes: Axes, bench: Bench) -> None:
     axes.set_xticks(range(0, 101, 25), [f"{share} %" for share in range(0, 101, 25)])
     _rows(axes, [path.model for path in paths])
     _title(axes, "Where the time of a frame goes, face mode (ms in the bars)")
-    _legend(axes, [("s", _STAGES[stage], stage) for stage in STAGES_SHOWN])
+    _legend(axes, [("s", colour, stage) for stage, colour in colours.items()])
 
 
 def _face_and_full(bench: Bench) -> list[Row]:

@@ -97,8 +97,8 @@ def command(*, model: str, device: str) -> None:
     spec, chosen = get(model), choose_device(device)
     with tempfile.TemporaryDirectory() as folder:
         path, own = weights_for(spec, Path(folder))
-        network = load_network(spec, path).eval().to(chosen)
-    picture = sample_crop(spec.size).to(chosen)
+        network = load_network(spec, path).eval().to(chosen.torch())
+    picture = torch.from_numpy(sample_crop(spec.size)).to(chosen.torch())
     table = Table("rounded", "to", "mean levels", "largest", "near enough", title=f"{model}{'' if own else ' (untrained)'}")
     console = Console()
     console.print(describe_device(chosen), highlight=False)

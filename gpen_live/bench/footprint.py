@@ -32,9 +32,9 @@ def _work(request: child.Json) -> child.Json:
     import psutil
 
     from gpen_live.bench.path import enhance, nv12
-    from gpen_live.engine.engine import Engine, load_detector
+    from gpen_live.engine.engine import Engine
     from gpen_live.inference.device import choose_device
-    from gpen_live.inference.enhancer import load_enhancer
+    from gpen_live.inference.loading import load_detector, load_enhancer
     from gpen_live.live.status.report import peak_gpu_mb, peak_ram_mb
     from gpen_live.look import Mode
     from gpen_live.sources import open_source

@@ -22,24 +22,24 @@ import numpy as np
 import psutil
 
 from gpen_live.bench.weights import weights_for
-from gpen_live.engine.engine import Engine, load_detector
+from gpen_live.engine.engine import Engine
 from gpen_live.engine.paths.base import FramePath, open_path
 from gpen_live.engine.paths.torch import CanvasPath
 from gpen_live.engine.result import FrameResult
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.frame import Image, PixelFormat, Size
 from gpen_live.inference.device import choose_device, describe_device, peak_memory_mb
-from gpen_live.inference.enhancer import load_enhancer
+from gpen_live.inference.loading import load_detector, load_enhancer
 from gpen_live.live.slot import Slot
 from gpen_live.look import Look, Mode
 from gpen_live.models.registry import get
 from gpen_live.options import DEVICE, MODEL, SizeType
 
 if TYPE_CHECKING:
-    import torch
-
     from gpen_live.faces.detect import Detection, Detector
+    from gpen_live.inference.device import Device
     from gpen_live.inference.enhancer import Enhancer
+    from gpen_live.inference.host import HostEnhancer
 
 _FRAMES = 16  # rotated, so that no cache holds the answer
 _SETTLED = 40
@@ -109,9 +109,9 @@ class _Runner:
 
     def __init__(
         self,
-        device: torch.device,
+        device: Device,
         detector: Detector,
-        enhancer: Enhancer,
+        enhancer: HostEnhancer | Enhancer,
         path: FramePath,
         images: Sequence[Image],
         pixel_format: PixelFormat,
@@ -187,7 +187,13 @@ def _quantiles(values: list[float]) -> str:
 
 
 def _compare(
-    device: torch.device, detector: Detector, enhancer: Enhancer, paths: tuple[FramePath, ...], image: Image, *, full: bool
+    device: Device,
+    detector: Detector,
+    enhancer: HostEnhancer | Enhancer,
+    paths: tuple[FramePath, ...],
+    image: Image,
+    *,
+    full: bool,
 ) -> None:
     """How far the two ways' pictures of one still frame lie apart."""
     fast, slow = (

@@ -20,17 +20,17 @@ from gpen_live.bench.results import Bench
 from gpen_live.bench.timing import FULL, QUICK, Budget, Going
 from gpen_live.bench.upstream import time_rival
 from gpen_live.bench.weights import weights_for
-from gpen_live.engine.engine import Engine, load_detector
+from gpen_live.engine.engine import Engine
 from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Image, Size
 from gpen_live.inference.device import choose_device, describe_device
-from gpen_live.inference.enhancer import Enhancer, load_enhancer
+from gpen_live.inference.enhancer import Enhancer
+from gpen_live.inference.host import HostEnhancer
+from gpen_live.inference.loading import load_detector, load_enhancer
 from gpen_live.look import Mode
 from gpen_live.models.registry import ModelSpec, get
 
 if TYPE_CHECKING:
-    import torch
-
     from gpen_live.faces.detect import Detector
 
 ALL: Final = ("lite-256", "lite-512", "gpen-256", "gpen-512", "gpen-1024", "gpen-2048")
@@ -76,10 +76,11 @@ class Measurement:
         self._options = options
         self._folder = folder
         self._budget: Budget = QUICK if options.quick else FULL
-        self._device: torch.device = choose_device(options.device)
+        unusable: list[str] = []
+        self._device = choose_device(options.device, unusable)
         self._guess = Guess(gflops(self._device), self._device.type != "cpu", options.size)
         self._detector: Detector | None = None
-        self._enhancer: Enhancer | None = None
+        self._enhancer: HostEnhancer | Enhancer | None = None
         self._engine: Engine | None = None
         self._frames: list[Image] = []
         self._own_weights = False
@@ -90,6 +91,7 @@ class Measurement:
             source=Path(options.source).name,
             quick=options.quick,
         )
+        self.bench.failures += unusable
         self.steps = [Step("frames and detector", 3.0 + _FRAMES * 0.02, self._prepare)]
         for name in options.models:
             self.steps += self._steps_of(get(name))
@@ -187,7 +189,7 @@ class Measurement:
             import torch
 
             torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats(self._device)
+            torch.cuda.reset_peak_memory_stats(self._device.torch())
 
     def _forget(self, spec: ModelSpec) -> None:
         """Deletes the untrained weights: hundreds of megabytes."""

@@ -15,35 +15,41 @@ from gpen_live.live.status.snapshot import grade
 if TYPE_CHECKING:
     import torch
 
+    from gpen_live.inference.device import Device
     from gpen_live.inference.enhancer import Enhancer
+    from gpen_live.inference.host import HostEnhancer
+    from gpen_live.inference.tensors import TensorNetwork
 
 INPUTS = 8  # rotated, so that no cache holds the answer
 
 
-def crops(size: int, device: torch.device) -> list[torch.Tensor]:
+def crops(size: int, device: Device) -> list[torch.Tensor]:
     """Different pictures, 1 x 3 x size x size in [-1, 1], as smooth as faces with a little noise; always the same."""
     import torch
 
-    sample = sample_crop(size)
-    return [torch.roll(sample, (i * size // INPUTS, i * size // (2 * INPUTS)), (2, 3)).to(device) for i in range(INPUTS)]
+    sample = torch.from_numpy(sample_crop(size))
+    return [torch.roll(sample, (i * size // INPUTS, i * size // (2 * INPUTS)), (2, 3)).to(device.torch()) for i in range(INPUTS)]
 
 
-def time_network(enhancer: Enhancer, budget: Budget, going: Going, *, own_weights: bool) -> NetworkTime | None:
+def time_network(enhancer: HostEnhancer | Enhancer, budget: Budget, going: Going, *, own_weights: bool) -> NetworkTime | None:
     """Times one loaded network; None when it was interrupted before the first run."""
     import torch
 
+    from gpen_live.inference.tensors import on_tensors
+
+    call = on_tensors(enhancer)
     with torch.inference_mode():
         pictures = crops(enhancer.size, enhancer.device)
         enhancer.use_threads()
 
         def work(i: int) -> torch.Tensor:
-            return enhancer(pictures[i % INPUTS], pictures[(i - 1) % INPUTS] if enhancer.memory else None)
+            return call(pictures[i % INPUTS], pictures[(i - 1) % INPUTS] if enhancer.memory else None)
 
         timed = repeat(work, enhancer.device, budget, going)
         if not timed.ms:
             return None
         proof = prove(work, enhancer.device, timed)
-        four_ms = _four_faces(enhancer, pictures, budget, going) if enhancer.device.type == "cuda" else None
+        four_ms = _four_faces(call, enhancer, pictures, budget, going) if enhancer.device.type == "cuda" else None
     times = quantiles(timed.ms)
     return NetworkTime(
         model=enhancer.spec.name,
@@ -63,14 +69,16 @@ def time_network(enhancer: Enhancer, budget: Budget, going: Going, *, own_weight
     )
 
 
-def _four_faces(enhancer: Enhancer, pictures: list[torch.Tensor], budget: Budget, going: Going) -> float | None:
+def _four_faces(
+    call: TensorNetwork, enhancer: HostEnhancer | Enhancer, pictures: list[torch.Tensor], budget: Budget, going: Going
+) -> float | None:
     """Median milliseconds of four crops at once; None when it was interrupted, or there is no room for them."""
     import torch
 
     batches = [torch.cat([pictures[(i + k) % INPUTS] for k in range(4)]) for i in range(2)]
 
     def work(i: int) -> torch.Tensor:
-        return enhancer(batches[i % 2], batches[(i - 1) % 2] if enhancer.memory else None)
+        return call(batches[i % 2], batches[(i - 1) % 2] if enhancer.memory else None)
 
     try:
         timed = repeat(work, enhancer.device, budget, going)

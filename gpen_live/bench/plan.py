@@ -6,16 +6,13 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from gpen_live.bench.flow import FEWEST, ROUNDS, SLOW_FPS
 from gpen_live.bench.timing import Budget, Going
 from gpen_live.frame import Size
-from gpen_live.inference.device import synchronize
+from gpen_live.inference.device import Device, synchronize
 from gpen_live.models.registry import ModelSpec
-
-if TYPE_CHECKING:
-    import torch
 
 _GFLOP: Final = {
     "gpen-256": 17.4,
@@ -99,14 +96,14 @@ def in_words(seconds: Seconds) -> str:
     return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
 
 
-def gflops(device: torch.device) -> float:
+def gflops(device: Device) -> float:
     """How fast the device convolves, from a fraction of a second of it."""
     import torch
 
     channels, side, runs = 128, 64, 5
     with torch.inference_mode():
-        picture = torch.ones(1, channels, side, side, device=device)
-        weight = torch.ones(channels, channels, 3, 3, device=device)
+        picture = torch.ones(1, channels, side, side, device=device.torch())
+        weight = torch.ones(channels, channels, 3, 3, device=device.torch())
         taken = []
         for _ in range(runs):
             start = time.perf_counter()

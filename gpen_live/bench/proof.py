@@ -9,7 +9,7 @@ import psutil
 
 from gpen_live.bench.results import Proof
 from gpen_live.bench.timing import Timed
-from gpen_live.inference.device import peak_memory_mb, synchronize
+from gpen_live.inference.device import Device, peak_memory_mb, synchronize
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +20,7 @@ _LEAST_GPU = 0.05
 _LEAST_CORES = 0.5
 
 
-def prove(work: Callable[[int], torch.Tensor], device: torch.device, timed: Timed) -> Proof:
+def prove(work: Callable[[int], torch.Tensor], device: Device, timed: Timed) -> Proof:
     """What the timed runs, and on CUDA a few more under the profiler, say about where `work` runs.
 
     Args:
@@ -29,7 +29,7 @@ def prove(work: Callable[[int], torch.Tensor], device: torch.device, timed: Time
     """
     wall_ms, cpu_ms = (seconds * 1e3 / len(timed.ms) for seconds in (timed.wall_s, timed.cpu_s))
     output = work(0)
-    if output.device != device:
+    if output.device != device.torch():
         sentence = f"The output lies on {output.device}, not on {device}: something else did the work."
         return Proof(sentence, False, round(wall_ms, 3), round(cpu_ms, 3))
     if device.type == "cpu":
@@ -68,17 +68,17 @@ def on_gpu(wall_ms: float, cpu_ms: float, device_ms: float | None, device_mb: fl
     )
 
 
-def _busy_ms(work: Callable[[int], object], device: torch.device) -> float | None:
+def _busy_ms(work: Callable[[int], object], device: Device) -> float | None:
     """How long the GPU computes in one run; None where the profiler does not even see a kernel that is known to run."""
     import torch
 
-    known = torch.ones(256, 256, device=device)
+    known = torch.ones(256, 256, device=device.torch())
     if not _recorded_ms(lambda _: known @ known, device):
         return None
     return _recorded_ms(work, device)
 
 
-def _recorded_ms(work: Callable[[int], object], device: torch.device) -> float:
+def _recorded_ms(work: Callable[[int], object], device: Device) -> float:
     from torch.profiler import ProfilerActivity, profile
 
     try:

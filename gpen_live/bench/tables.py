@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from gpen_live.bench import article
 from gpen_live.bench.results import Bench, Flow, NetworkTime
-from gpen_live.frame import STAGES
+from gpen_live.frame import in_order
 
-STAGES_SHOWN = tuple(stage for stage in STAGES if stage in ("detect", "warp", "network", "blend", "convert"))
+STAGES_SHOWN: Final = ("detect", "warp", "network", "blend", "convert")
+"""Those of every path."""
 _LIVE = {
     "fluent": "yes, fluent",
     "acceptable": "yes, acceptable",
@@ -101,19 +103,24 @@ def _candidates(bench: Bench) -> Iterator[Table]:
     yield Table("Ways to run it that were tried on this device, one face", columns, rows)
 
 
+def stages_of(bench: Bench) -> list[str]:
+    """The stages of all paths, those with a new name too, in the order in which a frame meets them."""
+    return in_order((*STAGES_SHOWN, *(stage for path in bench.paths for stage in path.stages_ms)))
+
+
 def _stages(bench: Bench) -> Iterator[Table]:
-    rows = []
+    rows, stages = [], stages_of(bench)
     for path in bench.paths:
         cells = [
             f"{_ms(path.stages_ms[stage].p50)} / {_ms(path.stages_ms[stage].p95)}" if stage in path.stages_ms else ""
-            for stage in STAGES_SHOWN
+            for stage in stages
         ]
         whole = f"{_ms(path.frame_ms.p50)} / {_ms(path.frame_ms.p95)}"
         rows.append((path.model, _MODES[path.mode], *cells, whole, _fps(path.fps), f"{path.frames}"))
     if rows and any(path.model == article.STAGES_MODEL for path in bench.paths):
-        there = [_ms(article.STAGES_MS[stage]) if stage in article.STAGES_MS else "" for stage in STAGES_SHOWN]
+        there = [_ms(article.STAGES_MS[stage]) if stage in article.STAGES_MS else "" for stage in stages]
         rows.append((article.STAGES_MODEL, article.DEVICE, *there, _ms(article.FRAME_MS[article.STAGES_MODEL]), "", ""))
-    columns = ("network", "mode", *STAGES_SHOWN, "whole frame", "fps", "frames")
+    columns = ("network", "mode", *stages, "whole frame", "fps", "frames")
     notes = [
         f"{path.model}: of {path.frames} frames {path.enhanced} had a face to enhance; the others went out as they came."
         for path in bench.paths

@@ -5,15 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpen_live.inference.device import synchronize
+from gpen_live.inference.device import Device, synchronize
 from gpen_live.live.status.snapshot import Quantiles
-
-if TYPE_CHECKING:
-    import torch
 
 Going = Callable[[], bool]
 """Asked before each run; False ends a measurement with what it has."""
@@ -58,7 +54,7 @@ class Timed:
     cpu_s: float = 0.0
 
 
-def repeat(work: Callable[[int], object], device: torch.device, budget: Budget, going: Going) -> Timed:
+def repeat(work: Callable[[int], object], device: Device, budget: Budget, going: Going) -> Timed:
     """Times `work`, which gets the number of the run to choose its input by, and is waited for on the device."""
     begin, done = time.perf_counter(), 0
     while not budget.warm(done, time.perf_counter() - begin) and going():

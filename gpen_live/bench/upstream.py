@@ -67,30 +67,32 @@ def _work(request: child.Json) -> child.Json:
 
     from gpen_live.bench.network import crops
     from gpen_live.inference.device import choose_device, synchronize
-    from gpen_live.inference.enhancer import load_enhancer
+    from gpen_live.inference.loading import load_enhancer
+    from gpen_live.inference.tensors import on_tensors
 
     device = choose_device(request["device"])
     threads = torch.get_num_threads()
-    foreign = load_upstream(Path(request["folder"]), request["model"], Path(request["weights"]), device)
+    foreign = load_upstream(Path(request["folder"]), request["model"], Path(request["weights"]), device.torch())
     enhancer = load_enhancer(request["model"], Path(request["weights"]), device)
+    ours = on_tensors(enhancer)
     with torch.inference_mode():
         pictures = crops(enhancer.size, device)
         turns: tuple[tuple[Call, Callable[[], None]], ...] = (
-            (enhancer, enhancer.use_threads),
+            (ours, enhancer.use_threads),
             (foreign, lambda: torch.set_num_threads(threads)),
         )
         taken = take_turns(turns, pictures, Budget(**request["budget"]), lambda: synchronize(device))
         enhancer.use_threads()
         differences = torch.stack(
-            [(enhancer(picture).clone() - foreign(picture).clamp(-1, 1)).abs() * 127.5 for picture in pictures[:2]]
+            [(ours(picture).clone() - foreign(picture).clamp(-1, 1)).abs() * 127.5 for picture in pictures[:2]]
         )
-    ours, theirs = (quantiles(each) for each in taken)
+    our_ms, their_ms = (quantiles(each) for each in taken)
     mean = float(differences.mean())
     return {
         "pairs": len(taken[0]),
-        "ours_ms": asdict(ours),
-        "upstream_ms": asdict(theirs),
-        "ratio": round(theirs.p50 / ours.p50, 2),
+        "ours_ms": asdict(our_ms),
+        "upstream_ms": asdict(their_ms),
+        "ratio": round(their_ms.p50 / our_ms.p50, 2),
         "runtime": enhancer.runtime,
         "precision": enhancer.precision,
         "mean_levels": round(mean, 4),

@@ -17,10 +17,11 @@ from gpen_live.quality.competitors import COMPETITORS
 from gpen_live.quality.photos import Split
 
 if TYPE_CHECKING:
-    import torch
     from rich.console import Console
 
+    from gpen_live.inference.device import Device
     from gpen_live.inference.enhancer import Enhancer
+    from gpen_live.inference.host import HostEnhancer
     from gpen_live.quality.measure import Measurement
     from gpen_live.quality.report import Setting
 
@@ -100,7 +101,7 @@ def command(
         from gpen_live.quality.report import Setting
 
         chosen = choose_device(device)
-        features = read_features(feature_net, chosen) if feature_net else None
+        features = read_features(feature_net, chosen.torch()) if feature_net else None
         identity = Identity(identity_net) if identity_net else None
         filters = [name for name in dict.fromkeys(against or COMPETITORS) if name != _NONE]
         measurements: list[Measurement] = []
@@ -112,7 +113,7 @@ def command(
             contenders += [competitor(name, COMPETITORS[name]) for name in filters]
             plan = _plan(degradations, levels)
             measurement = Measurement(
-                crops, contenders, plan, slow_faces=slow_faces, features=features, identity=identity, device=chosen
+                crops, contenders, plan, slow_faces=slow_faces, features=features, identity=identity, device=chosen.torch()
             )
             measurements.append(measurement)
             precisions |= {enhancer.spec.name: enhancer.precision for enhancer in enhancers}
@@ -166,11 +167,11 @@ def _plan(names: Sequence[str], levels: Sequence[float]) -> list[tuple[Degradati
     return [(one, level) for one in chosen for level in (wanted if wanted and one.name != "clean" else one.levels)]
 
 
-def _by_size(names: Sequence[str], weights: Path | None, device: torch.device) -> dict[int, list[Enhancer]]:
+def _by_size(names: Sequence[str], weights: Path | None, device: Device) -> dict[int, list[HostEnhancer | Enhancer]]:
     """The networks, loaded as the product loads them, by the size of their crops."""
-    from gpen_live.inference.enhancer import load_enhancer
+    from gpen_live.inference.loading import load_enhancer
 
-    sizes: dict[int, list[Enhancer]] = {}
+    sizes: dict[int, list[HostEnhancer | Enhancer]] = {}
     for name in names:
         enhancer = load_enhancer(name, weights, device)
         sizes.setdefault(enhancer.size, []).append(enhancer)

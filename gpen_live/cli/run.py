@@ -19,9 +19,11 @@ from gpen_live.system.display import display_available
 
 if TYPE_CHECKING:
     from gpen_live.live.pipeline import LivePipeline
+    from gpen_live.live.status.snapshot import Snapshot
 
 _POLL_S = 0.05
 _METERS_EVERY_S = 2.0
+_NOT_IN_METERS = ("capture", "send", "end_to_end")
 _NO_DISPLAY = "There is no display here, so this runs without the window and prints its meters. Ctrl-C ends it."
 
 
@@ -181,15 +183,20 @@ def run_headless(config: LiveConfig, *, frames: int | None, seconds: float | Non
 
 
 def _print_meters(pipeline: LivePipeline) -> None:
-    from gpen_live.live.status.snapshot import busy_name
-
     snapshot = pipeline.snapshot()
     if snapshot.counts.sent == 0:
         waiting = snapshot.model.text or snapshot.source.text or "Waiting for the first frame."
         _say(waiting, err=True)
         return
+    _say(meters_line(snapshot))
+
+
+def meters_line(snapshot: Snapshot) -> str:
+    """What a headless run says about itself every two seconds."""
+    from gpen_live.live.status.snapshot import busy_name
+
     total = snapshot.stages["end_to_end"]
-    stages = " ".join(f"{name} {snapshot.stages[name].p50:.1f}" for name in ("detect", "warp", "network", "blend", "convert"))
+    stages = " ".join(f"{name} {stage.p50:.1f}" for name, stage in snapshot.stages.items() if name not in _NOT_IN_METERS)
     faces = "-" if snapshot.faces is None else snapshot.faces
     line = (
         f"{snapshot.rates.output:5.1f} fps out, {snapshot.rates.enhance:5.1f} enhanced, end to end p50 {total.p50:.0f} ms "
@@ -197,7 +204,7 @@ def _print_meters(pipeline: LivePipeline) -> None:
         f"dropped {snapshot.counts.dropped}"
     )
     said = [*([snapshot.raw_reason] if snapshot.raw_reason is not None else []), *snapshot.quality.given_up]
-    _say(" ".join([f"{line}.", *(one.what for one in said)]))
+    return " ".join([f"{line}.", *(one.what for one in said)])
 
 
 def _say(text: str, *, err: bool = False) -> None:

@@ -25,14 +25,14 @@ from gpen_live.faces.smooth import LONGEST_S
 from gpen_live.faces.state import Face, FaceStates
 from gpen_live.faces.track import Tracker
 from gpen_live.frame import Image, PixelFormat
+from gpen_live.inference.device import Device, exclusive
 from gpen_live.inference.enhancer import Enhancer
 from gpen_live.inference.failures import failure_of
 from gpen_live.look import Look, Mode
 from gpen_live.messages import Message, message
-from gpen_live.models.registry import get, locate
 
 if TYPE_CHECKING:
-    import torch
+    from gpen_live.inference.host import HostEnhancer
 
 NO_FACE = message("live.no_face")
 COMING = message("live.face_coming")
@@ -53,11 +53,11 @@ class Engine:
 
     def __init__(
         self,
-        device: torch.device,
+        device: Device,
         detector: Detector,
-        enhancer: Enhancer,
+        enhancer: HostEnhancer | Enhancer,
         path: FramePath | None = None,
-        lighter: Sequence[Enhancer] = (),
+        lighter: Sequence[HostEnhancer | Enhancer] = (),
     ) -> None:
         self.device = device
         self.detector = detector
@@ -94,7 +94,7 @@ class Engine:
             self._states.forget_results()
             self._path.use(network, kept=(self.wished, *self.lighter))
 
-    def use(self, enhancer: Enhancer, lighter: Sequence[Enhancer] = ()) -> None:
+    def use(self, enhancer: HostEnhancer | Enhancer, lighter: Sequence[HostEnhancer | Enhancer] = ()) -> None:
         """Another network on the same device; the faces that are followed stay. The fast path gets another chance."""
         self.enhancer = self.wished = enhancer
         self._states.forget_results()
@@ -192,7 +192,7 @@ class Engine:
 
         self.enhancer.use_threads(whole_frame=whole_frame)
         try:
-            with torch.inference_mode():
+            with exclusive(self.device), torch.inference_mode():
                 yield
         except Exception as error:
             if not self._proven and failure_of(error) is None:  # a full or lost device says nothing about the path
@@ -202,16 +202,19 @@ class Engine:
             raise
 
 
-def blend_faces(image: Image, enhancer: Enhancer, faces: Sequence[tuple[Points, float]]) -> Image:
+def blend_faces(image: Image, enhancer: HostEnhancer | Enhancer, faces: Sequence[tuple[Points, float]]) -> Image:
     """A photo with the given faces (landmarks and strength each, largest first) enhanced; one after the other."""
     import torch
 
+    from gpen_live.inference.tensors import on_tensors
+
+    call = on_tensors(enhancer)
     with torch.inference_mode():
-        canvas = open_canvas(image, enhancer.device)
+        canvas = open_canvas(image, enhancer.device.torch())
         for landmarks, strength in reversed(faces):
             matrix = to_template(landmarks, enhancer.size)
             crop = canvas.crop(matrix, enhancer.size)
-            canvas.blend(matrix, (enhancer(crop) - crop) * strength)
+            canvas.blend(matrix, (call(crop) - crop) * strength)
         return canvas.picture()
 
 
@@ -225,18 +228,3 @@ def _placed(face: Face, size: int, image: Image) -> Matrix | None:
     distance = np.sqrt(((fitted / size - GPEN_TEMPLATE) ** 2).sum(axis=1).mean())
     too_large = size > _LARGEST_CROP * max(image.shape[:2]) * scale_of(matrix)
     return None if too_large or distance > _WORST_FIT else matrix
-
-
-def load_detector(device: torch.device) -> Detector:
-    """The shipped face detector on `device`, by the fastest way that runs there, warmed up.
-
-    Raises:
-        WeightsError: its weights are missing or damaged.
-    """
-    from gpen_live.inference.fast_detector import speed_up
-
-    detector = Detector.load(locate(get("detector"), None), device)
-    speed_up(detector)
-    for _ in range(2):
-        detector.detect(np.full((360, 640, 3), 127, np.uint8))
-    return detector

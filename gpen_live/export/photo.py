@@ -120,10 +120,10 @@ def enhance_photo(image: Image, *, model: str, weights: Path | None, device: str
     Raises:
         GpenLiveError: there is no face in it; or as `load_enhancer` and `choose_device`.
     """
-    from gpen_live.engine.engine import blend_faces, load_detector
+    from gpen_live.engine.engine import blend_faces
     from gpen_live.faces.track import SURE
     from gpen_live.inference.device import choose_device
-    from gpen_live.inference.enhancer import load_enhancer
+    from gpen_live.inference.loading import load_detector, load_enhancer
 
     chosen = choose_device(device)
     enhancer = load_enhancer(model, weights, chosen)
@@ -146,16 +146,18 @@ def enhance_aligned(image: Image, *, model: str, weights: Path | None, device: s
 
     from gpen_live.engine.paths.canvas import open_canvas
     from gpen_live.inference.device import choose_device
-    from gpen_live.inference.enhancer import load_enhancer
+    from gpen_live.inference.loading import load_enhancer
+    from gpen_live.inference.tensors import on_tensors
 
     chosen = choose_device(device)
     enhancer = load_enhancer(model, weights, chosen)
+    call = on_tensors(enhancer)
     side = enhancer.size
     if Size.of(image) != Size(side, side):
         way = cv2.INTER_AREA if min(image.shape[:2]) > side else cv2.INTER_LINEAR
         image = np.asarray(cv2.resize(image, (side, side), interpolation=way), dtype=np.uint8)
     with torch.inference_mode():
-        canvas = open_canvas(image, chosen)
+        canvas = open_canvas(image, chosen.torch())
         crop = canvas.whole()
-        canvas.blend_whole((enhancer(crop) - crop) * strength)
+        canvas.blend_whole((call(crop) - crop) * strength)
         return canvas.picture()

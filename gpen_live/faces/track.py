@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpen_live.faces.align import Points
+from gpen_live.faces.assign import assign
 from gpen_live.faces.smooth import face_size
 from gpen_live.faces.state import MAX_FACES, FaceState, FaceStates
 
@@ -20,11 +21,6 @@ SURE = 0.97
 _GATE = 1.2  # a face moves at most this many face sizes between two detections
 _FARTHEST, _SMALLEST = 1e6, 0.1  # pixels: landmarks beyond, or all in one place, are no face, whatever the network says
 _TAKE_OVER = 1.25  # a new face takes the place of a tracked one only when it is larger by this factor
-
-
-def load_matching() -> None:
-    """Imports what telling several faces apart takes: half a second, better spent beside the first frames than before them."""
-    import scipy.optimize  # noqa: F401
 
 
 class Tracker:
@@ -70,10 +66,8 @@ class Tracker:
         cost = np.array([[_distance(track.landmarks, d.landmarks) for d in found] for track in self._tracks])
         if cost.size == 1:  # by far the most frequent
             return {self._tracks[0].track_id: found[0]} if cost[0, 0] < _GATE else {}
-        from scipy.optimize import linear_sum_assignment
-
-        rows, columns = linear_sum_assignment(np.minimum(cost, 10 * _GATE))
-        return {self._tracks[r].track_id: found[c] for r, c in zip(rows, columns, strict=True) if cost[r, c] < _GATE}
+        pairs = assign(np.minimum(cost, 10 * _GATE))
+        return {self._tracks[row].track_id: found[column] for row, column in pairs if cost[row, column] < _GATE}
 
 
 def _possible(landmarks: Points) -> bool:

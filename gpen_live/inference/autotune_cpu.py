@@ -1,33 +1,33 @@
-"""The ways in which a network can run on this processor, and how long each takes here."""
+"""The ways in which a network can run on this processor, and how long each takes here. In NumPy; PyTorch is one of the ways."""
 
 from __future__ import annotations
 
-import copy
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
+import cv2
+import numpy as np
+import numpy.typing as npt
 import psutil
 
-from gpen_live.nets.quantised import Quantised
+Pictures = npt.NDArray[np.float32]
+"""N x 3 x H x W, RGB, about [-1, 1]."""
 
-if TYPE_CHECKING:
-    import torch
+HostNetwork = Callable[[Pictures, "Pictures | None"], Pictures]
+"""Pictures and the ones before (None where there are none, or the network has no memory) to enhanced pictures, not clamped.
 
-    from gpen_live.inference.openvino.network import Precision
-    from gpen_live.nets.gpen import Gpen
-
-    Network = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
-    """Pictures and the ones before (None where there are none, or the network has no memory) to enhanced pictures."""
+RuntimeError where it fails.
+"""
 
 _WARM_UPS = 2
 _LEAST_TIMED, _MOST_TIMED = 3, 9
 _MOST_THREADS = 8
 CLEARLY = 0.9
 """A less exact way takes the place of another one only below this share of its time: less is noise."""
-_SLOW_S = 0.5
+SLOW_S = 0.5
 """A call that takes longer is not repeated: it was measured well enough."""
 
 
@@ -49,7 +49,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far a picture may be from PyTorch's in float32, in levels of 0..255: on average, and in any one value."""
+    """How far a picture may be from the one in float32, in levels of 0..255: on average, and in any one value."""
 
     mean: float
     most: float
@@ -68,90 +68,13 @@ class Way:
 
     runtime: Literal["PyTorch", "OpenVINO"]
     precision: str
-    make: Callable[[int], Network]
-
-
-def torch_network(network: torch.nn.Module, *, memory: bool) -> Network:
-    """The network as PyTorch calls it."""
-
-    def run(pictures: torch.Tensor, previous: torch.Tensor | None) -> torch.Tensor:
-        out: torch.Tensor = network(pictures, previous) if memory else network(pictures)
-        return out
-
-    return run
-
-
-def ways(network: torch.nn.Module, size: int, quantised: Quantised | None, *, memory: bool, notes: list[str]) -> list[Way]:
-    """All ways to run `network` on this processor, the most exact first; what is missing is told in `notes`.
-
-    Args:
-        network: on the CPU, in float32.
-        size: of its crops in pixels.
-        quantised: the same network in 8 bits, if there is one.
-    """
-    import torch
-
-    from gpen_live.nets.gpen import Gpen
-    from gpen_live.nets.lite import Lite
-
-    found = [Way("PyTorch", "fp32", lambda _: torch_network(network, memory=memory))]
-    if isinstance(network, Gpen):
-        return found + _ways_of_gpen(network, notes)
-    if not isinstance(network, Lite):
-        return found
-    bf16 = _cpu_has_bf16()
-    if bf16:
-        half = copy.deepcopy(network).to(torch.bfloat16)
-        found.append(Way("PyTorch", "bf16", lambda _: torch_network(half, memory=memory)))
-    from gpen_live.inference.openvino.network import OpenVinoNetwork, RuntimeMissingError, library
-
-    try:
-        library()
-    except RuntimeMissingError as error:
-        notes.append(str(error))
-        return found
-
-    def vino(precision: Precision, threads: int) -> Network:
-        eight = quantised if precision == "int8" else None
-        return OpenVinoNetwork(
-            network if eight is None else eight.network,
-            precision,
-            size=size,
-            threads=threads,
-            most_threads=most_threads(),
-            ranges=None if eight is None else eight.ranges,
-        )
-
-    found.insert(1, Way("OpenVINO", "fp32", lambda threads: vino("fp32", threads)))
-    if bf16:
-        found.append(Way("OpenVINO", "bf16", lambda threads: vino("bf16", threads)))
-    if quantised is not None:
-        found.append(Way("OpenVINO", "int8", lambda threads: vino("int8", threads)))
-    return found
-
-
-def _ways_of_gpen(network: Gpen, notes: list[str]) -> list[Way]:
-    """Beside PyTorch in fp32. Each makes its copy of the weights when its turn comes, and not before: they are large."""
-    import torch
-
-    from gpen_live.inference.openvino.gpen import OpenVinoGpen
-    from gpen_live.inference.openvino.network import RuntimeMissingError, library
-
-    bf16 = _cpu_has_bf16()
-    try:
-        library()
-    except RuntimeMissingError as error:
-        notes.append(str(error))
-        half = Way("PyTorch", "bf16", lambda _: torch_network(copy.deepcopy(network).to(torch.bfloat16), memory=False))
-        return [half] if bf16 else []
-    found = [Way("OpenVINO", "fp32", lambda threads: OpenVinoGpen(network, "fp32", threads=threads))]
-    if bf16:
-        found.append(Way("OpenVINO", "bf16", lambda threads: OpenVinoGpen(network, "bf16", threads=threads)))
-    return found
+    make: Callable[[int], HostNetwork]
 
 
 class Contest:
     """Measures ways one after the other and finds the fastest that is good enough. Holds one network at a time: some are large.
+
+    `picture` is what the best way so far makes of `sample_crop`, if any runs.
 
     Args:
         size: of a crop in pixels.
@@ -178,27 +101,25 @@ class Contest:
         self._wanted = wanted
         self._tolerance = tolerance
         self._crop = sample_crop(size)
-        self._truth: torch.Tensor | None = None
+        self._truth: Pictures | None = None
         self._candidates: list[Candidate] = []
         self._leader: tuple[int, Way] | None = None
-        self._made: Network | None = None
+        self._made: HostNetwork | None = None
+        self.picture: Pictures | None = None
 
     def enter(self, way: Way, threads: int) -> None:
         """Measures one way. It is left out where it does not run here or gives another picture than the first one."""
-        import torch
-
-        torch.set_num_threads(threads)
         self._made = None
         try:
-            network = way.make(threads or 1)
+            network = way.make(threads)
             start = time.perf_counter()
-            picture = network(self._crop, self._crop if self._memory else None).float().clamp(-1, 1)
+            picture = network(self._crop, self._crop if self._memory else None).clip(-1, 1)
             first_s = time.perf_counter() - start
             if self._truth is None:
                 self._truth = picture
-            error = (picture - self._truth).abs() * 127.5
+            error = np.abs(picture - self._truth) * 127.5
             near = float(error.mean()) < self._tolerance.mean and float(error.max()) < self._tolerance.most
-            ms = self._time(network) if near and first_s < _SLOW_S else round(first_s * 1e3, 3)
+            ms = self._time(network) if near and first_s < SLOW_S else round(first_s * 1e3, 3)
         except RuntimeError as error_:
             self._notes.append(
                 f"{way.runtime} in {way.precision} fails on this processor ({(str(error_).splitlines() or ['?'])[0]})."
@@ -206,14 +127,14 @@ class Contest:
             return
         if not near:
             self._notes.append(
-                f"{way.runtime} in {way.precision} gives other pictures than PyTorch on this processor; it is not used."
+                f"{way.runtime} in {way.precision} gives other pictures than float32 on this processor; it is not used."
             )
             return
         errors = round(float(error.mean()), 4), round(float(error.max()), 3)
         candidate = Candidate(way.runtime, way.precision, threads, ms, error_mean=errors[0], error_max=errors[1])
         if self._leader is None or self._beats(candidate, self._candidates[self._leader[0]]):
             self._leader = (len(self._candidates), way)
-            self._made = network
+            self._made, self.picture = network, picture
         self._candidates.append(candidate)
 
     def _beats(self, new: Candidate, old: Candidate) -> bool:
@@ -222,7 +143,7 @@ class Contest:
             return new.precision == self._wanted
         return new.ms < CLEARLY * old.ms
 
-    def _time(self, network: Network) -> float:
+    def _time(self, network: HostNetwork) -> float:
         """Median milliseconds of one crop, after a warm-up."""
         taken: list[float] = []
         end = time.perf_counter() + self._budget_s
@@ -234,37 +155,44 @@ class Contest:
         return round(statistics.median(taken[_WARM_UPS:]), 3)
 
     @property
-    def leader(self) -> Candidate:
-        """The best so far.
+    def runs(self) -> bool:
+        """Whether any way runs so far."""
+        return self._leader is not None
+
+    @property
+    def leading_way(self) -> Way:
+        """The best way so far.
 
         Raises:
             RuntimeError: none runs.
         """
+        return self._ahead()[1]
+
+    def _ahead(self) -> tuple[int, Way]:
         if self._leader is None:
             raise RuntimeError(" ".join(self._notes) or "there is no way to run it")
-        return self._candidates[self._leader[0]]
+        return self._leader
 
-    def best(self) -> tuple[list[Candidate], Network]:
+    def best(self) -> tuple[list[Candidate], HostNetwork]:
         """All candidates, the chosen one marked, and its network: the one that was measured, or made anew.
 
         Raises:
             RuntimeError: none runs.
         """
-        threads = self.leader.threads
-        assert self._leader is not None
-        chosen, way = self._leader
-        network = self._made if self._made is not None else way.make(threads or 1)
+        chosen, way = self._ahead()
+        threads = self._candidates[chosen].threads
+        assert threads is not None
+        network = self._made if self._made is not None else way.make(threads)
         return [replace(one, chosen=i == chosen) for i, one in enumerate(self._candidates)], network
 
 
-def sample_crop(size: int) -> torch.Tensor:
+def sample_crop(size: int) -> Pictures:
     """A crop as smooth as a face with a little noise, 1 x 3 x size x size in [-1, 1]; always the same."""
-    import torch
-
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand(1, 3, 8, 8, generator=generator) * 1.6 - 0.8
-    smooth = torch.nn.functional.interpolate(coarse, (size, size), mode="bilinear", align_corners=False)
-    return (smooth + 0.05 * torch.randn(1, 3, size, size, generator=generator)).clamp(-1, 1)
+    random = np.random.default_rng(0)
+    coarse = random.uniform(-0.8, 0.8, (8, 8, 3)).astype(np.float32)
+    smooth = np.asarray(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
+    noisy = smooth + 0.05 * random.standard_normal((size, size, 3), np.float32)
+    return np.ascontiguousarray(noisy.clip(-1, 1).transpose(2, 0, 1)[None])
 
 
 def thread_counts() -> Iterator[int]:
@@ -275,9 +203,3 @@ def thread_counts() -> Iterator[int]:
 def most_threads() -> int:
     """As many as there are cores, within reason."""
     return min(_MOST_THREADS, psutil.cpu_count(logical=False) or 1)
-
-
-def _cpu_has_bf16() -> bool:
-    import torch
-
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

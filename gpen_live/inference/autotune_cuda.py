@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from gpen_live.faces.state import MAX_FACES
 from gpen_live.inference import measurements as store
-from gpen_live.inference.autotune_cpu import CLEARLY, STRICT, Candidate, sample_crop, torch_network
+from gpen_live.inference.autotune_cpu import CLEARLY, STRICT, Candidate, sample_crop
 from gpen_live.inference.openvino.network import RuntimeMissingError
 from gpen_live.inference.triton.gpen_plan import Plan
 
 if TYPE_CHECKING:
     import torch
 
-    from gpen_live.inference.autotune_cpu import Network
+    from gpen_live.inference.torch_network import Network
     from gpen_live.nets.gpen import Gpen
-    from gpen_live.nets.lite import Lite
+    from gpen_live.nets.torch_lite import Lite
 
 Say = Callable[[float], None]
 """Told the share of a long measurement that is done, 0..1."""
@@ -68,7 +68,9 @@ class CudaAutotuner:
         Raises:
             RuntimeError: none runs.
         """
-        crop = sample_crop(self._size).to(self._device)
+        import torch
+
+        crop = torch.from_numpy(sample_crop(self._size)).to(self._device)
         found: list[Candidate] = []
         best: tuple[int, Network] | None = None
         truth: torch.Tensor | None = None
@@ -126,6 +128,8 @@ class CudaAutotuner:
         """The network's picture in float32, all of it: without TF32."""
         import torch
 
+        from gpen_live.inference.torch_network import torch_network
+
         exact = copy.deepcopy(self._module).to(self._device)
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             return torch_network(exact, memory=self._memory)(crop, crop if self._memory else None).clamp(-1, 1)
@@ -133,7 +137,7 @@ class CudaAutotuner:
     def _ways(self) -> Iterator[tuple[str, str, Callable[[], Network]]]:
         """Runtime, precision and how to make the network, the fastest first."""
         from gpen_live.nets.gpen import Gpen
-        from gpen_live.nets.lite import Lite
+        from gpen_live.nets.torch_lite import Lite
 
         module = self._module
         if isinstance(module, Gpen) and _has_triton():
@@ -148,6 +152,8 @@ class CudaAutotuner:
 
     def _plain(self, precision: str) -> Network:
         import torch
+
+        from gpen_live.inference.torch_network import torch_network
 
         dtype: torch.dtype = getattr(torch, _DTYPES[precision])
         return torch_network(copy.deepcopy(self._module).to(self._device, dtype), memory=self._memory)

@@ -1,19 +1,50 @@
-"""Compute devices: choosing one, proving that it works, and naming it."""
+"""Compute devices: choosing one, proving that it works, and naming it. PyTorch is imported only where there is a card to ask."""
 
 from __future__ import annotations
 
+import ctypes
+import importlib.metadata
+import logging
 import platform
 import re
+import sys
+import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import psutil
 
 from gpen_live.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
     import torch
 
+_log = logging.getLogger(__name__)
+
 ALLOWED = "auto, cpu, cuda, cuda:N or mps"
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where networks run: the processor ("cpu"), an NVIDIA card ("cuda") by its number, Apple's GPU ("mps")."""
+
+    type: Literal["cpu", "cuda", "mps"]
+    index: int = 0
+
+    def torch(self) -> torch.device:
+        """The same for PyTorch, which is imported."""
+        import torch
+
+        return torch.device(str(self))
+
+    def __str__(self) -> str:
+        return f"cuda:{self.index}" if self.type == "cuda" else self.type
+
+
+CPU: Final = Device("cpu")
 
 
 def check_device_name(name: str) -> None:
@@ -22,67 +53,126 @@ def check_device_name(name: str) -> None:
         raise UsageError(f"There is no device called {name!r}.", f"Allowed are {ALLOWED}.")
 
 
-def choose_device(name: str) -> torch.device:
-    """The device for `name`; "auto" takes CUDA, then MPS, then the CPU.
+def choose_device(name: str, notes: list[str] | None = None) -> Device:
+    """The device for `name`; "auto" takes what works: CUDA, then MPS, then the processor.
 
-    A device that was asked for by name is used or refused, never replaced: a silent fall-back to the CPU is the most common
+    A device that was asked for by name is used or refused, never replaced: a silent fall-back to the processor is the most common
     complaint about tools of this kind.
+
+    Args:
+        notes: gets a sentence about each device that is there and that "auto" could not take.
 
     Raises:
         UsageError: no such name. DeviceError: this machine or this PyTorch has no such device, or it fails a first operation.
     """
-    import torch
-
     check_device_name(name)
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    device = torch.device(name)
-    if device.type == "cuda":
-        _check_cuda(device)
-        device = torch.device("cuda", device.index or 0)
-    elif device.type == "mps" and not torch.backends.mps.is_available():
-        raise DeviceError("This machine has no Apple GPU that PyTorch can use (mps).", "Use --device cpu or --device auto.")
-    _prove(device)
+    if name != "auto":
+        return _named(name)
+    for may_be_there, candidate in ((may_have_card, "cuda"), (may_have_apple_gpu, "mps")):
+        if not may_be_there():
+            continue
+        try:
+            return _named(candidate)
+        except DeviceError as error:
+            note = f"{error.what} The processor does the work."
+            _log.warning(note)
+            if notes is not None:
+                notes.append(note)
+    return CPU
+
+
+def _named(name: str) -> Device:
+    kind, _, number = name.partition(":")
+    if kind == "cpu":
+        return CPU
+    device = Device("cuda", int(number or 0)) if kind == "cuda" else Device("mps")
+    try:
+        import torch  # noqa: F401
+    except (ImportError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DeviceError(f"PyTorch, which {name} needs, does not load ({reason}).", _REMEDY) from error
+    _check_there(device)
+    with exclusive(device):
+        _prove(device)
     return device
 
 
-def _check_cuda(device: torch.device) -> None:
+_REMEDY = "Use --device cpu or --device auto; `gpen-live doctor` says what is missing."
+
+
+def _check_there(device: Device) -> None:
     import torch
 
-    remedy = "Use --device cpu or --device auto; `gpen-live doctor` says what is missing."
+    if device.type == "mps":
+        if not torch.backends.mps.is_available():
+            raise DeviceError("This machine has no Apple GPU that PyTorch can use (mps).", "Use --device cpu or --device auto.")
+        return
     if not torch.cuda.is_available():
-        raise DeviceError("This PyTorch finds no NVIDIA GPU (cuda) on this machine.", remedy)
+        raise DeviceError("This PyTorch finds no NVIDIA GPU (cuda) on this machine.", _REMEDY)
     count = torch.cuda.device_count()
-    index: int | None = device.index
-    if index is not None and index >= count:
+    if device.index >= count:
         there = "cuda:0 alone" if count == 1 else f"cuda:0 to cuda:{count - 1}"
         raise DeviceError(f"There is no {device}; this machine has {there}.", "Name one of these.")
 
 
-def _prove(device: torch.device) -> None:
+def _prove(device: Device) -> None:
     """Runs a small convolution on the device and checks its sum: a device that is listed is not yet one that works."""
     import torch
 
+    there = device.torch()
     try:
-        picture = torch.ones(1, 1, 8, 8, device=device)
-        total = float(torch.nn.functional.conv2d(picture, torch.ones(1, 1, 3, 3, device=device)).sum())
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
+        picture = torch.ones(1, 1, 8, 8, device=there)
+        total = float(torch.nn.functional.conv2d(picture, torch.ones(1, 1, 3, 3, device=there)).sum())
+    except (RuntimeError, AssertionError) as error:  # an assertion: PyTorch without CUDA
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DeviceError(f"The device {device} failed a first operation ({reason}).", "Use --device cpu.") from error
     if total != 324.0:
         raise DeviceError(f"The device {device} computes wrong results.", "Use --device cpu.")
 
 
-def describe_device(device: torch.device) -> str:
-    """The device for people: "cuda:0 (NVIDIA H100)", "cpu (AMD EPYC, 2 threads)"."""
-    import torch
+def may_have_card() -> bool:
+    """Whether there can be a card that PyTorch calls "cuda", found out without PyTorch: its import takes seconds."""
+    return nvidia_cards() > 0 or may_have_amd_card()
 
+
+def nvidia_cards(open_library: Callable[[str], Any] = ctypes.CDLL) -> int:
+    """How many cards NVIDIA's driver lists to this process; 0 without a driver.
+
+    Args:
+        open_library: gives the functions of a shared library by its name, or raises OSError.
+    """
+    try:
+        driver = open_library("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        count = ctypes.c_int(0)
+        failed = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
+    except (OSError, AttributeError):
+        return 0
+    return 0 if failed else count.value
+
+
+def may_have_amd_card(driver: Path = Path("/dev/kfd")) -> bool:
+    """Whether PyTorch is a build for AMD's cards, which it calls "cuda" too, and their driver is there."""
+    try:
+        return driver.exists() and "rocm" in importlib.metadata.version("torch")
+    except (importlib.metadata.PackageNotFoundError, OSError):
+        return False
+
+
+def may_have_apple_gpu() -> bool:
+    """Whether this is a Mac with a processor of Apple's own; PyTorch uses no other GPU there."""
+    return platform.system() == "Darwin" and platform.machine() == "arm64"
+
+
+def describe_device(device: Device) -> str:
+    """The device for people: "cuda:0 (NVIDIA H100)", "cpu (AMD EPYC, 2 cores)"."""
     if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
+        import torch
+
+        return f"{device} ({torch.cuda.get_device_name(device.torch())})"
     if device.type == "mps":
         return f"mps ({platform.processor() or platform.machine()})"
-    count = torch.get_num_threads()
-    return f"cpu ({cpu_name()}, {count} thread{'s' if count > 1 else ''})"
+    count = psutil.cpu_count(logical=False) or 1
+    return f"cpu ({cpu_name()}, {count} core{'s' if count > 1 else ''})"
 
 
 def cpu_name() -> str:
@@ -98,18 +188,32 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def synchronize(device: torch.device) -> None:
-    """Waits until the device has done what this thread gave it (on its current stream); nothing to wait for on the CPU."""
+def synchronize(device: Device) -> None:
+    """Waits until the device has done what this thread gave it (on its current stream); nothing to wait for on the processor."""
+    if device.type == "cpu":
+        return
     import torch
 
     if device.type == "cuda":
         # Not all streams' end: that can't be waited for while another thread records a graph.
-        torch.cuda.current_stream(device).synchronize()
-    elif device.type == "mps":
+        torch.cuda.current_stream(device.torch()).synchronize()
+    else:
         torch.mps.synchronize()
 
 
-def background_stream(device: torch.device) -> AbstractContextManager[object]:
+_TURNS: Final = {"mps": threading.RLock()}
+_NO_TURNS: Final = nullcontext()
+
+
+def exclusive(device: Device) -> AbstractContextManager[object]:
+    """To be held by a thread while it uses the device, where that bears one at a time: PyTorch crashes when two use MPS.
+
+    A thread may enter it again. Loading holds it call by call, so that frames get their turn in between.
+    """
+    return _TURNS.get(device.type, _NO_TURNS)
+
+
+def background_stream(device: Device) -> AbstractContextManager[object]:
     """Work given to a CUDA device in this context goes to a stream of this thread's own, beside that of the live frames."""
     if device.type != "cuda":
         return nullcontext()
@@ -117,10 +221,10 @@ def background_stream(device: torch.device) -> AbstractContextManager[object]:
 
     from gpen_live.inference.cuda.streams import stream_for
 
-    return torch.cuda.stream(stream_for("background", device))
+    return torch.cuda.stream(stream_for("background", device.torch()))
 
 
-def low_priority_stream(device: torch.device) -> torch.cuda.Stream:
+def low_priority_stream(device: Device) -> torch.cuda.Stream:
     """A stream of a CUDA device, of the lowest priority that it offers among those of this process.
 
     One of a pool: to be asked for once, not once a frame (see `gpen_live.inference.cuda.streams`).
@@ -128,15 +232,15 @@ def low_priority_stream(device: torch.device) -> torch.cuda.Stream:
     import torch
 
     lowest, _ = torch.cuda.Stream.priority_range()  # type: ignore[call-arg]  # a static method, which its stub does not say
-    return torch.cuda.Stream(device, priority=lowest)  # type: ignore[no-untyped-call]
+    return torch.cuda.Stream(device.torch(), priority=lowest)  # type: ignore[no-untyped-call]
 
 
-def peak_memory_mb(device: torch.device) -> float:
-    """Most GPU memory held so far by this process's PyTorch, in MB; 0 on the CPU."""
+def peak_memory_mb(device: Device) -> float:
+    """Most GPU memory held so far by this process's PyTorch, in MB; 0 on the processor."""
+    if device.type == "cpu":
+        return 0.0
     import torch
 
     if device.type == "cuda":
-        return torch.cuda.max_memory_reserved(device) / 1e6
-    if device.type == "mps":
-        return torch.mps.driver_allocated_memory() / 1e6
-    return 0.0
+        return torch.cuda.max_memory_reserved(device.torch()) / 1e6
+    return torch.mps.driver_allocated_memory() / 1e6

@@ -1,4 +1,4 @@
-"""The face detector's faster way: kernels on NVIDIA cards, OpenVINO on processors, where it proves to find the same as PyTorch.
+"""The face detector's faster way on NVIDIA cards: kernels of its own, where they prove to find the same as PyTorch.
 
 Imports torch at import time: import this module late.
 """
@@ -6,7 +6,6 @@ Imports torch at import time: import this module late.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import importlib.util
 import logging
 from collections.abc import Callable
@@ -15,14 +14,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from gpen_live.inference import measurements as store
-from gpen_live.inference.autotune_cpu import most_threads
 from gpen_live.inference.autotune_cuda import card_key
-from gpen_live.inference.device import cpu_name
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gpen_live.faces.detect import Detector
+    from gpen_live.inference.torch_detector import TorchDetector
 
 _log = logging.getLogger(__name__)
 
@@ -33,22 +30,21 @@ _MOST_PIXELS, _MOST_LOGITS = 1.0, 0.1
 than one or the other."""
 
 
-Search = Callable[[torch.Tensor], torch.Tensor]
-_THREADS = 2  # on processors: more gain nothing for so small a picture, and are missing elsewhere
-
-
 @torch.inference_mode()
-def speed_up(detector: Detector) -> bool:
-    """Gives the detector the faster way, if its device has one that agrees with PyTorch; whether it does.
+def speed_up(detector: TorchDetector) -> bool:
+    """Gives a detector on a card the faster way, if that runs there and agrees with PyTorch; whether it does.
 
-    The first call on a machine has it prove that, which is remembered; on a card it compiles kernels before (seconds).
+    It compiles kernels before (seconds). The first call on a machine has it prove that, which is remembered.
     """
+    if detector.device.type != "cuda" or importlib.util.find_spec("triton") is None:
+        return False
+    card = detector.device.torch()
     try:
-        way = _WAYS.get(detector.device.type)
-        found = None if way is None else way(detector)
-        if found is None:
-            return False
-        fast, key = found
+        from gpen_live.inference.triton.detector import TritonDetector
+
+        fast = TritonDetector(detector.network, torch.float16, card, early=True)
+        fast.compile()
+        key = card_key(card, "detector", _digest(detector.network))
         if store.recall(key) is not True:
             prove(fast, detector)
             store.remember(key, True)
@@ -57,27 +53,6 @@ def speed_up(detector: Detector) -> bool:
         return False
     detector.use(fast)
     return True
-
-
-def _on_a_card(detector: Detector) -> tuple[Search, str] | None:
-    if importlib.util.find_spec("triton") is None:
-        return None
-    from gpen_live.inference.triton.detector import TritonDetector
-
-    fast = TritonDetector(detector.network, torch.float16, detector.device, early=True)
-    fast.compile()
-    return fast, card_key(detector.device, "detector", _digest(detector.network))
-
-
-def _on_a_processor(detector: Detector) -> tuple[Search, str] | None:
-    from gpen_live.inference.openvino.detector import OpenVinoDetector
-
-    fast = OpenVinoDetector(detector.network, threads=min(most_threads(), _THREADS))
-    version = importlib.metadata.version("openvino")
-    return fast, " | ".join(("detector", _digest(detector.network), cpu_name(), f"openvino {version}"))
-
-
-_WAYS: dict[str, Callable[[Detector], tuple[Search, str] | None]] = {"cuda": _on_a_card, "cpu": _on_a_processor}
 
 
 def _digest(network: torch.nn.Module) -> str:
@@ -89,10 +64,10 @@ def _digest(network: torch.nn.Module) -> str:
 
 
 @torch.inference_mode()
-def prove(search: Callable[[Tensor], Tensor], detector: Detector) -> None:
+def prove(search: Callable[[Tensor], Tensor], detector: TorchDetector) -> None:
     """Raises RuntimeError unless `search` gives PyTorch's candidates."""
     for height, width in _PROOFS:
-        picture = _picture(height, width).to(detector.device)
+        picture = _picture(height, width).to(detector.device.torch())
         pixels, logits = difference(search(picture), detector.plain_candidates(picture))
         if not (pixels <= _MOST_PIXELS and logits <= _MOST_LOGITS):
             raise RuntimeError(

@@ -67,6 +67,7 @@ class Sender:
         self._ticker: Ticker | None = None
         self._lock = PhaseLock(1.0)
         self._last: Outgoing | None = None
+        self._given_at = 0.0
 
     def retry(self) -> None:
         """Opens the sink anew."""
@@ -91,6 +92,7 @@ class Sender:
                 self._send_next(0.05)
             else:
                 self._stop.wait(_WAIT_S)
+        self._show_last_to_its_end()
         self.let_go()
         self._departures.wait(_CLOSE_S)  # a recording is whole once its closing is done
         self.done.set()
@@ -164,13 +166,15 @@ class Sender:
         """Gives a frame to the sink; False, with the reason on the board, when there is no sink to take it."""
         if self._sink is None or self._opened is None:
             return False
+        at = now() if self._session.config.realtime else item.media_time
         try:
             self._suit(item, self._opened.size, self._sink.wants)
-            self._sink.send(item.pixels, now() if self._session.config.realtime else item.media_time)
+            self._sink.send(item.pixels, at)
         except Exception as error:
             self._fail(self._sink, self._opened.sink, error)
             return False
         self._used.add(self._opened.sink)
+        self._given_at = at
         return True
 
     def _fail(self, sink: Sink, spec: str, error: Exception) -> None:
@@ -265,6 +269,14 @@ class Sender:
                 self._board.fail("sink", sink.label, plain)
             else:  # another one has taken over and is well
                 self._board.note(plain.message)
+
+    def _show_last_to_its_end(self) -> None:
+        """A recording's last picture stays until now: the run may end right after the system has held it up."""
+        recording, last = self._recording, self._last
+        if recording is None or last is None or not self._session.config.realtime:
+            return
+        if now() - self._given_at > 1.5 / recording.fps and self._give(last):
+            self._meters.repeated(now())
 
 
 def _next_name(spec: str) -> str:

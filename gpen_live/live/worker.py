@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gpen_live.engine.result import FrameResult, Picture
     from gpen_live.faces.state import Face
     from gpen_live.inference.enhancer import Enhancer
+    from gpen_live.inference.host import HostEnhancer
 
 Box = tuple[float, float, float, float]
 GIVEN_UP = message("live.engine_given_up")
@@ -123,7 +124,7 @@ class Worker:
         self.state = WorkerState()
         self._engine: Engine | None = None
         self._wanted: ModelRequest | None = None  # what runs in it
-        self._network: Enhancer | None = None
+        self._network: HostEnhancer | Enhancer | None = None
         self._scene = -1
         self._failing: Message | None = None
         self._duty_cycle = DutyCycle.until(self._stop, lambda: session.config.leave_room)
@@ -210,7 +211,7 @@ class Worker:
 
         return Engine(loaded.device, loaded.detector, loaded.enhancer, lighter=loaded.lighter)
 
-    def _name(self, enhancer: Enhancer) -> None:
+    def _name(self, enhancer: HostEnhancer | Enhancer) -> None:
         """The network in use, for the snapshot."""
         self.state.model_name, self.state.precision = enhancer.spec.name, enhancer.precision
 

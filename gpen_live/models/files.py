@@ -11,7 +11,9 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+import numpy as np
 
 from gpen_live.errors import WeightsError
 from gpen_live.models.registry import MODELS, ModelSpec, eight_bit_version, locate
@@ -19,7 +21,7 @@ from gpen_live.models.registry import MODELS, ModelSpec, eight_bit_version, loca
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from gpen_live.nets.lite import Lite
+    from gpen_live.nets.layers import Array, Graph, Network
     from gpen_live.nets.quantised import Quantised
 
 _AGAIN: Final = "Download it again, or choose another file."
@@ -35,6 +37,12 @@ _SIGNS: Final = {
     "conv_first.weight": "a super-resolution network",
 }
 """Parameters that give other networks away."""
+
+_DTYPES: Final = {
+    "F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16,
+    "I64": np.int64, "I32": np.int32, "I16": np.int16, "I8": np.int8, "U8": np.uint8, "BOOL": np.bool_,
+}  # fmt: skip
+"""Of safetensors; bfloat16, which NumPy has not, as the upper halves of float32."""
 
 _CODE_OPCODES: Final = {"GLOBAL", "STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "REDUCE", "BUILD"}
 """Opcodes with which a pickle imports or calls something."""
@@ -95,7 +103,7 @@ def _is_plain(value: Tensor) -> bool:
     return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
 
 
-def identify(state: Mapping[str, Tensor]) -> str | None:
+def identify(state: Mapping[str, Any]) -> str | None:
     """What a state dict was made for, in words for the user; None if it is not known."""
     from gpen_live.nets import gpen
 
@@ -120,18 +128,56 @@ def load_into(module: nn.Module, path: Path, spec: ModelSpec) -> Weights:
     return weights
 
 
+def read_arrays(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
+    """As `read`, as NumPy's arrays and the metadata; a safetensors file without PyTorch.
+
+    Raises:
+        WeightsError: as `read`.
+    """
+    if not _is_safetensors(_head(path)):
+        weights = read(path)
+        return {name: value.numpy() for name, value in weights.state.items()}, weights.metadata
+    found, metadata = _safetensors_arrays(path)
+    arrays: dict[str, Array] = {}
+    for name, (dtype, shape, data) in found.items():
+        if dtype not in _DTYPES:
+            raise WeightsError(f"The weights file {path} is damaged: {name} holds no plain values.", _AGAIN)
+        arrays[name] = _widened(dtype, np.frombuffer(data, _DTYPES[dtype])).reshape(shape)
+        if arrays[name].dtype == np.float32 and not bool(np.isfinite(arrays[name]).all()):
+            raise WeightsError(f"The weights file {path} is damaged: {name} holds values that are not finite numbers.", _AGAIN)
+    return arrays, metadata
+
+
+def _widened(dtype: str, values: Array) -> Array:
+    """Floating-point values in float32, all others as they are."""
+    if dtype == "BF16":
+        return (values.astype(np.uint32) << 16).view(np.float32)
+    return values.astype(np.float32) if dtype in ("F64", "F32", "F16") else values
+
+
 def load_network(spec: ModelSpec, path: Path) -> nn.Module:
-    """Build the network of a model (not of the detector) on the CPU with the weights in a file, in float32, ready for inference.
+    """Build the network of a model (not of the detector) in PyTorch, with the weights in a file, ready for inference.
+
+    It is on the CPU and in float32. Weights in 8 bits become the rounded ones in float32.
+
+    Raises:
+        WeightsError: as `load_into`.
+    """
+    if spec.kind == "lite":
+        return _torch_lite(spec, path)
+    return _network(spec, read(path), path)
+
+
+def load_graph(spec: ModelSpec, path: Path) -> Network:
+    """The graph of a light network or of the detector, with the weights in a file, without PyTorch.
 
     Weights in 8 bits become the rounded ones in float32.
 
     Raises:
         WeightsError: as `load_into`.
     """
-    weights = read(path)
-    if spec.kind == "lite":
-        weights = Weights(_unpacked(weights, path, spec)[0], weights.metadata)
-    return _network(spec, weights, path)
+    arrays, metadata = read_arrays(path)
+    return _fitted(spec, path, arrays, metadata)[0]
 
 
 def load_quantised(spec: ModelSpec, path: Path) -> Quantised | None:
@@ -143,33 +189,49 @@ def load_quantised(spec: ModelSpec, path: Path) -> Quantised | None:
     Raises:
         WeightsError: as `load_into`, of either file; or an 8-bit model's file is in float.
     """
-    from gpen_live.nets.quantised import Quantised, convolutions
+    from gpen_live.nets.quantised import Quantised, lite_convolutions
 
     eight = eight_bit_version(spec)
     if eight is None:
         return None
     if spec is not eight:
         other = locate(eight)
-        if _head(path) and sha256(path) != read(other).metadata.get("made_of"):
+        if _head(path) and sha256(path) != read_arrays(other)[1].get("made_of"):
             return None
         path = other
-    weights = read(path)
-    state, ranges = _unpacked(weights, path, eight)
+    arrays, metadata = read_arrays(path)
+    network, ranges = _fitted(eight, path, arrays, metadata)
     if not ranges:
         raise _misfit(path, eight, None, "its weights are not in 8 bits")
-    network = cast("Lite", _network(eight, Weights(state, weights.metadata), path))
-    if unknown := ranges.keys() - convolutions(network).keys():
+    if unknown := ranges.keys() - set(lite_convolutions(network.graph)):
         raise _misfit(path, eight, None, f"{min(unknown)} is no convolution")
-    return Quantised(network, ranges, weights.metadata.get("made_of", ""))
+    return Quantised(network, ranges, metadata.get("made_of", ""))
 
 
-def _unpacked(weights: Weights, path: Path, spec: ModelSpec) -> tuple[dict[str, Tensor], dict[str, tuple[float, float]]]:
+def _fitted(
+    spec: ModelSpec, path: Path, arrays: dict[str, Array], metadata: dict[str, str]
+) -> tuple[Network, dict[str, tuple[float, float]]]:
+    """The network in a file, and the ranges of what its convolutions get where it is in 8 bits."""
+    from gpen_live.nets import retinaface
+    from gpen_live.nets.layers import Network
     from gpen_live.nets.quantised import unpack_state
 
     try:
-        return unpack_state(weights.state)
+        if spec.kind == "detector":
+            return retinaface.fold(arrays), {}
+        state, ranges = unpack_state(arrays)
+        return Network(_lite_graph(spec, path, arrays, metadata), state), ranges
     except ValueError as error:
-        raise _misfit(path, spec, identify(weights.state), str(error)) from error
+        raise _misfit(path, spec, identify(arrays), str(error)) from error
+
+
+def _lite_graph(spec: ModelSpec, path: Path, arrays: Mapping[str, Array], metadata: dict[str, str]) -> Graph:
+    from gpen_live.nets import lite
+
+    try:
+        return lite.graph(json.loads(metadata["settings"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _misfit(path, spec, identify(arrays), "its settings are missing or wrong") from error
 
 
 def sha256(path: Path) -> str:
@@ -209,19 +271,26 @@ def check(spec: ModelSpec, path: Path) -> None:
         load_network(spec, path)
 
 
+def _torch_lite(spec: ModelSpec, path: Path) -> nn.Module:
+    import torch
+
+    from gpen_live.nets.torch_graph import tensors
+    from gpen_live.nets.torch_lite import Lite
+
+    arrays, metadata = read_arrays(path)
+    network, _ = _fitted(spec, path, arrays, metadata)
+    with torch.device("meta"):
+        module = Lite.from_settings(json.loads(metadata["settings"]))
+    module.load_state_dict(tensors(network.weights), assign=True)
+    return module.eval().requires_grad_(False)
+
+
 def _blank(spec: ModelSpec, weights: Weights, path: Path) -> nn.Module:
-    """The model's network, without weights; a light network's settings are in its file."""
+    """The model's network, without weights."""
     if spec.kind == "gpen":
         from gpen_live.nets.gpen import VARIANTS, Gpen
 
         return Gpen(**VARIANTS[spec.name])
-    if spec.kind == "lite":
-        from gpen_live.nets.lite import Lite
-
-        try:
-            return Lite.from_settings(json.loads(weights.metadata["settings"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise _misfit(path, spec, identify(weights.state), "its settings are missing or wrong") from error
     raise ValueError(f"{spec.name} is not built here")
 
 
@@ -289,6 +358,19 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise _damaged(path) from error
+
+
+def _safetensors_arrays(path: Path) -> tuple[dict[str, tuple[str, list[int], bytes]], dict[str, str]]:
+    """Tensor's name -> its type's name, its shape and its bytes; and the metadata."""
+    from safetensors import SafetensorError, deserialize
+
+    try:
+        content = path.read_bytes()
+        found = {name: (each["dtype"], each["shape"], each["data"]) for name, each in deserialize(content)}  # type: ignore[no-untyped-call]
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _damaged(path) from error
+    return found, header.get("__metadata__") or {}
 
 
 def _read_torch(path: Path) -> object:

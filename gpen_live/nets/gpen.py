@@ -50,11 +50,11 @@ VARIANTS: Final[dict[str, Settings]] = {
 """The published networks."""
 
 
-def describe(state: Mapping[str, Tensor]) -> str | None:
+def describe(state: Mapping[str, Any]) -> str | None:
     """The name in `VARIANTS` of the network that a state dict was made for, by its depth and its widths; None if none of them."""
     depth = sum(name.startswith("ecd") and name.endswith(".weight") for name in state)
     first, constant = state.get("ecd0.0.0.weight"), state.get("generator.input.input")
-    if depth == 0 or first is None or constant is None or first.dim() != 4 or constant.dim() != 4:
+    if depth == 0 or first is None or constant is None or len(first.shape) != 4 or len(constant.shape) != 4:
         return None
     for name, settings in VARIANTS.items():
         widths = _widths(**settings)

@@ -12,176 +12,119 @@ Super-Resolution", CVPR 2018; the alignment to the face does the warping): noise
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Final, cast
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from gpen_live.nets import layers
+from gpen_live.nets.layers import Graph, Layer
 
-Settings = dict[str, int | list[int]]
+Settings = dict[str, Any]
+"""What a weights file's metadata says of its network, as JSON; see `graph`."""
 
-_LATER: dict[str, object] = {"exit_kernel": 3, "memory": False}
-"""Settings that files of the first version lack."""
+_LATER: Final = {"kernel": 5, "expansion": 2, "exit_kernel": 3, "memory": False}
+"""Settings that may be left out: files of the first version lack the last two."""
 
-_LIMITS = {"shuffle": 4, "kernel": 9, "expansion": 4, "exit_kernel": 5}
+_ORDER: Final = ("shuffle", "channels", "encoder", "decoder", "kernel", "expansion", "exit_kernel", "memory")
+_LIMITS: Final = {"shuffle": 4, "kernel": 9, "expansion": 4, "exit_kernel": 5}
 _MAX_SCALES, _MAX_CHANNELS, _MAX_BLOCKS = 6, 512, 16
 
-
-class Block(nn.Module):
-    """Residual block: depthwise convolution, then two 1x1 convolutions with a ReLU between. N,C,H,W in and out."""
-
-    def __init__(self, *, channels: int, kernel: int, expansion: int) -> None:
-        super().__init__()
-        self.depthwise = nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels)
-        self.widen = nn.Conv2d(channels, channels * expansion, 1)
-        self.narrow = nn.Conv2d(channels * expansion, channels, 1)
-        nn.init.zeros_(self.narrow.weight)  # each block starts as the identity: trains deep without normalisation
-        nn.init.zeros_(self.narrow.bias)  # type: ignore[arg-type]
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.narrow(F.relu(self.widen(self.depthwise(x))))
-        return x + out
+LITE_256: Final[Settings] = {
+    "shuffle": 4,
+    "channels": [48, 96, 160, 256],
+    "encoder": [1, 1, 2, 2],
+    "decoder": [1, 1, 1],
+    "kernel": 5,
+    "expansion": 2,
+    "exit_kernel": 3,
+    "memory": True,
+}
+"""The architecture of the shipped `lite-256` and `lite-512`."""
 
 
-class Fuse(nn.Module):
-    """Brings the coarser features up to a skip connection's size and mixes both: N,C,H/2,W/2 and N,S,H,W to N,S,H,W."""
+def graph(settings: Mapping[str, object]) -> Graph:
+    """What is to be added to a picture (N x 3 x H x W, RGB in [-1, 1]): the same shape.
 
-    def __init__(self, *, coarse: int, skip: int) -> None:
-        super().__init__()
-        self.reduce = nn.Conv2d(coarse, skip, 1)
-        self.mix = nn.Conv2d(2 * skip, skip, 1)
-
-    def forward(self, coarse: Tensor, skip: Tensor) -> Tensor:
-        # Bilinear, not transposed: no checkerboard. The 1x1 convolution commutes with it and is four times cheaper before it.
-        up = F.interpolate(self.reduce(coarse), scale_factor=2, mode="bilinear", align_corners=False)
-        out: Tensor = self.mix(torch.cat([up, skip], dim=1))
-        return out
-
-
-class Lite(nn.Module):
-    """Light encoder-decoder with a residual output.
+    Inputs are the picture and, with a memory, the one that was made of the frame before, aligned alike, or the picture itself
+    where there is none. Before any training the network gives zero: it leaves the picture as it is.
 
     Args:
-        shuffle: pixels of a shuffle x shuffle tile become channels at the entry and come back at the exit; 1 to 4.
-        channels: channels per scale, finest first; each scale has half the size of the one before.
-        encoder: blocks per scale on the way down, as many as `channels`; the last are the bottleneck.
-        decoder: blocks per scale on the way up, finest first, one fewer than `channels`.
-        kernel: side of the depthwise kernel, odd.
-        expansion: factor of the 1x1 convolutions' inner width.
-        exit_kernel: side of the last convolution's kernel, odd.
-        memory: whether the network sees its last picture too.
+        settings:
+            shuffle: pixels of a shuffle x shuffle tile become channels at the entry and come back at the exit; 1 to 4.
+            channels: channels per scale, finest first; each scale has half the size of the one before.
+            encoder: blocks per scale on the way down, as many as `channels`; the last are the bottleneck.
+            decoder: blocks per scale on the way up, finest first, one fewer than `channels`.
+            kernel: side of the depthwise kernel, odd.
+            expansion: factor of the 1x1 convolutions' inner width.
+            exit_kernel: side of the last convolution's kernel, odd.
+            memory: whether the network sees its last picture too.
 
     Raises:
-        ValueError: settings outside these ranges.
+        ValueError: keys are missing or unknown, or values are of another type or out of range.
     """
+    given = checked(settings)
+    shuffle, channels, kernel = (given[key] for key in ("shuffle", "channels", "kernel"))
 
-    def __init__(
-        self,
-        *,
-        shuffle: int,
-        channels: list[int],
-        encoder: list[int],
-        decoder: list[int],
-        kernel: int = 5,
-        expansion: int = 2,
-        exit_kernel: int = 3,
-        memory: bool = False,
-    ) -> None:
-        super().__init__()
-        self.settings: Settings = {
-            "shuffle": shuffle,
-            "channels": list(channels),
-            "encoder": list(encoder),
-            "decoder": list(decoder),
-            "kernel": kernel,
-            "expansion": expansion,
-            "exit_kernel": exit_kernel,
-            "memory": memory,
-        }
-        _check(self.settings)
-        self.shuffle = shuffle
-        self.memory = memory
-        """Whether `forward` makes use of a last picture."""
-        self.stride = shuffle * 2 ** (len(channels) - 1)
-        """Height and width must be multiples of this; the caller pads."""
+    def blocks(name: str, count: int, x: Layer) -> Layer:
+        for index in range(count):
+            x = _block(f"{name}.{index}", x, kernel=kernel, expansion=given["expansion"])
+        return x
 
-        def blocks(count: int, width: int) -> nn.Sequential:
-            return nn.Sequential(*(Block(channels=width, kernel=kernel, expansion=expansion) for _ in range(count)))
-
-        pixels = 3 * shuffle * shuffle
-        self.entry = nn.Conv2d(2 * pixels if memory else pixels, channels[0], 1)
-        self.encoder = nn.ModuleList(blocks(count, width) for count, width in zip(encoder, channels, strict=True))
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in zip(channels[:-1], channels[1:], strict=True))
-        self.fuse = nn.ModuleList(Fuse(coarse=b, skip=a) for a, b in zip(channels[:-1], channels[1:], strict=True))
-        self.decoder = nn.ModuleList(blocks(count, width) for count, width in zip(decoder, channels[:-1], strict=True))
-        self.exit = nn.Conv2d(channels[0], pixels, exit_kernel, padding=exit_kernel // 2)
-        nn.init.zeros_(self.exit.weight)  # the untrained network is the identity; zero is also a shuffle without a grid (ICNR)
-        nn.init.zeros_(self.exit.bias)  # type: ignore[arg-type]
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, object]) -> Lite:
-        """The network that `settings` (of a `Lite`, as it lies in a weights file's metadata) describes, with random weights.
-
-        Raises:
-            ValueError: keys are missing or unknown, or values are of another type or out of range.
-        """
-        checked: dict[str, object] = {**_LATER, **settings}
-        _check(checked)
-        return cls(**checked)  # type: ignore[arg-type]
-
-    def correction(self, x: Tensor, previous: Tensor | None = None) -> Tensor:
-        """What is to be added to the picture `x` (N,3,H,W, RGB in [-1, 1]); same shape, in the dtype of the weights."""
-        if self.memory:
-            x = torch.cat([x, x if previous is None else previous.to(x.dtype)], dim=1)
-        features = self.entry(F.pixel_unshuffle(x.to(self.entry.weight.dtype), self.shuffle))
-        skips: list[Tensor] = []
-        for index, stage in enumerate(self.encoder):
-            features = stage(features if index == 0 else self.down[index - 1](features))
-            skips.append(features)
-        for index in reversed(range(len(self.decoder))):
-            features = self.decoder[index](self.fuse[index](features, skips[index]))
-        return F.pixel_shuffle(self.exit(features), self.shuffle)
-
-    def forward(self, x: Tensor, previous: Tensor | None = None) -> Tensor:
-        """Cleans a picture.
-
-        Args:
-            x: N,3,H,W, RGB in [-1, 1], H and W multiples of `stride`, any float dtype. The layers compute in the dtype of the
-                weights; the sum keeps that of `x`, so a float32 picture loses nothing through bfloat16 weights where it is clean.
-            previous: what the network made of the frame before, aligned alike, in the shape of `x`; None, or `x` itself, where
-                there is none. Only a network with a memory looks at it.
-
-        Returns:
-            N,3,H,W in the dtype of `x`, about [-1, 1], not clamped.
-        """
-        return x + self.correction(x, previous).to(x.dtype)
+    inputs = tuple(layers.picture(name, 3) for name in (("x", "previous") if given["memory"] else ("x",)))
+    seen = layers.concatenate(*inputs) if given["memory"] else inputs[0]
+    features = layers.convolution("entry", layers.unshuffle(seen, shuffle), channels[0])
+    skips: list[Layer] = []
+    for index, width in enumerate(channels):
+        if index > 0:
+            features = layers.convolution(f"down.{index - 1}", features, width, kernel=2, stride=2)
+        features = blocks(f"encoder.{index}", given["encoder"][index], features)
+        skips.append(features)
+    for index in reversed(range(len(channels) - 1)):
+        features = blocks(f"decoder.{index}", given["decoder"][index], _fuse(f"fuse.{index}", features, skips[index]))
+    exit_kernel = given["exit_kernel"]
+    # Zero is also a shuffle without a grid (ICNR).
+    out = layers.convolution("exit", features, 3 * shuffle**2, kernel=exit_kernel, padding=exit_kernel // 2, starts_at_zero=True)
+    return Graph("lite", inputs, (layers.shuffle(out, shuffle),))
 
 
-def lite_256() -> Lite:
-    """The architecture of the shipped `lite-256` and `lite-512`, with random weights."""
-    return Lite(shuffle=4, channels=[48, 96, 160, 256], encoder=[1, 1, 2, 2], decoder=[1, 1, 1], memory=True)
+def _block(name: str, x: Layer, *, kernel: int, expansion: int) -> Layer:
+    """Residual block: depthwise convolution, then two 1x1 convolutions with a ReLU between."""
+    mixed = layers.convolution(f"{name}.depthwise", x, x.channels, kernel=kernel, padding=kernel // 2, groups=x.channels)
+    hidden = layers.relu(layers.convolution(f"{name}.widen", mixed, x.channels * expansion))
+    # Each block starts as the identity: it trains deep without normalisation.
+    return layers.add(x, layers.convolution(f"{name}.narrow", hidden, x.channels, starts_at_zero=True))
 
 
-def _check(settings: Mapping[str, object]) -> None:
-    known = {"shuffle", "channels", "encoder", "decoder", "kernel", "expansion", "exit_kernel", "memory"}
-    if set(settings) != known:
-        raise ValueError(
-            f"settings of a light network are {', '.join(sorted(known))}; got {', '.join(sorted(map(str, settings)))}"
-        )
+def _fuse(name: str, coarse: Layer, skip: Layer) -> Layer:
+    """Brings the coarser features up to a skip connection's size and mixes both: N,C,H/2,W/2 and N,S,H,W to N,S,H,W."""
+    # Bilinear, not transposed: no checkerboard. The 1x1 convolution commutes with it and is four times cheaper before it.
+    up = layers.upsample(layers.convolution(f"{name}.reduce", coarse, skip.channels), 2)
+    return layers.convolution(f"{name}.mix", layers.concatenate(up, skip), skip.channels)
+
+
+def checked(settings: Mapping[str, object]) -> Settings:
+    """All settings of a light network, in one order, those that may be left out included.
+
+    Raises:
+        ValueError: as `graph`.
+    """
+    full: dict[str, object] = {**_LATER, **settings}
+    if set(full) != set(_ORDER):
+        raise ValueError(f"settings of a light network are {', '.join(sorted(_ORDER))}; got {', '.join(sorted(map(str, full)))}")
     for name, most in _LIMITS.items():
-        value = settings[name]
+        value = full[name]
         if not isinstance(value, int) or not 1 <= value <= most:
             raise ValueError(f"{name} must be a whole number from 1 to {most}")
     for name in ("kernel", "exit_kernel"):
-        if settings[name] % 2 == 0:  # type: ignore[operator]
+        if cast("int", full[name]) % 2 == 0:
             raise ValueError(f"{name} must be odd")
-    if not isinstance(settings["memory"], bool):
+    if not isinstance(full["memory"], bool):
         raise ValueError("memory must be true or false")
     for name, least, most in (("channels", 1, _MAX_CHANNELS), ("encoder", 0, _MAX_BLOCKS), ("decoder", 0, _MAX_BLOCKS)):
-        values = settings[name]
+        values = full[name]
         if not isinstance(values, list) or not all(isinstance(v, int) and least <= v <= most for v in values):
             raise ValueError(f"{name} must be a list of whole numbers from {least} to {most}")
-    scales = len(settings["channels"])  # type: ignore[arg-type]
+    scales, encoder, decoder = (len(cast("list[int]", full[name])) for name in ("channels", "encoder", "decoder"))
     if not 1 <= scales <= _MAX_SCALES:
         raise ValueError(f"channels must have 1 to {_MAX_SCALES} entries")
-    if len(settings["encoder"]) != scales or len(settings["decoder"]) != scales - 1:  # type: ignore[arg-type]
+    if encoder != scales or decoder != scales - 1:
         raise ValueError("encoder needs as many entries as channels, decoder one fewer")
+    return {name: list(value) if isinstance(value, list) else value for name, value in ((key, full[key]) for key in _ORDER)}

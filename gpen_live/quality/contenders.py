@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from gpen_live.inference.enhancer import Enhancer
+    from gpen_live.inference.host import HostEnhancer
 
 Batch = npt.NDArray[np.float32]
 """One frame of several faces: N x H x W x 3, RGB in [0, 1]."""
@@ -68,7 +69,7 @@ def competitor(name: str, one: Filter) -> Contender:
     return Contender(name, "competitor", False, lambda clip: [filtered(batch) for batch in clip[-LAST:]], tune)
 
 
-def network(enhancer: Enhancer) -> list[Contender]:
+def network(enhancer: HostEnhancer | Enhancer) -> list[Contender]:
     """A network, through the product's own path. One with a memory counts twice: steady, and with no frame before.
 
     The memory is fed with the network's last picture as it is, even where the scene has moved since: that is the hard case, which
@@ -87,16 +88,18 @@ def network(enhancer: Enhancer) -> list[Contender]:
     return [Contender(name, "network", True, steady), Contender(name + FIRST_FRAME, "network", False, alone)]
 
 
-def _run(enhancer: Enhancer, clip: Sequence[Batch], *, remember: bool) -> list[torch.Tensor]:
+def _run(enhancer: HostEnhancer | Enhancer, clip: Sequence[Batch], *, remember: bool) -> list[torch.Tensor]:
     import torch
 
-    call: Callable[..., torch.Tensor] = enhancer
+    from gpen_live.inference.tensors import on_tensors
+
+    call, device = on_tensors(enhancer), enhancer.device.torch()
     enhancer.use_threads()
     outs: list[torch.Tensor] = []
     with torch.inference_mode():
         for batch in clip:
-            x = torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous().to(enhancer.device) * 2 - 1
-            outs.append(call(x, previous=outs[-1]) if remember and outs else call(x))
+            x = torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous().to(device) * 2 - 1
+            outs.append(call(x, outs[-1] if remember and outs else None))
     return outs
 
 

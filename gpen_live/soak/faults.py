@@ -15,6 +15,7 @@ import numpy as np
 
 from gpen_live.errors import SinkError, SourceError
 from gpen_live.frame import Array, PixelFormat, Size
+from gpen_live.inference.host import HostEnhancer
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.pipeline import Outside
 from gpen_live.media.fit import fit
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     import torch
 
     from gpen_live.faces.detect import Detector
-    from gpen_live.inference.autotune_cpu import Network
+    from gpen_live.inference.autotune_cpu import HostNetwork, Pictures
+    from gpen_live.inference.device import Device
+    from gpen_live.inference.torch_network import Network
     from gpen_live.live.models.loader import LoadedModel
 
 
@@ -140,16 +143,28 @@ class Faults:
 
     def disturb(self, loaded: LoadedModel) -> LoadedModel:
         """A model whose network meets these faults."""
-        loaded.enhancer.surround(lambda network: self._around(network, loaded.device))
+        enhancer = loaded.enhancer
+        if isinstance(enhancer, HostEnhancer):
+            enhancer.surround(self._around_host)
+        else:
+            enhancer.surround(lambda network: self._around(network, loaded.device))
         return dataclasses.replace(loaded, detector=cast("Detector", _DisturbedDetector(loaded.detector, self)))
 
-    def _around(self, network: Network, device: torch.device) -> Network:
+    def _around_host(self, network: HostNetwork) -> HostNetwork:
+        def disturbed(pictures: Pictures, previous: Pictures | None) -> Pictures:
+            self.meet_network()
+            out = network(pictures, previous)
+            return out + np.float32("nan") if self._nan else out
+
+        return disturbed
+
+    def _around(self, network: Network, device: Device) -> Network:
         import torch
 
         from gpen_live.inference.device import synchronize
 
         # Added to every picture: what a graphics card has recorded repeats no decision, but it reads this again each time.
-        poison = self._poison = torch.full((), float("nan") if self._nan else 0.0, device=device)
+        poison = self._poison = torch.full((), float("nan") if self._nan else 0.0, device=device.torch())
         synchronize(device)  # other streams read it
 
         def disturbed(pictures: torch.Tensor, previous: torch.Tensor | None) -> torch.Tensor:

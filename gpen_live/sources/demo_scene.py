@@ -6,7 +6,9 @@ the outlines below into head and body, so that the head can turn on its neck.
 
 from __future__ import annotations
 
+import importlib.util
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -128,9 +130,7 @@ class DemoScene:
 
 def _layers() -> tuple[Image, Image]:
     """Body and head as premultiplied BGRA of the photo's size."""
-    from skimage.data import astronaut
-
-    photo = np.ascontiguousarray(astronaut()[:, :, ::-1])
+    photo = _photo()
     behind = photo.copy()
     # What the head hides when it sits straight and uncovers when it turns: the collar's back edge and dark fabric below it.
     hidden = [*_COLLAR_BEHIND_HEAD, (256, 200), (184, 196)]
@@ -138,6 +138,17 @@ def _layers() -> tuple[Image, Image]:
     below_edge = [(x, y + 3) for x, y in _COLLAR_BEHIND_HEAD]
     cv2.polylines(behind, [np.array(below_edge, np.int32)], False, _COLLAR_COLOUR, 5, cv2.LINE_AA)
     return _cut_out(behind, _BODY, 1.0), _cut_out(photo, _HEAD, 1.6)
+
+
+def _photo() -> Image:
+    """`skimage.data.astronaut()` in BGR, read from the package's file: importing scikit-image takes longer than all else here."""
+    from PIL import Image as Pictures  # without libpng's warning about the file's colour profile, which OpenCV passes on
+
+    package = importlib.util.find_spec("skimage")
+    assert package is not None
+    assert package.submodule_search_locations is not None
+    with Pictures.open(Path(package.submodule_search_locations[0]) / "data" / "astronaut.png") as picture:
+        return np.ascontiguousarray(np.asarray(picture.convert("RGB"))[:, :, ::-1])
 
 
 def _cut_out(photo: Image, outline: tuple[tuple[int, int], ...], softness: float) -> Image:

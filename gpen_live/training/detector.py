@@ -26,7 +26,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gpen_live.errors import GpenLiveError
-from gpen_live.faces.detect import ARCHITECTURE, MEAN_BGR, Detector, build_network, make_anchors
+from gpen_live.faces.detect import ARCHITECTURE, MEAN_BGR, make_anchors
+from gpen_live.inference.device import Device
+from gpen_live.inference.torch_detector import TorchDetector, build_network
 from gpen_live.training.detector_camera import draw_cameras, photograph
 from gpen_live.training.detector_loss import (
     Outputs,
@@ -131,7 +133,7 @@ def make_check_set(maker: SceneMaker, count: int, height: int, width: int, sever
     return CheckSet(images, truths_of(scenes))
 
 
-def check(detector: Detector, check_set: CheckSet, threshold: float = 0.5) -> Score:
+def check(detector: TorchDetector, check_set: CheckSet, threshold: float = 0.5) -> Score:
     """Scores a detector on fixed scenes."""
     found = [detector.detect_tensor(image[None], max_faces=SLOTS + 2, threshold=threshold) for image in check_set.images]
     return score(found, check_set.truths)
@@ -285,7 +287,8 @@ class Trainer:
         """Writes one row of the curves: the terms' means since the last row and the average's score."""
         steps = float(sums["steps"]) if sums else 0.0
         means = {name: float(value) / steps for name, value in sums.items() if name != "steps"}
-        result = check(Detector(self.average.module, self.device), self.check_set)
+        device = Device("cuda" if self.device.type == "cuda" else "cpu", self.device.index or 0)
+        result = check(TorchDetector(self.average.module, device), self.check_set)
         row = {"cycle": self.cycle, "step": self.step, "seconds": round(seconds, 1), "rate": rate}
         row |= {name: means.get(name, float("nan")) for name in ("loss", *TERM_WEIGHTS)}
         row |= {"recall": result.recall, "precision": result.precision, "error": result.mean_error, "error p95": result.bad_error}

@@ -27,9 +27,11 @@ import numpy as np
 import torch
 
 from gpen_live.errors import GpenLiveError
-from gpen_live.faces.detect import DEFAULT_THRESHOLD, Detection, Detector, Floats
+from gpen_live.faces.detect import DEFAULT_THRESHOLD, Detection, Floats
 from gpen_live.faces.track import SURE
 from gpen_live.frame import Image
+from gpen_live.inference.device import CPU
+from gpen_live.inference.torch_detector import TorchDetector
 from gpen_live.training import detector_report as report
 from gpen_live.training.detector import load_network_file
 from gpen_live.training.detector_bench import (
@@ -71,8 +73,8 @@ class Contender:
 
 def load(path: Path, long_side: int, *, vote: bool = True, dtype: torch.dtype = torch.float32) -> Find:
     """A detector from our safetensors or facexlib's .pth."""
-    device = torch.device("cpu")
-    detector = Detector(load_network_file(path, device), device, dtype, long_side=long_side, vote=vote)
+    network = load_network_file(path, torch.device("cpu"))
+    detector = TorchDetector(network, CPU, dtype, long_side=long_side, vote=vote)
     return lambda image, threshold: detector.detect(image, max_faces=16, threshold=threshold)
 
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gpen_live.faces.detect import VARIANCES, decode_landmarks
+from gpen_live.faces.detect import VARIANCES
+from gpen_live.inference.torch_detector import decode_landmarks
 from gpen_live.training.scene_plan import Scenes
 
 POSITIVE_IOU = 0.35

@@ -18,6 +18,8 @@ import torch
 from gpen_live.errors import GpenLiveError
 from gpen_live.faces.detect import Detector, Floats
 from gpen_live.frame import Image
+from gpen_live.inference.device import CPU
+from gpen_live.inference.torch_detector import TorchDetector
 from gpen_live.training.detector import load_network_file
 from gpen_live.training.detector_score import landmark_error
 from gpen_live.training.scene_backgrounds import WITH_PEOPLE, reduce_scene
@@ -127,8 +129,7 @@ def main() -> int:
     try:
         detector = None
         if options.consensus is not None:
-            cpu = torch.device("cpu")
-            detector = Detector(load_network_file(options.consensus, cpu), cpu, vote=False)
+            detector = TorchDetector(load_network_file(options.consensus, torch.device("cpu")), CPU, vote=False)
         photos = pack_photos(options.photos, options.out / "photos", options.quality, detector)
         scenes = pack_scenes(options.scenes, options.out / "scenes", options.quality)
     except GpenLiveError as error:

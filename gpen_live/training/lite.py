@@ -29,7 +29,8 @@ from torch import Generator, Tensor
 
 from gpen_live.facedata.features import Features, feature_distance
 from gpen_live.facedata.pack import SIZE, Faces, pack, unpack
-from gpen_live.nets.lite import Lite, Settings, lite_256
+from gpen_live.nets.lite import Settings
+from gpen_live.nets.torch_lite import Lite, lite_256
 from gpen_live.training.critic import Critic, critic_loss
 from gpen_live.training.films import Films, Frame, carried
 from gpen_live.training.identity import Identity

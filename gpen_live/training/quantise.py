@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from safetensors.torch import save
+from safetensors.numpy import save
 from torch import Generator, Tensor, nn
 
 from gpen_live.facedata.degrade import degrade, ladder, random_webcams
@@ -26,8 +26,10 @@ from gpen_live.facedata.pack import Faces
 from gpen_live.inference.autotune_cpu import most_threads
 from gpen_live.inference.openvino.network import OpenVinoNetwork
 from gpen_live.models.files import sha256
-from gpen_live.nets.lite import Lite
-from gpen_live.nets.quantised import BITS, Quantised, convolutions, pack_state, unpack_state
+from gpen_live.nets.layers import Network
+from gpen_live.nets.quantised import BITS, Quantised, Ranges, lite_convolutions, pack_state, unpack_state
+from gpen_live.nets.torch_graph import arrays
+from gpen_live.nets.torch_lite import Lite
 from gpen_live.training.identity import Identity
 from gpen_live.training.lite import as_pictures, centre, load_lite, read_faces
 from gpen_live.training.validation import FRAMES, Enhance, Rung, validate
@@ -65,7 +67,7 @@ def calibrate(network: Lite, frames: list[Tensor]) -> dict[str, tuple[float, flo
         network: in float32.
         frames: N x 3 x H x W in [-1, 1] each, of the same scenes in turn: a network with a memory gets its last output too.
     """
-    extremes: dict[str, list[Tensor]] = {name: [] for name in convolutions(network)}
+    extremes: dict[str, list[Tensor]] = {name: [] for name in lite_convolutions(network.graph)}
 
     def watch(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def note(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -73,7 +75,7 @@ def calibrate(network: Lite, frames: list[Tensor]) -> dict[str, tuple[float, flo
 
         return note
 
-    hooks = [module.register_forward_pre_hook(watch(name)) for name, module in convolutions(network).items()]
+    hooks = [network.get_submodule(name).register_forward_pre_hook(watch(name)) for name in extremes]
     try:
         for parts in zip(*(torch.split(frame, _BATCH) for frame in frames), strict=True):
             previous: Tensor | None = None
@@ -89,7 +91,7 @@ def calibrate(network: Lite, frames: list[Tensor]) -> dict[str, tuple[float, flo
     return ranges
 
 
-def serialise(network: Lite, ranges: dict[str, tuple[float, float]], made_of: str) -> bytes:
+def serialise(network: Lite, ranges: Ranges, made_of: str) -> bytes:
     """The 8-bit network as a safetensors file; `made_of` is the SHA-256 of the float weights' file."""
     metadata = {
         "architecture": "lite",
@@ -98,7 +100,7 @@ def serialise(network: Lite, ranges: dict[str, tuple[float, float]], made_of: st
         "bits": str(BITS),
         "made_of": made_of,
     }
-    data = save(pack_state(network, ranges), metadata)
+    data = save(pack_state(arrays(network), ranges), metadata)
     # The library writes metadata in any order: write the header again, sorted.
     length = struct.unpack("<Q", data[:8])[0]
     header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
@@ -106,18 +108,17 @@ def serialise(network: Lite, ranges: dict[str, tuple[float, float]], made_of: st
     return struct.pack("<Q", len(header)) + header + data[8 + length :]
 
 
-def rounded(network: Lite, ranges: dict[str, tuple[float, float]]) -> Quantised:
+def rounded(network: Lite, ranges: Ranges) -> Quantised:
     """The network as the file will be read."""
-    state, kept = unpack_state(pack_state(network, ranges))
-    copy = Lite.from_settings(network.settings)
-    copy.load_state_dict(state)
-    return Quantised(copy.eval().requires_grad_(False), kept)
+    state, kept = unpack_state(pack_state(arrays(network), ranges))
+    return Quantised(Network(network.graph, state), kept)
 
 
-def in_eight_bits(quantised: Quantised, size: int) -> OpenVinoNetwork:
+def in_eight_bits(quantised: Quantised, size: int) -> Enhance:
     """The network as the product runs it on crops of `size`."""
     cores = most_threads()
-    return OpenVinoNetwork(quantised.network, "int8", size=size, threads=cores, most_threads=cores, ranges=quantised.ranges)
+    run = OpenVinoNetwork(quantised.network, "int8", size=size, threads=cores, most_threads=cores, ranges=quantised.ranges)
+    return lambda x, before: torch.from_numpy(run(x.numpy(), None if before is None else before.numpy()))
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication
 
-from gpen_live.frame import STAGES
+from gpen_live.frame import STAGES, in_order
 from gpen_live.live.status.snapshot import Health, Quantiles, Snapshot, busy_name, grade
 from gpen_live.ui.theme import DARK
 
@@ -124,7 +124,7 @@ class _Panel:
         return y + 36
 
     def _stages(self, painter: QPainter | None, y: float) -> float:
-        names = [name for name in STAGES if name != "end_to_end"]
+        names = [name for name in in_order((*STAGES, *self._snapshot.stages)) if name != "end_to_end"]
         values = {name: self._snapshot.stages.get(name, Quantiles()) for name in names}
         # A full bar is one frame's time at the output's rate: what takes longer can't be done for every frame.
         budget = 1000 / self._snapshot.rates.output if self._snapshot.rates.output > 1 else 1000 / 30

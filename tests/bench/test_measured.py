@@ -31,7 +31,10 @@ from gpen_live.engine.engine import COMING, Engine
 from gpen_live.engine.result import FrameResult, HostPicture
 from gpen_live.errors import GpenLiveError, SourceError, WeightsError
 from gpen_live.frame import Image, PixelFormat, Size
-from gpen_live.inference.enhancer import NetworkError, load_enhancer
+from gpen_live.inference.device import CPU
+from gpen_live.inference.enhancer import NetworkError
+from gpen_live.inference.loading import load_enhancer
+from gpen_live.inference.tensors import on_tensors
 from gpen_live.live.status.report import peak_ram_mb
 from gpen_live.look import Look, Mode
 from gpen_live.messages import message
@@ -40,7 +43,6 @@ from gpen_live.models.registry import get
 from gpen_live.nets import gpen
 from tests.messages.says import says
 
-CPU = torch.device("cpu")
 TINY = Budget(seconds=0.2, least=3, most=12, warm_ups=2)
 SIZE = Size(64, 48)
 
@@ -125,7 +127,7 @@ def test_untrained_weights_are_loaded_like_published_ones_and_always_the_same(ti
     assert not own
     states = [torch.load(path, weights_only=True) for path in (first, second)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
-    picture = load_enhancer(tiny, first, CPU)(crops(16, CPU)[0])
+    picture = on_tensors(load_enhancer(tiny, first, CPU))(crops(16, CPU)[0])
     assert 0.05 < float(picture.std()) < 1
 
 

@@ -13,9 +13,9 @@ from gpen_live.bench import plan, proof
 from gpen_live.bench.plan import Guess, Step
 from gpen_live.bench.timing import FULL, QUICK, Budget, Timed, quantiles, repeat
 from gpen_live.frame import Size
+from gpen_live.inference.device import CPU
 from gpen_live.models.registry import get
 
-CPU = torch.device("cpu")
 TINY = Budget(seconds=0.05, least=3, most=20, warm_ups=2)
 
 

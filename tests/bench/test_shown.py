@@ -18,6 +18,7 @@ from gpen_live.bench.results import Bench, as_json, read
 from gpen_live.bench.show import show
 from gpen_live.bench.tables import tables
 from gpen_live.errors import GpenLiveError
+from gpen_live.live.status.snapshot import Quantiles
 from tests.bench.figures import bench, network, path
 from tests.messages.says import says
 
@@ -56,6 +57,15 @@ def test_every_figure_is_shown_beside_the_articles(text: str) -> None:
     assert row(text, "gpen-512", "2001", "957.0", "fp32 in PyTorch", "2.1x", "33", "0.12", "3.4")
     assert row(text, "gpen-256", "yes", "The GPU's kernels took 1.10 of 1.25 ms per run.")
     assert text.count("A note.") == 1
+
+
+def test_a_stage_of_a_new_name_has_a_column_and_a_colour() -> None:
+    one = bench()
+    one.paths[0].stages_ms["make-up"] = Quantiles(7.25, 8.25, 8.5, 9.0)
+    text = printed(one)
+    assert row(text, "blend", "make-up", "convert")
+    assert row(text, "4.50 / 6.75", "7.25 / 8.25", "0.75 / 1.12")
+    assert "make-up" in {label.get_text() for label in labels(one)}
 
 
 def test_candidates_of_any_device_with_whatever_is_known_of_them() -> None:

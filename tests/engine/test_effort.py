@@ -14,12 +14,12 @@ from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import Engine
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Image
+from gpen_live.inference.device import CPU
 from gpen_live.inference.enhancer import Enhancer
 from gpen_live.look import Look
 from gpen_live.models.registry import ModelSpec, get, lighter_than
 from tests.engine.test_engine import known_face
 
-CPU = torch.device("cpu")
 STEP = 1 / 30
 
 

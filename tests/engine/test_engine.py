@@ -11,11 +11,11 @@ from gpen_live.engine.engine import COMING, NO_FACE, Engine, blend_faces
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Image
+from gpen_live.inference.device import CPU
 from gpen_live.inference.enhancer import Enhancer, NetworkError
 from gpen_live.look import Look, Mode
 from gpen_live.models.registry import get
 
-CPU = torch.device("cpu")
 STEP = 1 / 30
 
 

@@ -15,11 +15,14 @@ from skimage import data
 
 from gpen_live.errors import WeightsError
 from gpen_live.faces import detect
-from gpen_live.faces.detect import Detection, Detector, Floats
+from gpen_live.faces.detect import Detection, Detector, Floats, Planes
 from gpen_live.frame import Image
+from gpen_live.inference import torch_detector
+from gpen_live.inference.device import CPU
+from gpen_live.inference.loading import load_detector
+from gpen_live.inference.torch_detector import TorchDetector, build_network
 
 WEIGHTS = Path(__file__).parents[2] / "weights" / "detector.safetensors"
-CPU = torch.device("cpu")
 
 ASTRONAUT_POINTS = np.array([[202.0, 101.0], [246.0, 102.5], [223.0, 126.0], [203.0, 140.0], [245.0, 141.0]])
 """Eyes, nose and mouth corners in `skimage.data.astronaut()`, set by hand, good to about two pixels."""
@@ -27,7 +30,13 @@ ASTRONAUT_POINTS = np.array([[202.0, 101.0], [246.0, 102.5], [223.0, 126.0], [20
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    return Detector.load(WEIGHTS, CPU)
+    """As it runs on a processor."""
+    return load_detector(CPU)
+
+
+@pytest.fixture(scope="module")
+def in_pytorch() -> TorchDetector:
+    return TorchDetector.load(WEIGHTS, CPU)
 
 
 @pytest.fixture(scope="module")
@@ -68,22 +77,55 @@ def test_decoding_is_that_of_facexlib() -> None:
     frame = torch.tensor([width, height], dtype=torch.float32)
     expected_boxes = decode(boxes, theirs, [0.1, 0.2]) * frame.repeat(2)
     expected_points = decode_landm(points, theirs, [0.1, 0.2]) * frame.repeat(5)
-    torch.testing.assert_close(detect.decode_boxes(boxes, ours), expected_boxes, atol=1e-3, rtol=1e-4)
-    torch.testing.assert_close(detect.decode_landmarks(points, ours), expected_points, atol=1e-3, rtol=1e-4)
+    torch.testing.assert_close(torch_detector.decode_boxes(boxes, ours), expected_boxes, atol=1e-3, rtol=1e-4)
+    torch.testing.assert_close(torch_detector.decode_landmarks(points, ours), expected_points, atol=1e-3, rtol=1e-4)
+    numbers = ours.numpy()
+    np.testing.assert_allclose(detect.decode_boxes(boxes.numpy(), numbers), expected_boxes, atol=1e-3, rtol=1e-4)
+    np.testing.assert_allclose(detect.decode_landmarks(points.numpy(), numbers), expected_points, atol=1e-3, rtol=1e-4)
 
 
-def test_folding_the_batch_norms_changes_nothing(detector: Detector) -> None:
-    plain = detect.build_network(CPU)
+@pytest.mark.parametrize(("height", "width"), [(192, 320), (32, 64), (320, 320)])
+@pytest.mark.parametrize("spread", [1.0, 40.0])
+def test_decoding_in_numpy_is_that_on_a_device(height: int, width: int, spread: float) -> None:
+    count = len(detect.make_anchors(height, width))
+    random = np.random.default_rng(height)
+    boxes, classes, points = (random.normal(0, spread, (1, count, n)).astype(np.float32) for n in (4, 2, 10))
+    found = detect.decode(boxes, classes, points, height, width)
+    on_device = [torch.from_numpy(each) for each in (boxes, classes, points)]
+    there = torch_detector.decode(on_device[0], on_device[1], on_device[2], height, width).numpy()
+    assert found.dtype == np.float32
+    assert found.shape == there.shape == (min(count, detect.MAX_CANDIDATES), 15)
+    np.testing.assert_allclose(found, there, rtol=1e-5, atol=1e-4)
+
+
+def test_what_is_no_number_comes_last_and_is_nobody(recwarn: pytest.WarningsRecorder) -> None:
+    count = len(detect.make_anchors(96, 160))
+    heads = [np.zeros((1, count, n), np.float32) for n in (4, 2, 10)]
+    heads[1][0, :, 0], heads[1][0, : count // 2, 1] = 200.0, np.nan
+    heads[1][0, -1] = 0.0, 3.0
+    heads[0][0, -1], heads[0][0, -2] = 1e9, np.inf
+    found = detect.decode(heads[0], heads[1], heads[2], 96, 160)
+    assert found[0, 0] == pytest.approx(1 / (1 + np.exp(-3.0)))
+    assert np.isfinite(found[0]).all()
+    assert (found[1:, 0] < 1e-30).all()
+    assert len(Detector(lambda _: found).detect(np.zeros((96, 160, 3), np.uint8))) == 1
+    assert not recwarn.list
+
+
+def test_folding_the_batch_norms_changes_nothing(in_pytorch: TorchDetector) -> None:
+    plain = build_network(torch.device("cpu"))
     plain.load_state_dict(load_file(WEIGHTS))
     picture = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(1)) * 255
     with torch.no_grad():
         boxes, scores, points = plain(picture - torch.tensor(detect.MEAN_BGR).view(1, 3, 1, 1))
     order = scores[0, :, 1].argsort(descending=True)[:20]
     anchors = torch.from_numpy(detect.make_anchors(64, 96)).float()
-    found = detector.candidates(picture)[:20].detach()
+    found = in_pytorch.candidates(picture)[:20].detach()
     torch.testing.assert_close(found[:, 0], scores[0, order, 1], atol=1e-4, rtol=1e-3)
-    torch.testing.assert_close(found[:, 1:5], detect.decode_boxes(boxes[0, order], anchors[order]), atol=1e-2, rtol=1e-3)
-    torch.testing.assert_close(found[:, 5:], detect.decode_landmarks(points[0, order], anchors[order]), atol=1e-2, rtol=1e-3)
+    torch.testing.assert_close(found[:, 1:5], torch_detector.decode_boxes(boxes[0, order], anchors[order]), atol=1e-2, rtol=1e-3)
+    torch.testing.assert_close(
+        found[:, 5:], torch_detector.decode_landmarks(points[0, order], anchors[order]), atol=1e-2, rtol=1e-3
+    )
 
 
 @given(st.integers(0, 10_000), st.integers(0, 40))
@@ -172,29 +214,36 @@ def test_refuses_what_is_no_picture(detector: Detector, picture: Image) -> None:
         detector.detect(picture)
 
 
-def test_a_reduced_tensor_gives_the_same_faces(detector: Detector, astronaut: Image) -> None:
+def test_on_a_processor_it_finds_what_pytorch_finds(detector: Detector, in_pytorch: TorchDetector, astronaut: Image) -> None:
+    for scale, degrees in ((1.5, 10), (2.2, -20)):
+        frame, _ = in_frame(astronaut, scale, degrees)
+        (ours,), (theirs,) = detector.detect(frame), in_pytorch.detect(frame)
+        np.testing.assert_allclose(ours.landmarks, theirs.landmarks, atol=0.02)
+        np.testing.assert_allclose(ours.box, theirs.box, atol=0.05)
+        assert ours.score == pytest.approx(theirs.score, abs=1e-4)
+
+
+def test_a_reduced_tensor_gives_the_same_faces(in_pytorch: TorchDetector, astronaut: Image) -> None:
     frame, _ = in_frame(astronaut, 1.5, 10)
     small = torch.from_numpy(cv2.resize(frame, (320, 180), interpolation=cv2.INTER_AREA)).permute(2, 0, 1)[None].float()
-    whole, reduced = detector.detect(frame)[0], detector.detect_tensor(small, scale=(4.0, 4.0))[0]
+    whole, reduced = in_pytorch.detect(frame)[0], in_pytorch.detect_tensor(small, scale=(4.0, 4.0))[0]
     np.testing.assert_allclose(reduced.landmarks, whole.landmarks, atol=1e-3)
     np.testing.assert_allclose(reduced.box, whole.box, atol=1e-3)
 
 
-def test_voting_steadies_the_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_voting_steadies_the_landmarks() -> None:
     """Of candidates with errors of their own, the average wanders less than the best one; one far away has no say."""
     random = np.random.default_rng(5)
     true = np.array([20.0, 30, 60, 80, 30, 45, 50, 45, 40, 55, 32, 68, 48, 68])
 
-    def noisy(_: Detector, __: torch.Tensor) -> torch.Tensor:
+    def noisy(_: Planes) -> Planes:
         rows = np.hstack([random.uniform(0.9, 1.0, (9, 1)), true + random.normal(0, 1, (9, 14))])
         other = np.hstack([[0.95], true + 200])
-        return torch.from_numpy(np.vstack([rows, other])).float()
-
-    monkeypatch.setattr(Detector, "candidates", noisy)
+        return np.vstack([rows, other]).astype(np.float32)
 
     def errors(vote: bool) -> Floats:
-        detector = Detector(detect.build_network(CPU), CPU, vote=vote)
-        found = [detector.detect_tensor(torch.zeros(1, 3, 8, 8)) for _ in range(60)]
+        detector = Detector(noisy, vote=vote)
+        found = [detector.detect(np.zeros((8, 8, 3), np.uint8)) for _ in range(60)]
         assert all(len(faces) == 2 for faces in found)
         first = [min(faces, key=lambda face: face.box[0]).landmarks for faces in found]
         return np.asarray(np.asarray(first) - true[4:].reshape(5, 2), dtype=np.float64)
@@ -205,10 +254,10 @@ def test_voting_steadies_the_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_broken_network_gives_no_faces_rather_than_nonsense(astronaut: Image) -> None:
-    network = detect.build_network(CPU)
+    network = build_network(torch.device("cpu"))
     for parameter in network.parameters():
         torch.nn.init.constant_(parameter, float("nan"))
-    assert Detector(network, CPU).detect(astronaut) == []
+    assert TorchDetector(network, CPU).detect(astronaut) == []
 
 
 def test_area_is_that_of_the_box() -> None:
@@ -225,5 +274,5 @@ def test_bad_files_are_named(tmp_path: Path, kind: str) -> None:
     elif kind == "no weights":
         path.write_text("hello")
     with pytest.raises(WeightsError, match=r"face\.safetensors") as caught:
-        Detector.load(path, CPU)
+        TorchDetector.load(path, CPU)
     assert caught.value.remedy

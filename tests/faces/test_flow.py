@@ -8,19 +8,20 @@ import pytest
 import torch
 
 from gpen_live.engine.effort import Effort
-from gpen_live.engine.engine import Engine, load_detector
+from gpen_live.engine.engine import Engine
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, Points
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.faces.flow import FlowTracker
 from gpen_live.faces.smooth import face_size
 from gpen_live.frame import Image, Size
+from gpen_live.inference.device import CPU
 from gpen_live.inference.enhancer import Enhancer
+from gpen_live.inference.loading import load_detector
 from gpen_live.look import Look
 from gpen_live.models.registry import get
 from gpen_live.sources.demo_scene import DemoScene
 
 FPS = 30.0
-CPU = torch.device("cpu")
 
 
 def motion(number: int, centre: Points) -> Matrix:

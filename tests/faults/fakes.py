@@ -10,12 +10,13 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from torch import nn
 
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Array, Image, Size
-from gpen_live.inference.enhancer import Enhancer
+from gpen_live.inference.autotune_cpu import Pictures, Way
+from gpen_live.inference.device import CPU, Device
+from gpen_live.inference.host import HostEnhancer
 from gpen_live.live.models.loader import LoadedModel, ModelRequest
 from gpen_live.live.pipeline import LivePipeline, Outside
 from gpen_live.live.status.snapshot import Health
@@ -27,7 +28,6 @@ from tests.live.fakes import FakeSink, FakeSource, number_of, stamped, wait_for
 from tests.messages.says import mentions
 
 SIZE = Size(96, 80)
-CPU = torch.device("cpu")
 RAW, ENHANCED = 50, 75
 """The levels of a pixel in the middle of the face."""
 
@@ -116,25 +116,27 @@ class Gated(FakeSource):
         return super().read()
 
 
-class Network(nn.Module):
+class Network:
     """Makes the face brighter; `fault` is done once a picture, until it is taken away."""
 
-    stride = 16
-
     def __init__(self) -> None:
-        super().__init__()
-        self.fault: Callable[[torch.Tensor], torch.Tensor] | None = None
+        self.fault: Callable[[Pictures], Pictures] | None = None
         self.calls = 0
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+    def __call__(self, pictures: Pictures, previous: Pictures | None) -> Pictures:
         self.calls += 1
-        return pictures + 0.2 if self.fault is None else self.fault(pictures)
+        return pictures + np.float32(0.2) if self.fault is None else self.fault(pictures)
+
+
+def on_processor(network: Network, name: str) -> HostEnhancer:
+    """The network as what the model `name` runs in."""
+    return HostEnhancer(get(name), [Way("OpenVINO", "fp32", lambda threads: network)], stride=16)
 
 
 class Known(Detector):
     """Knows where the one face is; reduces and reads as the real one does."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: Device) -> None:
         self.device, self.long_side = device, 64
         points = (GPEN_TEMPLATE - 0.5) * 60 + [48, 40]
         self.faces = [Detection((33.0, 25.0, 63.0, 55.0), 0.99, points)]
@@ -174,7 +176,7 @@ class World:
         self.loads.append(wanted)
         if self.load_faults:
             raise self.load_faults.pop(0)
-        return LoadedModel(wanted, CPU, self.device_label, Known(CPU), Enhancer(self.network, get(wanted.model), CPU))
+        return LoadedModel(wanted, CPU, self.device_label, Known(CPU), on_processor(self.network, wanted.model))
 
     def numbers(self) -> list[int]:
         """Of the frames that went out, in turn."""

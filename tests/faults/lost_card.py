@@ -12,7 +12,7 @@ import time
 import torch
 
 from gpen_live.frame import Array, PixelFormat, Size
-from gpen_live.inference.device import describe_device
+from gpen_live.inference.device import CPU, Device, describe_device
 from gpen_live.inference.enhancer import Enhancer
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.models.loader import LoadedModel, ModelRequest
@@ -21,10 +21,10 @@ from gpen_live.look import Look, Mode
 from gpen_live.models.registry import get
 from gpen_live.sinks.base import Sink
 from gpen_live.sources.base import Source
-from tests.faults.fakes import CPU, Known, Network
+from tests.faults.fakes import Known, Network, on_processor
 from tests.live.fakes import FakeSource, wait_for
 
-CARD = torch.device("cuda", 0)
+CARD = Device("cuda")
 LARGE = Size(1920, 1080)  # a whole frame of it fits into no memory that was kept
 
 
@@ -40,10 +40,19 @@ class Nowhere(Sink):
         pass
 
 
+class Brighter(torch.nn.Module):
+    """As `Network`, on the card."""
+
+    stride = 16
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return pictures + 0.2
+
+
 def load(wanted: ModelRequest) -> LoadedModel:
-    device = CPU if wanted.device == "cpu" else CARD
-    enhancer = Enhancer(Network(), get(wanted.model), device)
-    return LoadedModel(wanted, device, describe_device(device), Known(device), enhancer)
+    if wanted.device == "cpu":
+        return LoadedModel(wanted, CPU, describe_device(CPU), Known(CPU), on_processor(Network(), wanted.model))
+    return LoadedModel(wanted, CARD, describe_device(CARD), Known(CARD), Enhancer(Brighter(), get(wanted.model), CARD))
 
 
 def open_source(spec: str, **_: object) -> Source:
@@ -56,7 +65,7 @@ def open_sink(spec: str, **_: object) -> Sink:
 
 def break_card() -> None:
     try:
-        torch.zeros(4, device=CARD)[torch.full((1,), 1_000_000, device=CARD)].sum().item()
+        torch.zeros(4, device=CARD.torch())[torch.full((1,), 1_000_000, device=CARD.torch())].sum().item()
     except RuntimeError as error:
         print(f"the card: {str(error).splitlines()[0]}")
 
@@ -72,7 +81,7 @@ def main(fault: str) -> None:
         break_card()
     else:
         torch.cuda.empty_cache()
-        torch.cuda.set_per_process_memory_fraction(1e-9, CARD)
+        torch.cuda.set_per_process_memory_fraction(1e-9, CARD.torch())
         pipeline.change(look=Look(mode=Mode.FULL))  # needs memory that it did not need before
     wait_for(lambda: pipeline.snapshot().device.startswith("cpu"), 60)
     enhanced = pipeline.snapshot().counts.enhanced

@@ -6,9 +6,10 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
-import torch
 
+from gpen_live.inference.autotune_cpu import Pictures
 from gpen_live.live import bypass, capture
 from gpen_live.live.pacing import clock
 from gpen_live.live.pacing.clock import Sleep, Ticker
@@ -80,9 +81,9 @@ def test_after_a_sleep_nothing_that_was_captured_before_goes_out(
     world.source = source = Gated()
     comes_back = threading.Event()
 
-    def busy(pictures: torch.Tensor) -> torch.Tensor:
+    def busy(pictures: Pictures) -> Pictures:
         comes_back.wait(20)
-        return pictures + 0.2
+        return pictures + np.float32(0.2)
 
     pipeline = start(world.outside)
     wait_for(lambda: pipeline.snapshot().counts.enhanced > 20)

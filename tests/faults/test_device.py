@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from gpen_live.errors import DeviceError, WeightsError
+from gpen_live.inference.autotune_cpu import Pictures
 from gpen_live.inference.enhancer import NetworkError
 from gpen_live.inference.failures import Failure, failure_of
 from gpen_live.live import worker
@@ -86,7 +87,7 @@ def test_down_the_ladder() -> None:
 
 
 def failing_once(network: Network, error: Exception) -> None:
-    def fault(_: torch.Tensor) -> torch.Tensor:
+    def fault(_: Pictures) -> Pictures:
         network.fault = None
         raise error
 

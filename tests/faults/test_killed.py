@@ -195,7 +195,9 @@ time.sleep(60)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mov"])
-@pytest.mark.parametrize("moment", [*WHENEVER[:2], "die_instead(sink._file, 'finish')", "die_after(sink._file, 'finish')"])
+@pytest.mark.parametrize(
+    "moment", [*WHENEVER[:2], "die_instead(sink._muxer._file, 'finish')", "die_after(sink._muxer._file, 'finish')"]
+)
 def test_a_recording_plays_up_to_the_last_second(moment: str, name: str, tmp_path: Path) -> None:
     frames = 100_000 if moment in WHENEVER else 45
     printed = end(start(RECORDS.replace("{moment}", moment), tmp_path / name, str(frames), home=tmp_path), moment, at_most=1.0)

@@ -8,33 +8,32 @@ import time
 from collections.abc import Callable
 from typing import cast
 
+import numpy as np
 import pytest
-import torch
 
 from gpen_live.frame import Frame
-from gpen_live.inference.enhancer import Enhancer
+from gpen_live.inference.autotune_cpu import Pictures
 from gpen_live.live.bypass import STUCK, Bypass
 from gpen_live.live.models.loader import LoadedModel
 from gpen_live.live.models.stepdown import ModelRequest
 from gpen_live.live.slot import Slot
 from gpen_live.live.status.snapshot import Health
 from gpen_live.messages import message
-from gpen_live.models.registry import get
 from tests.faults.conftest import Measured, Start
-from tests.faults.fakes import CPU, Gated, Network, World, goes_on, is_well, notes_with, ordered, seconds_until
+from tests.faults.fakes import Gated, Network, World, goes_on, is_well, notes_with, on_processor, ordered, seconds_until
 from tests.live.fakes import stamped, wait_for
 from tests.messages.says import mentions
 
 
-def fails(_: torch.Tensor) -> torch.Tensor:
+def fails(_: Pictures) -> Pictures:
     raise RuntimeError("the kernel did not launch")
 
 
-FAULTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+FAULTS: dict[str, Callable[[Pictures], Pictures]] = {
     "raises": fails,
-    "gives no numbers": lambda pictures: pictures * float("nan"),
+    "gives no numbers": lambda pictures: pictures * np.float32("nan"),
     "gives another shape": lambda pictures: pictures[:, :, ::2],
-    "gives no picture at all": lambda pictures: cast(torch.Tensor, None),
+    "gives no picture at all": lambda pictures: cast(Pictures, None),
 }
 
 
@@ -71,7 +70,7 @@ def test_when_its_stand_ins_come_nothing_starts_over(start: Start) -> None:
     assert engine is not None
     world.network.fault = fails
     wait_for(lambda: pipeline.snapshot().model.health is Health.WARNING)
-    stand_in = Enhancer(Network(), get("lite-256"), CPU)
+    stand_in = on_processor(Network(), "lite-256")
     before = len(pipeline.board.notes())
     pipeline._loader.loaded.put(dataclasses.replace(loads[0], lighter=(stand_in,)))
     wait_for(lambda: engine.lighter == (stand_in,))
@@ -89,10 +88,10 @@ def test_past_a_network_that_is_stuck_fresh_raw_frames_go_out(start: Start, figu
 
     comes_back = threading.Event()
 
-    def takes_long(pictures: torch.Tensor) -> torch.Tensor:
+    def takes_long(pictures: Pictures) -> Pictures:
         world.network.fault = None  # once
         comes_back.wait(20)
-        return pictures + 0.2
+        return pictures + np.float32(0.2)
 
     world.network.fault = takes_long
     wait_for(lambda: world.network.fault is None)
@@ -122,9 +121,9 @@ def test_a_frame_that_comes_too_late_is_seen_nowhere(noticed: str, start: Start,
     world.source = source = Gated()
     comes_back = threading.Event()
 
-    def stuck(pictures: torch.Tensor) -> torch.Tensor:
+    def stuck(pictures: Pictures) -> Pictures:
         comes_back.wait(20)
-        return pictures + 0.2
+        return pictures + np.float32(0.2)
 
     pipeline = start(world.outside)
     wait_for(world.is_enhanced)
@@ -152,9 +151,9 @@ def test_a_frame_that_comes_too_late_is_seen_nowhere(noticed: str, start: Start,
 def test_a_network_that_is_always_slow_is_not_stuck(start: Start) -> None:
     world = World()
 
-    def slow(pictures: torch.Tensor) -> torch.Tensor:
+    def slow(pictures: Pictures) -> Pictures:
         time.sleep(0.4)
-        return pictures + 0.2
+        return pictures + np.float32(0.2)
 
     pipeline = start(world.outside)
     wait_for(world.is_enhanced)

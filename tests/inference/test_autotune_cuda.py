@@ -18,10 +18,10 @@ from gpen_live.inference.autotune_cuda import CudaAutotuner
 from gpen_live.inference.cuda import replay
 from gpen_live.inference.triton import lite as triton_lite
 from gpen_live.inference.triton.gpen_plan import Layer, Plan, Tile
-from gpen_live.nets.lite import Lite
+from gpen_live.nets.torch_lite import Lite
 
 if TYPE_CHECKING:
-    from gpen_live.inference.autotune_cpu import Network
+    from gpen_live.inference.torch_network import Network
 
     Ways = list[tuple[str, str, Callable[[], Network]]]
 

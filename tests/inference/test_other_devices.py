@@ -1,8 +1,11 @@
-"""What holds on devices that are not here: Apple's GPU knows no float64."""
+"""What holds on devices that are not here: Apple's GPU knows no float64, and bears one thread at a time."""
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,12 +16,22 @@ from torch.utils._pytree import tree_leaves
 
 from gpen_live.engine.paths.canvas import DeviceCanvas
 from gpen_live.faces.align import GPEN_TEMPLATE, to_template
-from gpen_live.faces.detect import Detector, build_network, memory_format
+from gpen_live.inference.device import CPU, Device
+from gpen_live.inference.enhancer import Enhancer
+from gpen_live.inference.torch_detector import TorchDetector, build_network, memory_format
+from gpen_live.models.registry import get
 from gpen_live.nets.gpen import Gpen
-from gpen_live.nets.lite import Lite
+from gpen_live.nets.torch_lite import Lite
 
 DEVICE = torch.device("meta")
 """Stands for a device: its tensors have shapes and types, and no values."""
+
+
+class Meta(Device):
+    """The same as a device of the product's."""
+
+    def torch(self) -> torch.device:
+        return DEVICE
 
 
 class NoFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -63,11 +76,57 @@ def test_networks_and_detector_stay_in_what_the_device_knows() -> None:
     with NoFloat64() as watched, torch.inference_mode():
         assert light(picture, picture).dtype == torch.float32
         assert heavy(picture).dtype == torch.float32
-        detector = Detector(build_network(torch.device("cpu")), DEVICE)
+        detector = TorchDetector(build_network(torch.device("cpu")), Meta("mps"))
         assert detector.candidates(torch.zeros(1, 3, 180, 320, device=DEVICE)).shape[1] == 15
     assert watched.seen > 100
 
 
 def test_layouts() -> None:
-    assert memory_format(torch.device("mps")) == torch.contiguous_format
-    assert memory_format(torch.device("cuda:0")) == memory_format(torch.device("cpu")) == torch.channels_last
+    assert memory_format(Device("mps")) == torch.contiguous_format
+    assert memory_format(Device("cuda")) == memory_format(CPU) == torch.channels_last
+
+
+class OneThread(Device):
+    """In place of Apple's GPU: computes on the processor."""
+
+    def torch(self) -> torch.device:
+        return torch.device("cpu")
+
+
+class Fragile(torch.nn.Module):
+    """Notices when two threads use it at the same time."""
+
+    stride = 32
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.users = 0
+        self.most = 0
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        self.users += 1
+        self.most = max(self.most, self.users)
+        time.sleep(0.002)
+        self.users -= 1
+        return pictures
+
+
+def test_loading_and_frames_take_turns_on_apple_s_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: None)
+    device, network = OneThread("mps"), Fragile()
+    spec = dataclasses.replace(get("lite-256"), size=32)
+    live = Enhancer(network, spec, device)
+
+    def load() -> None:
+        for _ in range(5):
+            Enhancer(network, spec, device).warm_up()
+
+    frames = 0
+    with ThreadPoolExecutor(1) as threads:
+        loading = threads.submit(load)
+        while not loading.done():
+            live(torch.zeros(1, 3, 32, 32))
+            frames += 1
+        loading.result()
+    assert frames > 1, "frames go on while a network is loaded"
+    assert network.most == 1

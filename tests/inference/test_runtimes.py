@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from gpen_live.facedata.degrade import ladder
 from gpen_live.inference.openvino.network import OpenVinoNetwork, RuntimeMissingError, library
 from gpen_live.models.files import load_network, load_quantised
 from gpen_live.models.registry import get, locate
-from gpen_live.nets.lite import Lite
-from gpen_live.nets.quantised import Quantised, convolutions
+from gpen_live.nets.quantised import Quantised, lite_convolutions
+from gpen_live.nets.torch_graph import network as as_network
+from gpen_live.nets.torch_lite import Lite
 from gpen_live.training.quantise import calibrate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,10 +53,12 @@ def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
     return float(-10 * torch.log10(((a - b) / 2).square().mean()))
 
 
-def vino(network: Lite, quantised: Quantised | None = None) -> OpenVinoNetwork:
+def vino(network: Lite, quantised: Quantised | None = None) -> Callable[..., torch.Tensor]:
     if quantised is None:
-        return OpenVinoNetwork(network, "fp32", size=256, threads=1, most_threads=2)
-    return OpenVinoNetwork(quantised.network, "int8", size=256, threads=1, most_threads=2, ranges=quantised.ranges)
+        run = OpenVinoNetwork(as_network(network), "fp32", size=256, threads=1, most_threads=2)
+    else:
+        run = OpenVinoNetwork(quantised.network, "int8", size=256, threads=1, most_threads=2, ranges=quantised.ranges)
+    return lambda *pictures: torch.from_numpy(run(*(each.numpy() for each in pictures)))
 
 
 @torch.inference_mode()
@@ -69,7 +73,7 @@ def test_in_fp32_it_is_the_same_picture() -> None:
 def test_8_bits_lose_little() -> None:
     network, quantised = shipped(), eight_bits()
     eight, truth = vino(network, quantised), face(0)
-    assert len(quantised.ranges) == len(convolutions(network))
+    assert len(quantised.ranges) == len(lite_convolutions(network.graph))
     assert levels(eight(truth), truth) < levels(network(truth), truth) + 0.7
     for level in (0.25, 0.5, 0.75, 1.0):
         x = face(level)
@@ -107,7 +111,7 @@ def test_a_network_with_a_memory_gets_its_last_picture() -> None:
     assert levels(same(x), network(x)) < 0.01
     assert levels(same(x, before), network(x, before)) < 0.01
     assert levels(same(x[..., :64, :32], before[..., :64, :32]), network(x[..., :64, :32], before[..., :64, :32])) < 0.01
-    eight = vino(network, Quantised(network, calibrate(network, [before, x])))
+    eight = vino(network, Quantised(as_network(network), calibrate(network, [before, x])))
     assert levels(eight(x, -x), network(x, -x)) < 0.2 * levels(network(x), network(x, -x))
 
 

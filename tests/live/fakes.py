@@ -153,6 +153,9 @@ class World:
         self.engine = FakeEngine()
         self.load_error: Exception | None = None
         self.load_s = 0.0
+        self.may_load = threading.Event()
+        self.may_load.set()
+        self.sink_open_s = 0.0
         self.loads: list[str] = []
         monkeypatch.setattr(capture, "open_source", self._open_source)
         monkeypatch.setattr(sender, "open_sink", self._open_sink)
@@ -177,6 +180,7 @@ class World:
         return found
 
     def _open_sink(self, spec: str, *, fps: float, **_: object) -> Sink:
+        time.sleep(self.sink_open_s)
         self.sink_rates.append(fps)
         if spec in self.openers:
             return cast(Sink, self.openers[spec]())
@@ -187,6 +191,7 @@ class World:
 
     def _load(self, wanted: loader.ModelRequest) -> object:
         time.sleep(self.load_s)
+        self.may_load.wait(20)
         self.loads.append(wanted.model)
         if self.load_error is not None:
             raise self.load_error

@@ -17,7 +17,7 @@ from tests.live.fakes import wait_for
 
 
 def test_what_may_stand_in_comes_once_the_network_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    import gpen_live.inference.enhancer as room
+    import gpen_live.inference.loading as room
 
     order: list[str] = []
     real = room.load_enhancer
@@ -64,13 +64,12 @@ class Shelf:
     """Enhancers by name that are there at once, and a loader that runs; `names` are those that were asked for, in turn."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        import gpen_live.engine.engine as engine_room
-        import gpen_live.inference.enhancer as room
+        import gpen_live.inference.loading as room
 
         self.names: list[str] = []
         self.session = Session(LiveConfig())
         monkeypatch.setattr(room, "load_enhancer", self._enhancer)
-        monkeypatch.setattr(engine_room, "load_detector", lambda device: None)
+        monkeypatch.setattr(room, "load_detector", lambda device: None)
         self.fault: Exception | None = None
         self.loader = Loader(self.session)
         self.thread = threading.Thread(target=self.loader.run)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-import torch
 
 from gpen_live.faces.detect import Detection
 from gpen_live.frame import Array, Image
+from gpen_live.inference.autotune_cpu import Pictures
+from gpen_live.inference.device import Device
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.models.loader import LoadedModel, ModelRequest
 from gpen_live.live.pipeline import LivePipeline, Outside
@@ -34,7 +35,7 @@ class Timed(FakeSource):
 class Trembling(Known):
     """Finds the face a little beside where it is, by chance, but alike in every run."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: Device) -> None:
         super().__init__(device)
         self._chance = np.random.default_rng(5)
 
@@ -50,9 +51,9 @@ class Films(World):
         super().__init__()
         self.source = Timed(fps=2000, size=self.source.size, script={FRAMES: None})
 
-        def slowly(pictures: torch.Tensor) -> torch.Tensor:
+        def slowly(pictures: Pictures) -> Pictures:
             time.sleep(slow_s)
-            return pictures + 0.2
+            return pictures + np.float32(0.2)
 
         self.network.fault = slowly
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gpen_live.live.slot import Slot
+from tests.live.fakes import wait_for
 
 
 @given(st.integers(1, 3), st.lists(st.sampled_from(["put", "take"]), max_size=60))
@@ -89,7 +89,7 @@ def test_order_never_goes_back_between_threads() -> None:
     taker.start()
     for i in range(3000):
         slot.put(i)
-    time.sleep(0.05)
+    wait_for(lambda: slot.empty)
     slot.put(-1)
     taker.join(10)
     assert seen == sorted(set(seen))

@@ -19,7 +19,7 @@ from gpen_live.errors import WeightsError
 from gpen_live.models import files
 from gpen_live.models.registry import get
 from gpen_live.nets.gpen import VARIANTS, Gpen
-from gpen_live.nets.lite import Lite, lite_256
+from gpen_live.nets.torch_lite import Lite, lite_256
 
 SPEC = get("gpen-256")
 STATE = {"weight": torch.arange(600.0).reshape(20, 30), "bias": torch.ones(20)}
@@ -45,11 +45,22 @@ class Malicious:
 
 
 def refusal(path: Path) -> WeightsError:
+    """The sentence that both ways of reading give."""
     with pytest.raises(WeightsError) as caught:
         files.read(path)
     assert str(path) in caught.value.what
     assert caught.value.remedy
+    with pytest.raises(WeightsError) as again:
+        files.read_arrays(path)
+    assert str(again.value) == str(caught.value)
     return caught.value
+
+
+def assert_holds(path: Path, state: dict[str, Tensor]) -> None:
+    """Both ways of reading give `state`."""
+    torch.testing.assert_close(files.read(path).state, state, rtol=0, atol=0)
+    arrays, _ = files.read_arrays(path)
+    torch.testing.assert_close({name: torch.from_numpy(values) for name, values in arrays.items()}, state, rtol=0, atol=0)
 
 
 def save_legacy(state: object, path: Path) -> None:
@@ -63,7 +74,7 @@ def save_safetensors(state: dict[str, Tensor], path: Path) -> None:
 @pytest.mark.parametrize("save", [torch.save, save_legacy, save_safetensors])
 def test_formats(save: Callable[[dict[str, Tensor], Path], None], tmp_path: Path) -> None:
     save(STATE, tmp_path / "weights")
-    torch.testing.assert_close(files.read(tmp_path / "weights").state, STATE, rtol=0, atol=0)
+    assert_holds(tmp_path / "weights", STATE)
 
 
 @pytest.mark.parametrize(
@@ -77,15 +88,18 @@ def test_formats(save: Callable[[dict[str, Tensor], Path], None], tmp_path: Path
 )
 def test_trainers_wrappings(wrapped: object, tmp_path: Path) -> None:
     torch.save(wrapped, tmp_path / "wrapped.pth")
-    torch.testing.assert_close(files.read(tmp_path / "wrapped.pth").state, STATE, rtol=0, atol=0)
+    assert_holds(tmp_path / "wrapped.pth", STATE)
 
 
 def test_half_precision_is_widened_and_integers_stay(tmp_path: Path) -> None:
-    save_file(
-        {"weight": torch.ones(2, dtype=torch.float16), "count": torch.ones(2, dtype=torch.int64)}, tmp_path / "half.safetensors"
-    )
-    state = files.read(tmp_path / "half.safetensors").state
-    assert (state["weight"].dtype, state["count"].dtype) == (torch.float32, torch.int64)
+    values = torch.tensor([[1.5, -3e-5], [0.1, 60_000.0]])
+    kinds = {"half": torch.float16, "brain": torch.bfloat16, "double": torch.float64, "bytes": torch.int8, "count": torch.int64}
+    path = tmp_path / "half.safetensors"
+    save_file({name: values.clamp(-100, 100 if kind == torch.int8 else 1e6).to(kind) for name, kind in kinds.items()}, path)
+    state = files.read(path).state
+    wide = dict.fromkeys(("half", "brain", "double"), torch.float32)
+    assert {name: value.dtype for name, value in state.items()} == {**kinds, **wide}
+    assert_holds(path, state)
 
 
 def test_missing_and_folder(tmp_path: Path) -> None:
@@ -151,6 +165,14 @@ def test_whole_modules_are_refused(tmp_path: Path) -> None:
 def test_values_that_are_not_finite(value: float, tmp_path: Path) -> None:
     torch.save(STATE | {"bias": torch.tensor([0.0, value])}, tmp_path / "nan.pth")
     assert "bias holds values that are not finite" in refusal(tmp_path / "nan.pth").what
+    save_file({"weight": torch.zeros(3), "brain": torch.tensor([value], dtype=torch.bfloat16)}, tmp_path / "nan.safetensors")
+    assert "brain holds values that are not finite" in refusal(tmp_path / "nan.safetensors").what
+
+
+def test_types_that_no_array_has(tmp_path: Path) -> None:
+    save_file({"weight": torch.zeros(3).to(torch.float8_e4m3fn)}, tmp_path / "eighth.safetensors")
+    with pytest.raises(WeightsError, match="weight holds no plain values"):
+        files.read_arrays(tmp_path / "eighth.safetensors")
 
 
 def test_load_into_copies_into_a_network(gpen_256: Path) -> None:

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gpen_live.facedata.degrade import ladder
 from gpen_live.faces.align import to_template
-from gpen_live.nets.lite import Lite, lite_256
+from gpen_live.nets.torch_lite import Lite, lite_256
 from gpen_live.training.lite import load_lite
 from gpen_live.training.validation import psnr
 

@@ -69,6 +69,7 @@ def test_torch_is_there_before_basicsr_is_built() -> None:
     isolated = second.index("--no-build-isolation-package")
     assert second[isolated + 1] == "basicsr"
     assert second[-2:] == ["--editable", "."]
+    assert "--compile-bytecode" in second, "or the first start would do it"
 
 
 def test_test_set_up_adds_the_tests_libraries() -> None:

@@ -58,7 +58,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     ("words", "sentence"),
     [
         (["--hours", "0"], "--hours"),
-        (["--hours", "nan"], "no number in the range"),
+        (["--hours", "nan"], "not a number between"),
         (["--speed", "9"], "--speed"),
         (["--faults", "many"], "--faults"),
         (["--faults", "0"], "--faults"),

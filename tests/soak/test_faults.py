@@ -7,14 +7,14 @@ from typing import cast
 
 import numpy as np
 import pytest
-import torch
 
-from gpen_live.engine.engine import load_detector
 from gpen_live.errors import SinkError, SourceError
 from gpen_live.faces.detect import Detector
 from gpen_live.frame import Image, Size
-from gpen_live.inference.device import describe_device
-from gpen_live.inference.enhancer import NetworkError, load_enhancer
+from gpen_live.inference.device import CPU, describe_device
+from gpen_live.inference.enhancer import NetworkError
+from gpen_live.inference.host import HostEnhancer
+from gpen_live.inference.loading import load_detector, load_enhancer
 from gpen_live.live.models.loader import LoadedModel, ModelRequest
 from gpen_live.live.pacing.clock import now
 from gpen_live.media.fit import fit
@@ -28,7 +28,6 @@ from gpen_live.sources.demo import DemoSource
 from tests.messages.says import says
 
 SIZE = Size(320, 180)
-CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -142,17 +141,17 @@ def test_a_disturbed_network_raises_gives_nan_and_works_again(faults: Faults) ->
     loaded = faults.disturb(
         LoadedModel(ModelRequest("lite-256", None, "cpu"), CPU, describe_device(CPU), load_detector(CPU), enhancer)
     )
-    crop = torch.zeros(1, 3, 256, 256)
-    with torch.inference_mode():
-        before = loaded.enhancer(crop)
-        faults.network_raises = True
-        with pytest.raises(NetworkError, match="a fault of the soak"):
-            loaded.enhancer(crop)
-        faults.network_raises, faults.network_nan = False, True
-        with pytest.raises(NetworkError, match="not numbers"):
-            loaded.enhancer(crop)
-        faults.network_nan = False
-        assert torch.equal(loaded.enhancer(crop), before)
+    crop = np.zeros((1, 3, 256, 256), np.float32)
+    assert isinstance(loaded.enhancer, HostEnhancer)
+    before = loaded.enhancer(crop)
+    faults.network_raises = True
+    with pytest.raises(NetworkError, match="a fault of the soak"):
+        loaded.enhancer(crop)
+    faults.network_raises, faults.network_nan = False, True
+    with pytest.raises(NetworkError, match="not numbers"):
+        loaded.enhancer(crop)
+    faults.network_nan = False
+    assert np.array_equal(loaded.enhancer(crop), before)
     assert loaded.detector.detect(np.zeros((180, 320, 3), np.uint8)) == []
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from gpen_live.frame import Size
 from gpen_live.sources import open_source
-from gpen_live.sources.demo_scene import LANDMARKS, DemoScene
+from gpen_live.sources.demo_scene import LANDMARKS, DemoScene, _photo
 from gpen_live.sources.pacing import Pace
 
 SMALL = Size(320, 180)
@@ -17,6 +17,12 @@ SMALL = Size(320, 180)
 @pytest.fixture(scope="module")
 def scene() -> DemoScene:
     return DemoScene(SMALL, 30.0)
+
+
+def test_the_photo_is_scikit_image_s() -> None:
+    from skimage.data import astronaut
+
+    assert np.array_equal(_photo()[:, :, ::-1], astronaut())
 
 
 def test_a_frame_is_a_function_of_its_number(scene: DemoScene) -> None:

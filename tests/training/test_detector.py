@@ -13,8 +13,10 @@ import torch
 from safetensors.torch import load_file
 
 from gpen_live.errors import GpenLiveError
-from gpen_live.faces.detect import Detection, Detector, decode_boxes, decode_landmarks, make_anchors
+from gpen_live.faces.detect import Detection, make_anchors
 from gpen_live.frame import Image
+from gpen_live.inference import device as devices
+from gpen_live.inference.torch_detector import TorchDetector, decode_boxes, decode_landmarks
 from gpen_live.training import detector as training
 from gpen_live.training.detector_camera import draw_cameras, jpeg, photograph
 from gpen_live.training.detector_loss import (
@@ -272,7 +274,7 @@ def test_one_step_then_going_on(folders: tuple[Path, Path], tmp_path: Path) -> N
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["1", "2"]
     assert all(float(row["loss"]) > 0 for row in rows)
-    loaded = Detector.load(out / "detector.safetensors", CPU)
+    loaded = TorchDetector.load(out / "detector.safetensors", devices.CPU)
     assert loaded.detect(np.zeros((20, 30, 3), np.uint8), threshold=1.1) == []
 
 

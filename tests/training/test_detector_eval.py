@@ -14,8 +14,10 @@ import torch
 from safetensors.torch import save_file
 
 from gpen_live.errors import GpenLiveError
-from gpen_live.faces.detect import Detection, Detector, Floats, build_network
+from gpen_live.faces.detect import Detection, Detector, Floats
 from gpen_live.frame import Image
+from gpen_live.inference import device as devices
+from gpen_live.inference.torch_detector import TorchDetector, build_network
 from gpen_live.training import detector_eval
 from gpen_live.training.detector_bench import Pictures, scene_pictures
 from gpen_live.training.detector_pack import consensus, shrink
@@ -203,7 +205,7 @@ def test_the_whole_evaluation_runs(tmp_path: Path) -> None:
     cv2.imwrite(str(scenes / "kodak_01.png"), np.full((60, 90, 3), 120, np.uint8))
     weights = tmp_path / "weights.safetensors"
     save_file(build_network(CPU).state_dict(), str(weights))
-    assert isinstance(Detector.load(weights, CPU), Detector)
+    assert isinstance(TorchDetector.load(weights, devices.CPU), Detector)
     options = argparse.Namespace(ours=weights, upstream=weights, yunet=None, photos=photos, scenes=scenes, clips=None)
     vars(options).update(count=4, films=0, study=1, long_side=96, every=1)
     threads = torch.get_num_threads(), cv2.getNumThreads()

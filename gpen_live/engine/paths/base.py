@@ -6,17 +6,18 @@ import importlib.util
 import logging
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from gpen_live.engine.result import FaceCrop, FrameResult
 from gpen_live.frame import Image, PixelFormat
 
 if TYPE_CHECKING:
-    import torch
-
     from gpen_live.faces.detect import Detection, Detector
     from gpen_live.faces.state import LastResult
+    from gpen_live.inference.device import Device
     from gpen_live.inference.enhancer import Enhancer
+    from gpen_live.inference.host import HostEnhancer
+    from gpen_live.inference.torch_detector import TorchDetector
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class FramePath(Protocol):
     @property
     def in_between(self) -> bool: ...
 
-    def use(self, enhancer: Enhancer, kept: Sequence[Enhancer] = ()) -> None:
+    def use(self, enhancer: Any, kept: Sequence[Any] = ()) -> None:
         """Another network on the same device. What was made for those in `kept` stays, for when they are used again."""
 
     def pin(self, image: Image) -> Image:
@@ -62,7 +63,7 @@ class FramePath(Protocol):
         """Gives `done` the frame with all of it enhanced by `strength` (0..1); `last` as those of the faces."""
 
 
-def open_path(device: torch.device, detector: Detector, enhancer: Enhancer) -> FramePath:
+def open_path(device: Device, detector: Detector, enhancer: HostEnhancer | Enhancer) -> FramePath:
     """The fastest way for a frame that runs on the device."""
     if not has_fast_path(device):
         from gpen_live.engine.paths.torch import CanvasPath
@@ -72,11 +73,12 @@ def open_path(device: torch.device, detector: Detector, enhancer: Enhancer) -> F
     from gpen_live.engine.paths.cuda.stream import CudaStream
     from gpen_live.inference.device import low_priority_stream
 
-    return GpuPath(CudaStream(device, low_priority_stream(device)), detector, enhancer)
+    stream = CudaStream(device.torch(), low_priority_stream(device))
+    return GpuPath(stream, cast("TorchDetector", detector), cast("Enhancer", enhancer))
 
 
 @cache
-def has_fast_path(device: torch.device) -> bool:
+def has_fast_path(device: Device) -> bool:
     """Whether the kernels of `paths.cuda` run on the device; the first call compiles them (seconds, once a machine)."""
     if device.type != "cuda" or importlib.util.find_spec("triton") is None:
         return False
@@ -86,7 +88,7 @@ def has_fast_path(device: torch.device) -> bool:
         from gpen_live.engine.paths.cuda import kernels
 
         with torch.inference_mode():
-            kernels.warm_up(device)
+            kernels.warm_up(device.torch())
     except Exception:  # noqa: BLE001  no compiler, an old card or driver: there is another way
         _log.warning("the kernels of the frame path do not run on %s", device, exc_info=True)
         return False

@@ -12,6 +12,7 @@ from gpen_live.engine.paths.whole import enhance_whole
 from gpen_live.engine.result import FaceCrop, FrameResult, HostPicture
 from gpen_live.frame import Image, PixelFormat
 from gpen_live.inference.device import synchronize
+from gpen_live.inference.tensors import on_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from gpen_live.engine.paths.canvas import Canvas
     from gpen_live.faces.detect import Detection, Detector
     from gpen_live.faces.state import LastResult
+    from gpen_live.inference.device import Device
     from gpen_live.inference.enhancer import Enhancer
+    from gpen_live.inference.host import HostEnhancer
 
 
 class CanvasPath:
@@ -27,11 +30,12 @@ class CanvasPath:
 
     in_between = True
 
-    def __init__(self, device: torch.device, detector: Detector, enhancer: Enhancer) -> None:
+    def __init__(self, device: Device, detector: Detector, enhancer: HostEnhancer | Enhancer) -> None:
         self._device, self._detector, self._enhancer = device, detector, enhancer
+        self._call = on_tensors(enhancer)
 
-    def use(self, enhancer: Enhancer, kept: Sequence[Enhancer] = ()) -> None:
-        self._enhancer = enhancer
+    def use(self, enhancer: HostEnhancer | Enhancer, kept: Sequence[HostEnhancer | Enhancer] = ()) -> None:
+        self._enhancer, self._call = enhancer, on_tensors(enhancer)
 
     def pin(self, image: Image) -> Image:
         return image
@@ -46,7 +50,7 @@ class CanvasPath:
         import torch
 
         with self._timed(done, "warp"):
-            canvas = open_canvas(image, self._device)
+            canvas = open_canvas(image, self._device.torch())
             crops = torch.cat([canvas.crop(face.matrix, self._enhancer.size) for face in faces])
         with self._timed(done, "network"):
             pictures = self._enhanced(crops, [face.last for face in faces], at)
@@ -59,7 +63,7 @@ class CanvasPath:
         if not all(face.last.change is not None and face.last.fresh(at) for face in faces):
             return False
         with self._timed(done, "blend"):
-            self._blend(done, open_canvas(image, self._device), faces)
+            self._blend(done, open_canvas(image, self._device.torch()), faces)
         return True
 
     def _blend(self, done: FrameResult, canvas: Canvas, faces: Sequence[FaceCrop]) -> None:
@@ -73,7 +77,7 @@ class CanvasPath:
         self, done: FrameResult, image: Image, last: LastResult, at: float, strength: float, pixel_format: PixelFormat
     ) -> None:
         with self._timed(done, "warp"):
-            canvas = open_canvas(image, self._device)
+            canvas = open_canvas(image, self._device.torch())
             whole = canvas.whole()
         with self._timed(done, "network"):
             previous = self._recalled(whole, [last], at) if self._enhancer.memory else None
@@ -85,7 +89,7 @@ class CanvasPath:
 
     def _enhanced(self, crops: torch.Tensor, lasts: Sequence[LastResult], at: float) -> torch.Tensor:
         """The network's pictures of the crops, given its last ones where it has a memory."""
-        return self._enhancer(crops, self._recalled(crops, lasts, at) if self._enhancer.memory else None)
+        return self._call(crops, self._recalled(crops, lasts, at) if self._enhancer.memory else None)
 
     @staticmethod
     def _recalled(now: torch.Tensor, lasts: Sequence[LastResult], at: float) -> torch.Tensor:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gpen_live.inference.enhancer import Enhancer
+from gpen_live.inference.host import HostEnhancer
+from gpen_live.inference.tensors import on_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +18,7 @@ _RIM = 8  # pixels by which a frame is continued at least: beside its zero paddi
 
 
 def enhance_whole(
-    enhancer: Enhancer, frame: torch.Tensor, previous: torch.Tensor | None = None, *, launch: bool = False
+    enhancer: HostEnhancer | Enhancer, frame: torch.Tensor, previous: torch.Tensor | None = None, *, launch: bool = False
 ) -> torch.Tensor:
     """The frame (1 x 3 x H x W, float32 RGB in [-1, 1]) as the network sees it, in the same shape.
 
@@ -25,7 +27,7 @@ def enhance_whole(
     `previous`, in the shape of the frame, is what came out for the frame before. `launch`: see `Enhancer.launch`; what is not a
     finite number is then not one in the picture either.
     """
-    run = _launching(enhancer) if launch else enhancer
+    run = _launching(enhancer) if launch and isinstance(enhancer, Enhancer) else on_tensors(enhancer)
     if enhancer.stride is not None:
         return _as_it_is(run, frame, previous, enhancer.stride)
     return _fitted(run, enhancer.size, frame)

@@ -16,7 +16,7 @@ from torch import Tensor
 from gpen_live.inference.cuda.streams import RECORDING, stream_for
 
 if TYPE_CHECKING:
-    from gpen_live.inference.autotune_cpu import Network
+    from gpen_live.inference.torch_network import Network
 
 T = TypeVar("T")
 _Pool = Any  # as `torch.cuda.graph_pool_handle` gives it; its type's name is PyTorch's own

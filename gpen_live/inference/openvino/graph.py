@@ -1,104 +1,139 @@
-"""The light network as a graph of OpenVINO, built from its weights: no file format and no converter between."""
+"""A graph of layers as OpenVINO's, built from its parameters: no file format and no converter between."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from gpen_live.nets.lite import Lite
-from gpen_live.nets.quantised import quantise_weight
+from gpen_live.nets.layers import (
+    Activation,
+    Add,
+    Affine,
+    Array,
+    Concatenate,
+    Convolution,
+    Dense,
+    Flatten,
+    Input,
+    Layer,
+    Mean,
+    Network,
+    Pool,
+    Rows,
+    Shuffle,
+    Unshuffle,
+    Upsample,
+)
+from gpen_live.nets.quantised import Ranges, quantise_weight
 
-if TYPE_CHECKING:
-    from torch import nn
-
-Array = npt.NDArray[Any]
 _LEVELS = 256
 
 
-def build(openvino: Any, network: Lite, ranges: Mapping[str, tuple[float, float]] | None = None) -> Any:
-    """What is to be added to a picture, as a graph: `Lite.correction` with N, H and W left open.
-
-    Its inputs are N x 3 x H x W, RGB in [-1, 1], float32: the picture and, where the network has a memory, the picture before.
-    Its output has the same shape.
+def build(openvino: Any, network: Network, ranges: Ranges | None = None) -> Any:
+    """The network as a model whose inputs and outputs are the graph's, float32, with N, H and W left open.
 
     Args:
         openvino: the library; see `gpen_live.inference.openvino.network.library`.
-        network: any light network on the CPU in float32.
+        network: the graph and its parameters.
         ranges: of what its convolutions get; those that are named compute in 8 bits, the others in float. None: all in float.
     """
-    ops = openvino.opset13
-    pictures = [ops.parameter([-1, 3, -1, -1], np.float32, name="x")]
-    if network.memory:
-        pictures.append(ops.parameter([-1, 3, -1, -1], np.float32, name="previous"))
-    out = _Builder(ops, network, ranges or {}).correction(pictures)
-    return openvino.Model([ops.result(out)], pictures, "lite")
+    graph = network.graph
+    builder = _Builder(openvino.opset13, network.weights, ranges or {})
+    for layer in graph.layers:
+        builder.add(layer)
+    results = [builder.ops.result(builder.values[layer]) for layer in graph.outputs]
+    return openvino.Model(results, [builder.values[layer] for layer in graph.inputs], graph.name)
 
 
 class _Builder:
-    """Mirrors the modules of `gpen_live.nets.lite`."""
+    """Turns layers into nodes, in the order of the graph."""
 
-    def __init__(self, ops: Any, network: Lite, ranges: Mapping[str, tuple[float, float]]) -> None:
-        self.ops = ops
-        self.network = network
-        self.ranges = ranges
-        self.modules = cast("dict[str, nn.Module]", dict(network.named_modules()))
+    def __init__(self, ops: Any, weights: Mapping[str, Array], ranges: Ranges) -> None:
+        self.ops, self.weights, self.ranges = ops, weights, ranges
+        self.values: dict[Layer, Any] = {}
 
-    def correction(self, pictures: list[Any]) -> Any:
-        ops, network = self.ops, self.network
-        features = self._entry(pictures)
-        skips: list[Any] = []
-        for index, stage in enumerate(network.encoder):
-            if index > 0:
-                features = self._conv(f"down.{index - 1}", features)
-            features = self._blocks(f"encoder.{index}", len(cast("nn.Sequential", stage)), features)
-            skips.append(features)
-        for index in reversed(range(len(network.decoder))):
-            features = self._fuse(f"fuse.{index}", features, skips[index])
-            features = self._blocks(f"decoder.{index}", len(cast("nn.Sequential", network.decoder[index])), features)
-        return ops.depth_to_space(self._conv("exit", features), "depth_first", network.shuffle)
+    def add(self, layer: Layer) -> None:
+        self.values[layer] = self._node(layer, [self.values[source] for source in layer.sources])
 
-    def _entry(self, pictures: list[Any]) -> Any:
-        """Unshuffling and the 1x1 convolution after it are one convolution with a stride."""
-        both = pictures[0] if len(pictures) == 1 else self.ops.concat(pictures, 1)
-        return self._conv("entry", both, tile=self.network.shuffle)
-
-    def _blocks(self, name: str, count: int, features: Any) -> Any:
-        for index in range(count):
-            inner = self._conv(f"{name}.{index}.widen", self._conv(f"{name}.{index}.depthwise", features))
-            features = self.ops.add(features, self._conv(f"{name}.{index}.narrow", self.ops.relu(inner)))
-        return features
-
-    def _fuse(self, name: str, coarse: Any, skip: Any) -> Any:
+    def _node(self, layer: Layer, x: list[Any]) -> Any:
         ops = self.ops
-        up = ops.interpolate(
-            self._conv(f"{name}.reduce", coarse),
-            np.array([2.0, 2.0], np.float32),
-            "linear_onnx",
-            "scales",
-            coordinate_transformation_mode="half_pixel",
-            axes=np.array([2, 3], np.int64),
-        )
-        return self._conv(f"{name}.mix", ops.concat([up, skip], 1))
+        match layer.op:
+            case Input():
+                return ops.parameter([-1, layer.channels, -1, -1], np.float32, name=layer.name)
+            case Convolution() as op:
+                return self._convolved(layer, op, x[0])
+            case Dense():
+                product = ops.matmul(x[0], ops.constant(self._weight(f"{layer.name}.weight")), False, True)
+                return ops.add(product, ops.constant(self._weight(f"{layer.name}.bias").reshape(1, -1)))
+            case Activation() as op:
+                return self._activated(layer, op, x[0])
+            case Affine(scale=scale, offset=offset):
+                factors, terms = (np.array(each, np.float32).reshape(1, -1, 1, 1) for each in (scale, offset))
+                scaled = x[0] if (factors == 1).all() else ops.multiply(x[0], ops.constant(factors))
+                return scaled if (terms == 0).all() else ops.add(scaled, ops.constant(terms))
+            case Add():
+                return ops.add(*x)
+            case Concatenate():
+                return ops.concat(x, 1)
+            case Upsample(factor=factor, mode=mode):
+                return self._upsampled(x[0], factor, mode)
+            case Shuffle(factor=factor):
+                return ops.depth_to_space(x[0], "depth_first", factor)
+            case Unshuffle(factor=factor):
+                return ops.space_to_depth(x[0], "depth_first", factor)
+            case Pool(mode="max", kernel=kernel, stride=stride):
+                sides = ([stride] * 2, [1, 1], [0, 0], [0, 0], [kernel] * 2)
+                return ops.max_pool(x[0], *sides, rounding_type="floor", index_element_type="i64").output(0)
+            case Pool(kernel=kernel, stride=stride):
+                return ops.avg_pool(x[0], [stride] * 2, [0, 0], [0, 0], [kernel] * 2, True, rounding_type="floor")
+            case Mean():
+                return ops.reduce_mean(x[0], np.array([2, 3], np.int64), False)
+            case Flatten(width=width):
+                return ops.reshape(x[0], np.array([-1, width], np.int64), special_zero=False)
+            case Rows(width=width):
+                last = ops.transpose(x[0], np.array([0, 2, 3, 1], np.int64))
+                return ops.reshape(last, np.array([0, -1, width], np.int64), special_zero=True)
+        raise TypeError(f"OpenVINO has no way to compute {layer.op}")
 
-    def _conv(self, name: str, x: Any, *, tile: int = 1) -> Any:
-        """The convolution called `name`; `tile`: its input's channels are the pixels of tiles, which `x` still has as pixels."""
-        module = cast("nn.Conv2d", self.modules[name])
-        weight = module.weight.detach().numpy()
-        assert module.bias is not None
-        if name in self.ranges:
-            x = self._rounded(x, *self.ranges[name])
-            integers, scale = quantise_weight(module.weight.detach())
-            kernel = self._scaled(integers.numpy(), scale.numpy(), module.groups, tile)
+    def _weight(self, name: str) -> Array:
+        return np.ascontiguousarray(self.weights[name], np.float32)  # OpenVINO takes the bytes as they lie
+
+    def _activated(self, layer: Layer, op: Activation, x: Any) -> Any:
+        if op.function == "relu":
+            return self.ops.relu(x)
+        if op.function == "sigmoid":
+            return self.ops.sigmoid(x)
+        slopes = self._weight(f"{layer.name}.weight") if op.function == "prelu" else np.array([op.slope], np.float32)
+        return self.ops.prelu(x, self.ops.constant(slopes))
+
+    def _upsampled(self, x: Any, factor: int, mode: str) -> Any:
+        scales, axes = np.array([factor, factor], np.float32), np.array([2, 3], np.int64)
+        if mode == "nearest":
+            how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+            return self.ops.interpolate(x, scales, "nearest", "scales", axes=axes, **how)
+        return self.ops.interpolate(x, scales, "linear_onnx", "scales", coordinate_transformation_mode="half_pixel", axes=axes)
+
+    def _convolved(self, layer: Layer, op: Convolution, x: Any) -> Any:
+        """A convolution; one of 1x1 on the pixels of tiles and the unshuffling before it are one with a stride."""
+        source, tile = layer.sources[0], 1
+        if isinstance(source.op, Unshuffle) and (op.kernel, op.stride, op.padding, op.groups) == (1, 1, (0,) * 4, 1):
+            tile = source.op.factor
+            x = self.values[source.sources[0]]
+        weight = self._weight(f"{layer.name}.weight")
+        if layer.name in self.ranges:
+            x = self._rounded(x, *self.ranges[layer.name])
+            integers, scale = quantise_weight(weight)
+            kernel = self._scaled(integers, scale, op.groups, tile)
         else:
-            kernel = self.ops.constant(_shaped(weight, module.groups, tile))
-        pad = [int(p) for p in module.padding]
-        stride = [tile, tile] if tile > 1 else [int(s) for s in module.stride]
-        convolve = self.ops.convolution if module.groups == 1 else self.ops.group_convolution
-        out = convolve(x, kernel, stride, pad, pad, [1, 1])
-        return self.ops.add(out, self.ops.constant(module.bias.detach().numpy().reshape(1, -1, 1, 1)))
+            kernel = self.ops.constant(_shaped(weight, op.groups, tile))
+        top, left, bottom, right = op.padding
+        convolve = self.ops.convolution if op.groups == 1 else self.ops.group_convolution
+        out = convolve(x, kernel, [op.stride * tile] * 2, [top, left], [bottom, right], [1, 1])
+        if not op.bias:
+            return out
+        return self.ops.add(out, self.ops.constant(self._weight(f"{layer.name}.bias").reshape(1, -1, 1, 1)))
 
     def _rounded(self, x: Any, low: float, high: float) -> Any:
         """`x` on one of 256 steps from `low` to `high`: OpenVINO turns this and the convolution after it to integers."""

@@ -1,20 +1,20 @@
-"""Light networks through OpenVINO, on processors: its compiled graph outruns PyTorch's calls, and it computes in 8 bits."""
+"""Networks through OpenVINO, on processors: its compiled graph outruns PyTorch's calls, and it computes in 8 bits."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 from collections import OrderedDict
-from collections.abc import Mapping
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from gpen_live.errors import GpenLiveError
-from gpen_live.nets.lite import Lite
-
-if TYPE_CHECKING:
-    import torch
+from gpen_live.inference.openvino.graph import build
+from gpen_live.nets.layers import Array, Network
+from gpen_live.nets.quantised import Ranges
 
 Precision = Literal["fp32", "bf16", "int8"]
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32", "as built": "dynamic"}  # int8: what is not in 8 bits
@@ -56,11 +56,15 @@ def core() -> Any:
 
 
 class OpenVinoNetwork:
-    """A light network in OpenVINO: pictures (and the ones before, where it has a memory) in, enhanced pictures out.
+    """A network that says what is to be added to its picture, with that sum, in OpenVINO.
 
-    Pictures are N x 3 x H x W, float32 RGB, about [-1, 1], on the CPU; sides multiples of the network's stride. Crops of `size`
-    are taken one by one with `threads`, which is what was measured. Any other shape is compiled when it first comes (about 0.1 s)
-    and gets `most_threads`.
+    It takes pictures and, where it has a memory, the ones before, and gives enhanced pictures.
+    Pictures are N x 3 x H x W, float32 RGB, about [-1, 1]; sides multiples of the network's stride. Crops of `size` are taken one
+    by one with `threads`, which is what was measured. Any other shape is compiled when it first comes (about 0.1 s) and gets
+    `most_threads`.
+
+    Args:
+        ranges: of what its convolutions get, for "int8".
 
     Raises:
         RuntimeMissingError: OpenVINO is missing. RuntimeError: it refuses the network.
@@ -68,37 +72,34 @@ class OpenVinoNetwork:
 
     def __init__(
         self,
-        network: Lite,
+        network: Network,
         precision: Precision,
         *,
         size: int,
         threads: int,
         most_threads: int,
-        ranges: Mapping[str, tuple[float, float]] | None = None,
+        ranges: Ranges | None = None,
     ) -> None:
-        self._memory = network.memory
-        model = _build(library(), network, ranges)
+        self._memory = len(network.graph.inputs) > 1
+        model = build(library(), network, ranges)
         self._crop_shape = (1, 3, size, size)
         self._crop = Requests(model, precision, threads).of(self._crop_shape)
         self._others = Requests(model, precision, most_threads)
 
-    def __call__(self, pictures: torch.Tensor, previous: torch.Tensor | None = None) -> torch.Tensor:
+    def __call__(self, pictures: Array, previous: Array | None = None) -> Array:
         """The enhanced pictures; `previous`: the ones before, None: `pictures` themselves. Raises RuntimeError where it fails."""
-        import torch
-
         before = pictures if previous is None else previous
         if pictures.shape[1:] == self._crop_shape[1:]:
-            changes = [self._infer(self._crop, pictures[i : i + 1], before[i : i + 1]) for i in range(len(pictures))]
-            return torch.cat(changes) if len(changes) > 1 else changes[0]
-        return self._infer(self._others.of(tuple(pictures.shape)), pictures, before)
+            made = [self._infer(self._crop, pictures[i : i + 1], before[i : i + 1]) for i in range(len(pictures))]
+            return np.concatenate(made) if len(made) > 1 else made[0]
+        return self._infer(self._others.of(pictures.shape), pictures, before)
 
-    def _infer(self, request: Any, pictures: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
-        """The sum is PyTorch's, in float32: a picture that is clean loses nothing through the network's precision."""
-        import torch
-
+    def _infer(self, request: Any, pictures: Array, before: Array) -> Array:
+        """The sum is NumPy's, in float32: a picture that is clean loses nothing through the network's precision."""
         inputs = [pictures, before] if self._memory else [pictures]
-        request.infer({i: each.contiguous().numpy() for i, each in enumerate(inputs)}, share_inputs=True)
-        return pictures + torch.from_numpy(request.get_output_tensor(0).data)
+        request.infer({i: np.ascontiguousarray(each) for i, each in enumerate(inputs)}, share_inputs=True)
+        made: Array = pictures + request.get_output_tensor(0).data
+        return made
 
 
 class Requests:
@@ -134,9 +135,3 @@ def compiled(core: Any, model: Any, precision: Precision | Literal["as built"], 
         "PERFORMANCE_HINT": "LATENCY",
     }
     return core.compile_model(model, "CPU", settings).create_infer_request()
-
-
-def _build(openvino: Any, network: Lite, ranges: Mapping[str, tuple[float, float]] | None) -> Any:
-    from gpen_live.inference.openvino.graph import build
-
-    return build(openvino, network, ranges)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from gpen_live.inference.openvino.network import RuntimeMissingError
 from gpen_live.inference.triton.lite_tiles import SMALLEST, WIDEST, Choose, Kind, Layer, Tile, power_of_two, usual_tile
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from gpen_live.nets.lite import Block, Fuse, Lite
+    from gpen_live.nets.torch_lite import Lite
+
+State = Mapping[str, "Tensor"]
+"""Parameter's name -> values."""
 
 _DTYPES = ("float16", "bfloat16", "float32")
 _OLDEST = (8, 0)
@@ -67,19 +70,25 @@ class TritonLite:
         rooms = kernels()
         _check(dtype, device)
         shop = _Shop(rooms, dtype, device, choose)
+        settings, state = network.settings, dict(network.state_dict())
         self._stride = network.stride
         self._device = device
-        channels, expansion = cast("list[int]", network.settings["channels"]), cast("int", network.settings["expansion"])
+        channels, shuffle = settings["channels"], settings["shuffle"]
         if dtype.itemsize > 2 and max(channels) > _MOST_CHANNELS_IN_FLOAT32:
             raise RuntimeError(f"Triton's kernels take no more than {_MOST_CHANNELS_IN_FLOAT32} channels in float32")
-        self._growth = max(1, _line(max(channels)) * expansion / (3 * network.shuffle**2))
+        self._growth = max(1, _line(max(channels)) * settings["expansion"] / (3 * shuffle**2))
         """In any layer's output, for each number of the pictures; at most."""
-        self._entry = _Entry(shop, network)
-        self._encoder = [_blocks(shop, f"encoder.{i}", stage) for i, stage in enumerate(network.encoder)]
-        self._down = [_Down(shop, f"down.{i}", cast("torch.nn.Conv2d", each)) for i, each in enumerate(network.down)]
-        self._fuse = [_Fuse(shop, f"fuse.{i}", cast("Fuse", each)) for i, each in enumerate(network.fuse)]
-        self._decoder = [_blocks(shop, f"decoder.{i}", stage) for i, stage in enumerate(network.decoder)]
-        self._exit = _Exit(shop, network)
+
+        def blocks(name: str, count: int) -> list[_Block]:
+            return [_Block(shop, f"{name}.{i}", state) for i in range(count)]
+
+        scales = range(len(channels) - 1)
+        self._entry = _Entry(shop, state, shuffle)
+        self._encoder = [blocks(f"encoder.{i}", count) for i, count in enumerate(settings["encoder"])]
+        self._down = [_Down(shop, f"down.{i}", state) for i in scales]
+        self._fuse = [_Fuse(shop, f"fuse.{i}", state) for i in scales]
+        self._decoder = [blocks(f"decoder.{i}", count) for i, count in enumerate(settings["decoder"])]
+        self._exit = _Exit(shop, state, shuffle)
 
     def __call__(self, pictures: Tensor, previous: Tensor | None = None) -> Tensor:
         """The enhanced pictures, not clamped; `previous`: the ones before, None: `pictures` themselves.
@@ -147,11 +156,10 @@ class _Shop:
         padded[:inputs, :outputs] = weight.T
         return self.tensor(padded)
 
-    def vector(self, bias: Tensor | None, length: int) -> Tensor:
+    def vector(self, bias: Tensor, length: int) -> Tensor:
         """A bias with zeros behind it, float32."""
-        assert bias is not None
         padded = bias.new_zeros(length)
-        padded[: len(bias)] = bias.detach()
+        padded[: len(bias)] = bias
         return padded.float().to(self.device)
 
 
@@ -177,17 +185,17 @@ class _Part:
 class _Entry(_Part):
     """N x 3 x H x W pictures to features."""
 
-    def __init__(self, shop: _Shop, network: Lite) -> None:
+    def __init__(self, shop: _Shop, state: State, shuffle: int) -> None:
         import torch
 
-        weight = network.entry.weight.detach().flatten(1)
-        pixels = 3 * network.shuffle**2
+        weight = state["entry.weight"].flatten(1)
+        pixels = 3 * shuffle**2
         super().__init__(shop, "entry", "entry", pixels, len(weight))
-        self._shuffle, self._memory = network.shuffle, network.memory
+        self._shuffle, self._memory = shuffle, weight.shape[1] > pixels
         rows, columns = power_of_two(pixels), power_of_two(len(weight))
-        halves = [weight[:, :pixels], weight[:, pixels:]] if network.memory else [weight]
+        halves = [weight[:, :pixels], weight[:, pixels:]] if self._memory else [weight]
         self._weight = torch.cat([shop.matrix(half, rows, columns) for half in halves])
-        self._bias = shop.vector(network.entry.bias, columns)
+        self._bias = shop.vector(state["entry.bias"], columns)
 
     def __call__(self, pictures: Tensor, before: Tensor) -> Tensor:
         count, _, height, width = pictures.shape
@@ -215,20 +223,21 @@ class _Entry(_Part):
 class _Block(_Part):
     """N x H x W x C to the same."""
 
-    def __init__(self, shop: _Shop, name: str, block: Block) -> None:
-        hidden, channels = block.widen.weight.shape[:2]
+    def __init__(self, shop: _Shop, name: str, state: State) -> None:
+        taps, widen, narrow = (state[f"{name}.{part}.weight"] for part in ("depthwise", "widen", "narrow"))
+        biases = (state[f"{name}.{part}.bias"] for part in ("depthwise", "widen", "narrow"))
+        hidden, channels = widen.shape[:2]
         super().__init__(shop, name, "block", channels, channels)
-        self._kernel = block.depthwise.kernel_size[0]
+        self._kernel = taps.shape[2]
         self._hidden = hidden
-        self._columns = power_of_two(channels)
+        self._columns = columns = power_of_two(channels)
         self._width = -(-hidden // WIDEST) * WIDEST
-        taps = block.depthwise.weight.detach().flatten(1)
-        self._taps = _padded(taps.T, self._columns).float().to(shop.device).contiguous()
-        self._taps_bias = shop.vector(block.depthwise.bias, self._columns)
-        self._widen = shop.matrix(block.widen.weight.detach().flatten(1), self._columns, self._width)
-        self._widen_bias = shop.vector(block.widen.bias, self._width)
-        self._narrow = shop.matrix(block.narrow.weight.detach().flatten(1), self._width, self._columns)
-        self._narrow_bias = shop.vector(block.narrow.bias, self._columns)
+        self._taps = _padded(taps.flatten(1).T, columns).float().to(shop.device).contiguous()
+        self._widen = shop.matrix(widen.flatten(1), columns, self._width)
+        self._narrow = shop.matrix(narrow.flatten(1), self._width, columns)
+        self._taps_bias, self._widen_bias, self._narrow_bias = (
+            shop.vector(bias, length) for bias, length in zip(biases, (columns, self._width, columns), strict=True)
+        )
 
     def __call__(self, features: Tensor) -> Tensor:
         import torch
@@ -293,14 +302,14 @@ class _Block(_Part):
 class _Down(_Part):
     """N x 2H x 2W x C to N x H x W x D."""
 
-    def __init__(self, shop: _Shop, name: str, module: torch.nn.Conv2d) -> None:
+    def __init__(self, shop: _Shop, name: str, state: State) -> None:
         import torch
 
-        weight = module.weight.detach()
+        weight = state[f"{name}.weight"]
         super().__init__(shop, name, "down", weight.shape[1], weight.shape[0])
         rows, columns = power_of_two(weight.shape[1]), power_of_two(weight.shape[0])
         self._weight = torch.cat([shop.matrix(tap, rows, columns) for tap in weight.flatten(2).unbind(2)])
-        self._bias = shop.vector(module.bias, columns)
+        self._bias = shop.vector(state[f"{name}.bias"], columns)
 
     def __call__(self, features: Tensor) -> Tensor:
         count, height, width, line = features.shape
@@ -331,13 +340,12 @@ class _Fuse(_Part):
     with M and M' the halves of `mix`. M R is one matrix.
     """
 
-    def __init__(self, shop: _Shop, name: str, module: Fuse) -> None:
-        reduce, mix = (each.weight.detach().flatten(1).double() for each in (module.reduce, module.mix))
+    def __init__(self, shop: _Shop, name: str, state: State) -> None:
+        reduce, mix = (state[f"{name}.{part}.weight"].flatten(1).double() for part in ("reduce", "mix"))
+        reduce_bias, mix_bias = (state[f"{name}.{part}.bias"].double() for part in ("reduce", "mix"))
         skip, coarse = reduce.shape
         super().__init__(shop, name, "fuse", coarse, skip)
-        assert module.reduce.bias is not None
-        assert module.mix.bias is not None
-        bias = mix[:, :skip] @ module.reduce.bias.detach().double() + module.mix.bias.detach().double()
+        bias = mix[:, :skip] @ reduce_bias + mix_bias
         self._columns = power_of_two(skip)
         self._coarse_weight = shop.matrix(mix[:, :skip] @ reduce, power_of_two(coarse), self._columns)
         self._skip_weight = shop.matrix(mix[:, skip:], self._columns, self._columns)
@@ -369,16 +377,16 @@ class _Fuse(_Part):
 class _Exit(_Part):
     """Features and N x 3 x H x W pictures to pictures."""
 
-    def __init__(self, shop: _Shop, network: Lite) -> None:
+    def __init__(self, shop: _Shop, state: State, shuffle: int) -> None:
         import torch
 
-        weight = network.exit.weight.detach()
+        weight = state["exit.weight"]
         super().__init__(shop, "exit", "exit", weight.shape[1], weight.shape[0])
-        self._kernel, self._shuffle = weight.shape[2], network.shuffle
+        self._kernel, self._shuffle = weight.shape[2], shuffle
         self._columns = power_of_two(weight.shape[0])
         rows = power_of_two(weight.shape[1])
         self._weight = torch.cat([shop.matrix(tap, rows, self._columns) for tap in weight.flatten(2).unbind(2)])
-        self._bias = shop.vector(network.exit.bias, self._columns)
+        self._bias = shop.vector(state["exit.bias"], self._columns)
 
     def __call__(self, features: Tensor, pictures: Tensor) -> Tensor:
         import torch
@@ -400,10 +408,6 @@ class _Exit(_Part):
             COLUMNS=tile.columns,
         )
         return out
-
-
-def _blocks(shop: _Shop, name: str, stage: torch.nn.Module) -> list[_Block]:
-    return [_Block(shop, f"{name}.{i}", cast("Block", each)) for i, each in enumerate(stage.children())]
 
 
 def _padded(rows: Tensor, columns: int) -> Tensor:

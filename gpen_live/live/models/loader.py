@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpen_live.errors import GpenLiveError, reason_of
-from gpen_live.faces.track import load_matching
 from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
 from gpen_live.live.models.stepdown import Fallback, explained, step_down
 from gpen_live.live.models.stepdown import ModelRequest as ModelRequest
@@ -24,10 +23,10 @@ from gpen_live.messages import Message, message
 from gpen_live.system.heap import give_back
 
 if TYPE_CHECKING:
-    import torch
-
     from gpen_live.faces.detect import Detector
+    from gpen_live.inference.device import Device
     from gpen_live.inference.enhancer import Enhancer
+    from gpen_live.inference.host import HostEnhancer
 
 _TIDY_S = 2.0  # from a model's loading to its first frames being through
 _TIDY_EVERY_S = 60.0
@@ -38,11 +37,11 @@ class LoadedModel:
     """A warm network with a detector on the same device, and those that may stand in for it, the strongest first."""
 
     wanted: ModelRequest
-    device: torch.device
+    device: Device
     device_label: str
     detector: Detector
-    enhancer: Enhancer
-    lighter: tuple[Enhancer, ...] = ()
+    enhancer: HostEnhancer | Enhancer
+    lighter: tuple[HostEnhancer | Enhancer, ...] = ()
 
 
 class _OvertakenError(Exception):
@@ -77,7 +76,7 @@ class Loader:
         self._due: ModelRequest | None = None
         self._running = False
         self._lost = False
-        self._detector: tuple[torch.device, Detector] | None = None
+        self._detector: tuple[Device, Detector] | None = None
         self.loaded: Slot[LoadedModel] = Slot()
 
     def ask(self, wanted: ModelRequest) -> None:
@@ -184,7 +183,6 @@ class Loader:
             self.tell_well(wanted.model)  # before anyone can use it, and fail
             self.loaded.put(loaded)
         self.ready.set()
-        load_matching()
         if self._from_weights and self._step is None:  # else its device has no memory for more
             self._stand_by(wanted, loaded)
 
@@ -207,15 +205,15 @@ class Loader:
         return False
 
     def _load(self, wanted: ModelRequest) -> LoadedModel:
-        from gpen_live.engine.engine import load_detector
         from gpen_live.engine.paths.base import has_fast_path
         from gpen_live.inference.device import background_stream, choose_device, describe_device
-        from gpen_live.inference.enhancer import load_enhancer
+        from gpen_live.inference.loading import load_detector, load_enhancer
 
-        device = choose_device(wanted.device)
+        unusable: list[str] = []
+        device = choose_device(wanted.device, unusable)
         with background_stream(device):
             enhancer = load_enhancer(wanted.model, wanted.weights, device, fit=lambda share: self._fitting(wanted, share))
-            for note in enhancer.notes:
+            for note in (*unusable, *enhancer.notes):
                 self._board.note(message("plain", what=note, remedy=""))
             if self._detector is None or self._detector[0] != device:
                 self._detector = (device, load_detector(device))
@@ -225,7 +223,7 @@ class Loader:
     def _stand_by(self, wanted: ModelRequest, loaded: LoadedModel) -> None:
         """Loads those that may stand in for the network under load, while it works already: so the change will cost no frame."""
         from gpen_live.inference.device import background_stream
-        from gpen_live.inference.enhancer import load_enhancer
+        from gpen_live.inference.loading import load_enhancer
         from gpen_live.models.registry import get, lighter_than
 
         found = []

@@ -7,12 +7,13 @@ import threading
 import numpy as np
 import numpy.typing as npt
 
-from gpen_live.frame import STAGES
+from gpen_live.frame import STAGES, in_order
 from gpen_live.live.status.snapshot import Counts, Quantiles, Rates
 
 Samples = npt.NDArray[np.float64]
 
 _KEPT = 1 << 16  # samples kept a stage: 36 minutes at 30 fps; 1 MB a stage with their times
+_MOST_STAGES = 32
 WINDOW_S = 2.0  # what the overlay shows
 
 
@@ -129,7 +130,10 @@ class Meters:
 
     def _time(self, at: float, times_ms: dict[str, float]) -> None:
         for stage, value in times_ms.items():
-            self._stages[stage].add(at, value)
+            if stage not in self._stages and len(self._stages) < _MOST_STAGES:
+                self._stages[stage] = Series()
+            if stage in self._stages:
+                self._stages[stage].add(at, value)
 
     def repeated(self, at: float) -> None:
         """The sink took the last frame once more."""
@@ -154,7 +158,8 @@ class Meters:
     def recent(self, stage: str, since: float) -> Quantiles:
         """Quantiles of one stage, over the samples after `since`."""
         with self._lock:
-            return quantiles(self._stages[stage].values(since))
+            series = self._stages.get(stage)
+            return Quantiles() if series is None else quantiles(series.values(since))
 
     def within(self, budget_ms: float) -> float:
         """The share of the frames, 0 to 1, that were at the sink within so many milliseconds of their capture."""
@@ -163,6 +168,6 @@ class Meters:
         return float((values <= budget_ms).mean()) if len(values) else 1.0
 
     def stages(self, since: float = -np.inf) -> dict[str, Quantiles]:
-        """Quantiles of each stage; a stage that did not run is left at zeros."""
+        """Quantiles of each stage, in the order in which a frame meets them; one that did not run is left at zeros."""
         with self._lock:
-            return {stage: quantiles(series.values(since)) for stage, series in self._stages.items()}
+            return {stage: quantiles(self._stages[stage].values(since)) for stage in in_order(self._stages)}

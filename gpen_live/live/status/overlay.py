@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from gpen_live.frame import Image
+from gpen_live.frame import Image, in_order
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.status.snapshot import Snapshot, busy_name, grade
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
 _REFRESH_S = 0.5
-_STAGES = ("detect", "warp", "network", "blend", "convert", "send")
+_NOT_SHOWN = ("capture", "end_to_end")
+_STAGES_A_LINE = 3
 
 
 class Overlay:
@@ -73,8 +74,8 @@ def overlay_lines(snapshot: Snapshot) -> list[str]:
     if total is not None:
         lines.append(f"end to end {total.p50:.0f} ms, p95 {total.p95:.0f} ms: {grade(total.p50)}")
     lines.append(f"{snapshot.rates.output:.1f} fps out, {snapshot.rates.enhance:.1f} enhanced")
-    stages = [f"{name} {snapshot.stages[name].p50:.1f}" for name in _STAGES if name in snapshot.stages]
-    lines += [", ".join(stages[:3]), ", ".join(stages[3:])]
+    stages = [f"{name} {snapshot.stages[name].p50:.1f}" for name in in_order(snapshot.stages) if name not in _NOT_SHOWN]
+    lines += [", ".join(stages[i : i + _STAGES_A_LINE]) for i in range(0, len(stages), _STAGES_A_LINE)]
     if snapshot.busy > 0:
         lines.append(f"{busy_name(snapshot.device)} busy {snapshot.busy:.0%}")
     seen = "whole frame" if snapshot.faces is None else f"{snapshot.faces} face{'' if snapshot.faces == 1 else 's'}"

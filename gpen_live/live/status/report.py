@@ -116,12 +116,12 @@ def peak_gpu_mb() -> float:
         return 0.0
     import torch
 
-    from gpen_live.inference.device import peak_memory_mb
+    from gpen_live.inference.device import Device, peak_memory_mb
 
     try:
         if torch.cuda.is_available():
-            return max(peak_memory_mb(torch.device("cuda", i)) for i in range(torch.cuda.device_count()))
-        return peak_memory_mb(torch.device("mps")) if torch.backends.mps.is_available() else 0.0
+            return max(peak_memory_mb(Device("cuda", i)) for i in range(torch.cuda.device_count()))
+        return peak_memory_mb(Device("mps")) if torch.backends.mps.is_available() else 0.0
     except RuntimeError:  # a device that was lost
         return 0.0
 

@@ -13,6 +13,7 @@ import pytest
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 
 
+@pytest.mark.kernels
 @pytest.mark.skipif(INTERPRETED, reason="this is its process")
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed: it comes on Linux")
 @pytest.mark.parametrize("file", ["test_kernels.py", "test_path.py"])

@@ -1,86 +1,67 @@
-"""The face detector in OpenVINO: PyTorch's candidates in every shape, and PyTorch's own where OpenVINO is missing or wrong."""
+"""The face detector on a processor: PyTorch's candidates in every shape, and PyTorch itself where OpenVINO is missing."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from gpen_live.engine.engine import load_detector
-from gpen_live.faces.detect import Detector, decode
-from gpen_live.inference.fast_detector import difference, speed_up
-from gpen_live.inference.openvino.detector import OpenVinoDetector
+from gpen_live.faces.detect import Detector
+from gpen_live.inference.device import CPU
+from gpen_live.inference.fast_detector import difference
+from gpen_live.inference.loading import load_detector, openvino_search
+from gpen_live.inference.torch_detector import TorchDetector
+from gpen_live.models.files import load_graph
 from gpen_live.models.registry import get, locate
 from tests.engine.portraits import portrait
 
-CPU = torch.device("cpu")
+torch = pytest.importorskip("torch")
 
 
-@pytest.fixture
-def plain() -> Detector:
-    return Detector.load(locate(get("detector"), None), CPU)
+@pytest.fixture(scope="module")
+def plain() -> TorchDetector:
+    return TorchDetector.load(locate(get("detector")), CPU)
 
 
-def pictures(*sizes: tuple[int, int]) -> Iterator[torch.Tensor]:
-    generator = torch.Generator().manual_seed(3)
-    for height, width in sizes:
-        yield torch.rand(1, 3, height, width, generator=generator) * 255
-
-
-@torch.inference_mode()
-def test_candidates_are_those_of_pytorch_in_every_shape(plain: Detector) -> None:
-    fast = OpenVinoDetector(plain.network, threads=1)
-    shapes = ((180, 320), (320, 180), (31, 33), (1, 1), (180, 320))
-    for picture in pictures(*shapes):
-        pixels, logits = difference(fast(picture), plain.plain_candidates(picture))
+def test_candidates_are_those_of_pytorch_in_every_shape(plain: TorchDetector) -> None:
+    search = openvino_search(load_graph(get("detector"), locate(get("detector"))))
+    random = np.random.default_rng(3)
+    for height, width in ((180, 320), (320, 180), (31, 33), (1, 1), (180, 320)):
+        picture = random.uniform(0, 255, (1, 3, height, width)).astype(np.float32)
+        with torch.inference_mode():
+            expected = plain.plain_candidates(torch.from_numpy(picture))
+        pixels, logits = difference(torch.from_numpy(search(picture)), expected)
         assert pixels < 1e-2
         assert logits < 1e-3
 
 
-@torch.inference_mode()
-def test_a_result_is_not_written_over_by_the_next_one(plain: Detector) -> None:
-    fast = OpenVinoDetector(plain.network, threads=1)
-    one, other = pictures((96, 96), (96, 96))
-    first = fast(one)
-    kept = first.clone()
-    fast(other)
-    assert torch.equal(first, kept)
+def test_a_result_is_not_written_over_by_the_next_one() -> None:
+    search = openvino_search(load_graph(get("detector"), locate(get("detector"))))
+    one, other = np.random.default_rng(3).uniform(0, 255, (2, 1, 3, 96, 96)).astype(np.float32)
+    first = search(one)
+    kept = first.copy()
+    search(other)
+    assert np.array_equal(first, kept)
 
 
-def test_the_shipped_detector_takes_it_on_a_processor(plain: Detector) -> None:
-    detector = load_detector(CPU)
-    assert isinstance(detector._search, OpenVinoDetector)
-    frame = portrait(360, 640)
-    (fast,), (slow,) = detector.detect(frame), plain.detect(frame)
-    np.testing.assert_allclose(fast.landmarks, slow.landmarks, atol=0.02)
-    assert fast.score == pytest.approx(slow.score, abs=1e-4)
-
-
-def test_another_network_is_refused() -> None:
-    with pytest.raises(RuntimeError, match="no RetinaFace"):
-        OpenVinoDetector(torch.nn.Sequential(), threads=1)
-
-
-def test_without_openvino_pytorch_finds_the_faces(
-    plain: Detector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_openvino_pytorch_finds_the_faces(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     with caplog.at_level(logging.WARNING):
-        assert not speed_up(plain)
+        detector = load_detector(CPU)
+    assert isinstance(detector, TorchDetector)
     assert "PyTorch finds the faces" in caplog.text
-    assert len(plain.detect(portrait(180, 320))) == 1
+    assert len(detector.detect(portrait(180, 320))) == 1
 
 
-def test_a_wrong_result_is_not_taken(
-    plain: Detector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv("GPEN_LIVE_HOME", str(tmp_path))
-    monkeypatch.setattr("gpen_live.inference.openvino.detector.decode", lambda *found: decode(*found) + 3)
-    with caplog.at_level(logging.WARNING):
-        assert not speed_up(plain)
-    assert "the candidates differ" in caplog.text
+def test_where_openvino_fails_pytorch_finds_the_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> object:
+        raise RuntimeError("no such instruction")
+
+    monkeypatch.setattr("gpen_live.inference.openvino.detector.OpenVinoDetector.__call__", fail)
+    assert isinstance(load_detector(CPU), TorchDetector)
+
+
+def test_the_product_s_detector_on_a_processor_is_openvino_s() -> None:
+    assert type(load_detector(CPU)) is Detector

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from skimage import data
 
-from gpen_live.faces.detect import Detector
+from gpen_live.inference import device as devices
 from gpen_live.inference.fast_detector import difference
+from gpen_live.inference.torch_detector import TorchDetector
 from gpen_live.inference.triton.detector import TritonDetector
 from gpen_live.models.registry import get, locate
 
@@ -30,7 +31,7 @@ CASES = ((torch.float32, 57, 90), (torch.float16, 33, 31))
 @torch.inference_mode()
 def main() -> None:
     torch.use_deterministic_algorithms(True)  # fills new tensors with NaN: what is read before it is written shows
-    detector = Detector.load(locate(get("detector"), None), CPU)
+    detector = TorchDetector.load(locate(get("detector"), None), devices.CPU)
     portrait = np.ascontiguousarray(data.astronaut()[:200, 120:320, ::-1])
     for dtype, height, width in CASES:
         small = cv2.resize(portrait, (width, height), interpolation=cv2.INTER_AREA)

@@ -19,7 +19,7 @@ from gpen_live.inference.triton.lite import TritonLite
 from gpen_live.inference.triton.lite_tiles import Choose, Tile, usual_tile
 from gpen_live.models.files import load_network
 from gpen_live.models.registry import get, locate
-from gpen_live.nets.lite import Lite
+from gpen_live.nets.torch_lite import Lite
 
 CPU = torch.device("cpu")
 

@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_live.engine.engine import load_detector
-from gpen_live.faces.detect import Detector
 from gpen_live.frame import Image
+from gpen_live.inference import device as devices
 from gpen_live.inference.fast_detector import difference, prove, speed_up
+from gpen_live.inference.loading import load_detector
+from gpen_live.inference.torch_detector import TorchDetector
 from gpen_live.models.registry import get, locate
 from tests.engine.portraits import portrait
 from tests.inference.compiling import compiled, stack_bytes
@@ -42,14 +43,15 @@ Calls = list[tuple[Any, tuple[int, ...], tuple[Any, ...], dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def plain() -> Detector:
-    return Detector.load(locate(get("detector"), None), CPU)
+def plain() -> TorchDetector:
+    return TorchDetector.load(locate(get("detector"), None), devices.CPU)
 
 
 def tensor(picture: Image) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
 
 
+@pytest.mark.kernels
 @needs_triton
 def test_the_interpreted_kernels_find_what_pytorch_finds() -> None:
     script = ROOT / "tests" / "inference" / "triton" / "detector_interpreted.py"
@@ -71,7 +73,7 @@ def test_the_interpreted_kernels_find_what_pytorch_finds() -> None:
 
 
 @pytest.fixture
-def noted(plain: Detector, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[TritonDetector, Calls]]:
+def noted(plain: TorchDetector, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[TritonDetector, Calls]]:
     """Makes detectors that launch nothing, and lists of what they would have launched."""
     detectors = pytest.importorskip("gpen_live.inference.triton.detector")
 
@@ -98,6 +100,7 @@ def test_two_dozen_kernels_serve_pictures_of_all_sizes(noted: Callable[..., tupl
     assert len(versions) == 1  # else a frame of another size would wait for a compilation
 
 
+@pytest.mark.kernels
 @needs_triton
 @needs_compiler
 @pytest.mark.parametrize(("capability", "shared"), [(86, 99 * 1024), (90, 227 * 1024)])
@@ -140,7 +143,7 @@ def test_pictures_that_do_not_fit_are_refused(noted: Callable[..., tuple[TritonD
 
 @needs_triton
 @needs_compiler
-def test_what_can_not_run_it_is_refused(plain: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_can_not_run_it_is_refused(plain: TorchDetector, monkeypatch: pytest.MonkeyPatch) -> None:
     from gpen_live.inference.triton.detector import TritonDetector
 
     with pytest.raises(RuntimeError, match="need a graphics card"):
@@ -156,7 +159,7 @@ def test_what_can_not_run_it_is_refused(plain: Detector, monkeypatch: pytest.Mon
 
 
 def test_another_way_to_the_candidates_takes_over() -> None:
-    detector = load_detector(CPU)
+    detector = TorchDetector.load(locate(get("detector")), devices.CPU)
     shifted = torch.tensor([0.0, *[3.0, 5.0] * 7])
     frame = portrait(180, 320)
     (before,) = detector.detect(frame)
@@ -165,7 +168,7 @@ def test_another_way_to_the_candidates_takes_over() -> None:
     np.testing.assert_allclose(after.landmarks - before.landmarks, np.tile([3.0, 5.0], (5, 1)), atol=1e-3)
 
 
-def test_only_the_same_candidates_are_proof(plain: Detector) -> None:
+def test_only_the_same_candidates_are_proof(plain: TorchDetector) -> None:
     def altered(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
         return lambda reduced: change(plain.plain_candidates(reduced).clone())
 
@@ -185,17 +188,17 @@ def test_only_the_same_candidates_are_proof(plain: Detector) -> None:
 
 
 def test_what_fails_leaves_pytorch_in_place(caplog: pytest.LogCaptureFixture) -> None:
-    detector = Detector.load(locate(get("detector"), None), CPU)
+    detector = TorchDetector.load(locate(get("detector"), None), devices.CPU)
     (before,) = detector.detect(portrait(180, 320))
-    detector.device = torch.device("mps")  # has no faster way
+    detector.device = devices.Device("mps")  # has no faster way
     assert not speed_up(detector)
     assert not caplog.records
     if HAS_TRITON:
-        detector.device = torch.device("cuda", 99)  # which is not there
+        detector.device = devices.Device("cuda", 99)  # which is not there
         with caplog.at_level(logging.WARNING):
             assert not speed_up(detector)
         assert "PyTorch finds the faces" in caplog.text
-    detector.device = CPU
+    detector.device = devices.CPU
     (after,) = detector.detect(portrait(180, 320))
     np.testing.assert_array_equal(before.landmarks, after.landmarks)
 
@@ -204,7 +207,7 @@ def test_what_fails_leaves_pytorch_in_place(caplog: pytest.LogCaptureFixture) ->
 @pytest.mark.parametrize("early", [False, True])
 @pytest.mark.parametrize(("height", "width"), [(180, 320), (320, 180), (240, 320), (120, 160), (31, 33)])
 @torch.inference_mode()
-def test_on_a_card_it_finds_the_same_and_can_be_captured(plain: Detector, height: int, width: int, early: bool) -> None:
+def test_on_a_card_it_finds_the_same_and_can_be_captured(plain: TorchDetector, height: int, width: int, early: bool) -> None:
     from gpen_live.inference.triton.detector import TritonDetector
 
     picture = tensor(portrait(height, width))
@@ -227,11 +230,12 @@ def test_on_a_card_it_finds_the_same_and_can_be_captured(plain: Detector, height
 
 
 @needs_card
-def test_on_a_card_the_shipped_detector_takes_the_fast_way(plain: Detector) -> None:
+def test_on_a_card_the_shipped_detector_takes_the_fast_way(plain: TorchDetector) -> None:
     from gpen_live.inference.triton.detector import TritonDetector
 
-    detector = load_detector(torch.device("cuda", 0))
-    assert isinstance(detector._search, TritonDetector)
+    detector = load_detector(devices.Device("cuda"))
+    assert isinstance(detector, TorchDetector)
+    assert isinstance(detector._fast, TritonDetector)
     frame = portrait(720, 1280)
     (fast,), (slow,) = detector.detect(frame), plain.detect(frame)
     np.testing.assert_allclose(fast.landmarks, slow.landmarks, atol=0.4)

@@ -38,6 +38,7 @@ LAYERS = [
 ]
 
 
+@pytest.mark.kernels
 @needs_triton
 def test_the_interpreted_kernels_give_pytorch_s_pictures() -> None:
     script = ROOT / "tests" / "inference" / "triton" / "gpen_interpreted.py"
@@ -160,6 +161,7 @@ def test_only_small_pictures_go_through_together() -> None:
     assert [pictures_at_once(size) for size in (256, 512, 2048)] == [4, 1, 1]
 
 
+@pytest.mark.kernels
 @needs_triton
 @pytest.mark.skipif("TRITON_INTERPRET" in os.environ, reason="Triton's interpreter is on")
 @pytest.mark.parametrize(("capability", "shared", "processors"), [(86, 99 * 1024, 46), (90, 227 * 1024, 132)])

@@ -22,7 +22,7 @@ from gpen_live.inference.triton.lite import TritonLite, kernels
 from gpen_live.inference.triton.lite_tiles import Layer, Tile, usual_tile
 from gpen_live.models.files import load_network
 from gpen_live.models.registry import get, locate
-from gpen_live.nets.lite import Lite, lite_256
+from gpen_live.nets.torch_lite import Lite, lite_256
 from tests.inference.compiling import compiled, stack_bytes
 
 CPU = torch.device("cpu")
@@ -35,6 +35,7 @@ needs_card = pytest.mark.skipif(
 needs_compiler = pytest.mark.skipif("TRITON_INTERPRET" in os.environ, reason="Triton's interpreter is on")
 
 
+@pytest.mark.kernels
 @needs_triton
 def test_the_interpreted_kernels_give_pytorch_s_pictures() -> None:
     script = ROOT / "tests" / "inference" / "triton" / "lite_interpreted.py"
@@ -82,6 +83,7 @@ def test_a_layer_is_a_kernel(launches: Calls) -> None:
     assert len(launches) - 17 <= 22
 
 
+@pytest.mark.kernels
 @needs_triton
 @needs_compiler
 @pytest.mark.parametrize(("capability", "shared", "size"), [(80, 99 * 1024, 1024), (90, 227 * 1024, 256)])

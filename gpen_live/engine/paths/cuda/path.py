@@ -27,11 +27,12 @@ from gpen_live.engine.paths.cuda.memory import PictureRows
 from gpen_live.engine.paths.cuda.steps import FacesStep, RecordedStep, WholeStep
 from gpen_live.engine.paths.cuda.stream import DeviceStream, Work
 from gpen_live.engine.result import FaceCrop, FrameResult
-from gpen_live.faces.detect import Detection, Detector, check_picture
+from gpen_live.faces.detect import Detection, check_picture
 from gpen_live.faces.state import MAX_FACES, LastResult
 from gpen_live.frame import Array, Image, PixelFormat, Size
 from gpen_live.inference.enhancer import Enhancer, NetworkError
 from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
+from gpen_live.inference.torch_detector import TorchDetector
 from gpen_live.media.pixel_formats import convert, restore
 
 _WHOLE = 0  # in place of a number of faces
@@ -70,7 +71,7 @@ class GpuPath:
 
     in_between = False
 
-    def __init__(self, stream: DeviceStream, detector: Detector, enhancer: Enhancer) -> None:
+    def __init__(self, stream: DeviceStream, detector: TorchDetector, enhancer: Enhancer) -> None:
         self._stream, self._detector, self._enhancer = stream, detector, enhancer
         self._numbers_host = stream.host(MAX_FACES, NUMBERS, dtype=torch.float32)
         self._told: Array = self._numbers_host.numpy()
