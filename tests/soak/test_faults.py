@@ -145,10 +145,10 @@ def test_a_disturbed_network_raises_gives_nan_and_works_again(faults: Faults) ->
     assert isinstance(loaded.enhancer, HostEnhancer)
     before = loaded.enhancer(crop)
     faults.network_raises = True
-    with pytest.raises(NetworkError, match="a fault of the soak"):
+    with pytest.raises(NetworkError, check=says("network.failed", reason="a fault of the soak")):
         loaded.enhancer(crop)
     faults.network_raises, faults.network_nan = False, True
-    with pytest.raises(NetworkError, match="not numbers"):
+    with pytest.raises(NetworkError, check=says("network.not_finite")):
         loaded.enhancer(crop)
     faults.network_nan = False
     assert np.array_equal(loaded.enhancer(crop), before)

@@ -10,6 +10,7 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from gpen_live.errors import reason_of
 from gpen_live.inference.openvino.network import RuntimeMissingError
 from gpen_live.inference.triton.lite_tiles import SMALLEST, WIDEST, Choose, Kind, Layer, Tile, power_of_two, usual_tile
 
@@ -41,11 +42,7 @@ def kernels() -> ModuleType:
     try:
         return importlib.import_module("gpen_live.inference.triton.lite_kernels")
     except (ImportError, OSError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RuntimeMissingError(
-            f"Triton does not load ({reason}): the network runs in PyTorch, which is slower.",
-            "On Linux, install GPEN Live again, with all it requires.",
-        ) from error
+        raise RuntimeMissingError("runtime.no_triton", reason=reason_of(error)) from error
 
 
 class TritonLite:

@@ -10,6 +10,7 @@ from gpen_live.messages.english import (
     cli,
     common,
     export,
+    inference,
     live,
     models,
     quality,
@@ -20,7 +21,7 @@ from gpen_live.messages.english import (
 )
 from gpen_live.messages.sentence import Sentence
 
-ROOMS = (bench, cli, common, export, live, models, quality, settings, soak, training, window)
+ROOMS = (bench, cli, common, export, inference, live, models, quality, settings, soak, training, window)
 
 
 def merged(rooms: tuple[ModuleType, ...]) -> Mapping[str, Sentence]:

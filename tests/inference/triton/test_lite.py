@@ -24,6 +24,7 @@ from gpen_live.models.files import load_network
 from gpen_live.models.registry import get, locate
 from gpen_live.nets.torch_lite import Lite, lite_256
 from tests.inference.compiling import compiled, stack_bytes
+from tests.messages.says import says
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[3]
@@ -132,7 +133,7 @@ def test_without_triton_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     kernels.cache_clear()
     monkeypatch.setitem(sys.modules, "triton", None)
     monkeypatch.delitem(sys.modules, "gpen_live.inference.triton.lite_kernels", raising=False)
-    with pytest.raises(RuntimeMissingError, match="Triton does not load"):
+    with pytest.raises(RuntimeMissingError, check=says("runtime.no_triton")):
         TritonLite(lite_256(), torch.float16, CPU)
 
 

@@ -27,6 +27,7 @@ from gpen_live.engine.paths.cuda.memory import PictureRows
 from gpen_live.engine.paths.cuda.steps import FacesStep, RecordedStep, WholeStep
 from gpen_live.engine.paths.cuda.stream import DeviceStream, Work
 from gpen_live.engine.result import FaceCrop, FrameResult
+from gpen_live.errors import reason_of
 from gpen_live.faces.detect import Detection, check_picture
 from gpen_live.faces.state import MAX_FACES, LastResult
 from gpen_live.frame import Array, Image, PixelFormat, Size
@@ -176,7 +177,7 @@ class GpuPath:
         self._stream.wait("down")
         pixels, broken = self._frames.read(fetched, pixel_format)
         if broken:
-            raise NetworkError(f"The network {self._enhancer.spec.name} gave a picture with values that are not numbers.")
+            raise NetworkError("network.not_finite", name=self._enhancer.spec.name)
         if pictures is not None:
             pictures.keep(lasts, kept, at)
         for stage, start, end in _STAGES:
@@ -235,8 +236,7 @@ class GpuPath:
                 self._stream.abandon()
             else:
                 self._drop()
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise NetworkError(f"The network {self._enhancer.spec.name} failed ({reason}).") from error
+            raise NetworkError("network.failed", name=self._enhancer.spec.name, reason=reason_of(error)) from error
         except BaseException:
             self._drop()
             raise
