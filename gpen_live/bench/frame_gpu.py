@@ -3,8 +3,8 @@
     python -m gpen_live.bench.frame_gpu --size 1920x1080 --model gpen-256 --profile frame.json
 
 Frames come one after the other without a camera's pauses, first as fast as the path takes them, then at a camera's pace (a card
-that has rested is slower). In the same run the same frames go through the canvas, which is the baseline and the measure of the
-picture. Networks without weights on this machine run with untrained ones: as much arithmetic.
+that has rested is slower). In the same run the same frames go through PyTorch's own operations, which are the baseline and the
+measure of the picture. Networks without weights on this machine run with untrained ones: as much arithmetic.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ import psutil
 
 from gpen_live.bench.weights import weights_for
 from gpen_live.engine.engine import Engine
-from gpen_live.engine.paths.base import FramePath, open_path
-from gpen_live.engine.paths.torch import CanvasPath
+from gpen_live.engine.paths.base import FramePath, open_path, slow_path
 from gpen_live.engine.result import FrameResult
 from gpen_live.faces.align import GPEN_TEMPLATE
+from gpen_live.faces.state import MAX_FACES
 from gpen_live.frame import Image, PixelFormat, Size
 from gpen_live.inference.device import choose_device, describe_device, peak_memory_mb
 from gpen_live.inference.loading import load_detector, load_enhancer
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 _FRAMES = 16  # rotated, so that no cache holds the answer
 _SETTLED = 40
 _PACE_S = 1 / 60
+_ROUND = (1, 2, 3, 4, 0)  # faces in view, one after the other
+_STAY = 40  # frames each: they fade in and out
 
 
 @click.command()
@@ -53,6 +55,7 @@ _PACE_S = 1 / 60
 @click.option("--device", type=DEVICE, default="auto", show_default=True)
 @click.option("--pixel_format", type=click.Choice([one.value for one in PixelFormat]), default="nv12", show_default=True)
 @click.option("--faces", type=click.IntRange(1, 4), help="So many at fixed places, whatever the detector finds.")
+@click.option("--appear", is_flag=True, help="Faces come one by one, and go: what do the frames take in which one comes?")
 @click.option("--full", is_flag=True, help="The whole frame instead of its faces.")
 @click.option("--frames", type=click.IntRange(10), default=2000, show_default=True)
 @click.option("--pinned", is_flag=True, help="Frames lie in page-locked memory already.")
@@ -65,6 +68,7 @@ def command(
     device: str,
     pixel_format: str,
     faces: int | None,
+    appear: bool,
     full: bool,
     frames: int,
     pinned: bool,
@@ -81,12 +85,15 @@ def command(
         load_s = time.perf_counter() - start
     detector = load_detector(chosen)
     images, found = _frames(size, pinned=pinned)
-    if faces is not None or not found:
+    coming = None
+    if appear:
+        coming = _Coming(detector, size)
+    elif faces is not None or not found:
         _fix(detector, size, faces or 1)
     click.echo(
         f"{describe_device(chosen)}, {size}, {model}{'' if own else ' (untrained)'}, {pixel_format}, torch {torch.__version__}"
     )
-    path, canvas = open_path(chosen, detector, enhancer), CanvasPath(chosen, detector, enhancer)
+    path = open_path(chosen, detector, enhancer)
     runner = _Runner(chosen, detector, enhancer, path, images, PixelFormat(pixel_format), full=full)
     age_s = time.time() - psutil.Process().create_time()
     click.echo(
@@ -96,9 +103,12 @@ def command(
     _measure(type(path).__name__, runner, frames)
     _throughput(runner, images, frames)
     click.echo(f"  GPU memory {peak_memory_mb(chosen):.0f} MB at most, with loading")
-    if not isinstance(path, CanvasPath):
+    if coming is not None:
+        _measure_appearances(runner, coming, frames)
+    if path.may_fall_back:
+        canvas = slow_path(chosen, detector, enhancer)
         baseline = _Runner(chosen, detector, enhancer, canvas, images, PixelFormat(pixel_format), full=full)
-        _measure("The canvas, as baseline", baseline, min(frames, 200))
+        _measure("PyTorch's own operations, as baseline", baseline, min(frames, 200))
         _compare(chosen, detector, enhancer, (path, canvas), images[0], full=full)
     if profile is not None:
         _profile(runner, profile)
@@ -159,6 +169,27 @@ def _measure(name: str, runner: _Runner, frames: int) -> None:
     click.echo(f"  60 frames a second  {_quantiles(taken)}")
 
 
+def _measure_appearances(runner: _Runner, coming: _Coming, frames: int) -> None:
+    """What the frames take in which the number of faces that are enhanced rises, of all; the first such ones by themselves."""
+    taken, risen = [], []
+    before = 1
+    for number in range(max(frames, 5 * _STAY)):
+        coming.count = _ROUND[number // _STAY % len(_ROUND)]
+        start = time.perf_counter()
+        done = runner.once()
+        taken.append((time.perf_counter() - start) * 1e3)
+        enhanced = sum(face.weight > 1e-3 for face in done.faces)
+        if enhanced > before:
+            risen.append(taken[-1])
+        before = enhanced
+    p50, p99 = np.percentile(taken, 50), np.percentile(risen, 99)
+    first = ", ".join(f"{ms:.2f}" for ms in risen[:3])
+    click.echo(f"\nA face appears: {len(risen)} of {len(taken)} frames")
+    click.echo(
+        f"  p50 of all {p50:.3f} ms, p99 of those in which one appears {p99:.3f} ms ({p99 / p50:.2f} times); first {first} ms"
+    )
+
+
 def _throughput(runner: _Runner, images: Sequence[Image], frames: int) -> None:
     """As in the live pipeline: another thread stages the next frame while one is at work."""
     slot: Slot[Image] = Slot()
@@ -201,7 +232,7 @@ def _compare(
     )
     difference, change = np.abs(fast - slow), np.abs(slow - image)
     click.echo(
-        f"\nagainst the canvas: {difference.max()} levels at most, {difference.mean():.4f} on average "
+        f"\nagainst PyTorch's operations: {difference.max()} levels at most, {difference.mean():.4f} on average "
         f"(the network itself changes {change.max()} and {change.mean():.4f})"
     )
 
@@ -238,8 +269,33 @@ def _page_locked(image: Image) -> Image:
     return locked
 
 
+class _Coming:
+    """Lets the detector work as ever, but find the first `count` of four faces."""
+
+    def __init__(self, detector: Detector, size: Size) -> None:
+        self.count = 1
+        faces, read = _side_by_side(size, MAX_FACES), detector.read
+
+        def some(*args: Any, **options: Any) -> list[Detection]:
+            read(*args, **options)
+            return faces[: self.count]
+
+        detector.read = some  # type: ignore[method-assign]
+
+
 def _fix(detector: Detector, size: Size, count: int) -> None:
     """Lets the detector work as ever, but find faces at fixed places."""
+    faces, read = _side_by_side(size, count), detector.read
+
+    def fixed(*args: Any, **options: Any) -> list[Detection]:
+        read(*args, **options)
+        return faces
+
+    detector.read = fixed  # type: ignore[method-assign]
+
+
+def _side_by_side(size: Size, count: int) -> list[Detection]:
+    """So many faces side by side."""
     from gpen_live.faces.detect import Detection
 
     side = 0.8 * size.height / (1 if count == 1 else 2)
@@ -249,13 +305,7 @@ def _fix(detector: Detector, size: Size, count: int) -> None:
         (x0, y0), (x1, y1) = centre - side / 4, centre + side / 4
         points = (GPEN_TEMPLATE - 0.5) * side * (1 - 0.05 * i) + centre
         faces.append(Detection((x0, y0, x1, y1), 0.99, points))
-    read = detector.read
-
-    def fixed(*args: Any, **options: Any) -> list[Detection]:
-        read(*args, **options)
-        return faces
-
-    detector.read = fixed  # type: ignore[method-assign]
+    return faces
 
 
 if __name__ == "__main__":

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpen_live.engine.effort import Effort
-from gpen_live.engine.paths.base import FramePath, open_path
-from gpen_live.engine.paths.canvas import open_canvas, scale_of
-from gpen_live.engine.paths.torch import CanvasPath
-from gpen_live.engine.result import FaceCrop, FrameResult, HostPicture
+from gpen_live.engine.paths.base import FramePath, open_canvas, open_path, slow_path
+from gpen_live.engine.paths.geometry import scale_of
+from gpen_live.engine.result import WHOLE, FaceCrop, FrameResult, HostPicture, Stage
 from gpen_live.errors import reason_of
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, Points, to_template
 from gpen_live.faces.detect import Detection, Detector
@@ -25,14 +24,16 @@ from gpen_live.faces.smooth import LONGEST_S
 from gpen_live.faces.state import Face, FaceStates
 from gpen_live.faces.track import Tracker
 from gpen_live.frame import Image, PixelFormat
-from gpen_live.inference.device import Device, exclusive
-from gpen_live.inference.enhancer import Enhancer
 from gpen_live.inference.failures import failure_of
 from gpen_live.look import Look, Mode
 from gpen_live.messages import Message, message
 
 if TYPE_CHECKING:
+    from gpen_live.inference.device import Device
+    from gpen_live.inference.enhancer import Enhancer
     from gpen_live.inference.host import HostEnhancer
+
+    AnyEnhancer = HostEnhancer | Enhancer
 
 NO_FACE = message("live.no_face")
 COMING = message("live.face_coming")
@@ -48,16 +49,17 @@ class Engine:
     the network in use, and `lighter` are those that may stand in for `wished`, the strongest first, all warm.
 
     Args:
-        path: what a frame goes through; None: the fastest way that runs on the device.
+        path: what a frame goes through; None: the fastest way that runs on the device, with `stages` after the network.
     """
 
     def __init__(
         self,
         device: Device,
         detector: Detector,
-        enhancer: HostEnhancer | Enhancer,
+        enhancer: AnyEnhancer,
         path: FramePath | None = None,
-        lighter: Sequence[HostEnhancer | Enhancer] = (),
+        lighter: Sequence[AnyEnhancer] = (),
+        stages: Sequence[Stage] = (),
     ) -> None:
         self.device = device
         self.detector = detector
@@ -66,13 +68,13 @@ class Engine:
         self._effort = Effort()
         self.notes: list[Message] = []
         self.wished = enhancer
-        self._path = path or open_path(device, detector, enhancer)
+        self._stages = tuple(stages)
+        self._path = path or open_path(device, detector, enhancer, self._stages)
         self._states = FaceStates()
         self._tracker, self._selection, self._flow = Tracker(self._states), FaceSelection(self._states), FlowTracker()
         self._since_search = self._since_network = 0
         self._looked_at = -math.inf
-        self._proven = isinstance(self._path, CanvasPath)
-        self._fell_back = False
+        self._proven = self._fell_back = False
 
     @property
     def in_between(self) -> bool:
@@ -94,14 +96,14 @@ class Engine:
             self._states.forget_results()
             self._path.use(network, kept=(self.wished, *self.lighter))
 
-    def use(self, enhancer: HostEnhancer | Enhancer, lighter: Sequence[HostEnhancer | Enhancer] = ()) -> None:
+    def use(self, enhancer: AnyEnhancer, lighter: Sequence[AnyEnhancer] = ()) -> None:
         """Another network on the same device; the faces that are followed stay. The fast path gets another chance."""
         self.enhancer = self.wished = enhancer
         self._states.forget_results()
         self.lighter, self._effort = tuple(lighter), replace(self._effort, lighter=0)
         if self._fell_back:
-            self._path, self._fell_back = open_path(self.device, self.detector, enhancer), False
-            self._proven = isinstance(self._path, CanvasPath)
+            self._path = open_path(self.device, self.detector, enhancer, self._stages)
+            self._proven = self._fell_back = False
         else:
             self._path.use(enhancer)
 
@@ -127,9 +129,11 @@ class Engine:
         """
         done = FrameResult(HostPicture(image))
         whole_frame = look.mode is Mode.FULL
-        with self._at_work(whole_frame=whole_frame):
+        with self._falling_back():
+            self._path.prepare(image, pixel_format, whole_frame=whole_frame)
             if whole_frame:
-                self._path.enhance_frame(done, image, self._states.whole, at, look.strength, pixel_format)
+                whole = FaceCrop(WHOLE, 1.0, look, self._states.whole)
+                self._path.enhance_frame(done, image, whole, at, pixel_format)
                 self._proven = True
             else:
                 self._enhance_faces(done, image, at, look, pixel_format)
@@ -144,7 +148,7 @@ class Engine:
             done.faces.append(face)
             matrix = _placed(face, self.enhancer.size, image) if face.weight > _LEAST_WEIGHT else None
             if matrix is not None:
-                placed.append(FaceCrop(matrix, look.strength * face.weight, state.last))
+                placed.append(FaceCrop(matrix, face.weight, look, state.last))
         if not placed:
             done.raw_reason = COMING if done.faces else NO_FACE
             return
@@ -161,7 +165,7 @@ class Engine:
         start = time.perf_counter()
         if fresh and self._since_search < every:
             followed = self._flow.follow(image)
-            self._took(done, start)
+            done.took("detect", (time.perf_counter() - start) * 1e3)
             if followed is not None:
                 return followed
         found = self._path.detect(done, image)
@@ -169,16 +173,10 @@ class Engine:
         if every > 1:
             start = time.perf_counter()
             self._flow.anchor(image, found)
-            self._took(done, start)
+            done.took("detect", (time.perf_counter() - start) * 1e3)
         else:
             self._flow.forget()
         return found
-
-    @staticmethod
-    def _took(done: FrameResult, start: float) -> None:
-        ms = (time.perf_counter() - start) * 1e3
-        done.times_ms["detect"] = done.times_ms.get("detect", 0.0) + ms
-        done.busy_ms += ms
 
     def _repeated(self, done: FrameResult, image: Image, placed: Sequence[FaceCrop], at: float) -> bool:
         """Whether the network's last change was enough for this frame, as it may be for some of them."""
@@ -186,36 +184,35 @@ class Engine:
         return self._since_network < self.effort.enhance_every and self._path.repeat_faces(done, image, placed, at)
 
     @contextmanager
-    def _at_work(self, *, whole_frame: bool) -> Iterator[None]:
-        """Where the fast path has failed before it ever succeeded, the way that runs everywhere takes its place."""
-        import torch
-
-        self.enhancer.use_threads(whole_frame=whole_frame)
+    def _falling_back(self) -> Iterator[None]:
+        """Where the fast path has failed before it ever succeeded, the way that needs nothing but PyTorch takes its place."""
         try:
-            with exclusive(self.device), torch.inference_mode():
-                yield
+            yield
         except Exception as error:
-            if not self._proven and failure_of(error) is None:  # a full or lost device says nothing about the path
-                self._proven = self._fell_back = True
-                self._path = CanvasPath(self.device, self.detector, self.enhancer)
+            unproven = self._path.may_fall_back and not self._proven
+            if unproven and failure_of(error) is None:  # a full or lost device says nothing about the path
+                self._fell_back = True
+                self._path = slow_path(self.device, self.detector, self.enhancer, self._stages)
                 self.notes.append(message("live.slow_path", device=self.device, reason=reason_of(error)))
             raise
 
 
-def blend_faces(image: Image, enhancer: HostEnhancer | Enhancer, faces: Sequence[tuple[Points, float]]) -> Image:
+def blend_faces(image: Image, enhancer: AnyEnhancer, faces: Sequence[tuple[Points, float]]) -> Image:
     """A photo with the given faces (landmarks and strength each, largest first) enhanced; one after the other."""
-    import torch
+    canvas = open_canvas(image, enhancer.device)
+    for landmarks, strength in reversed(faces):
+        matrix = to_template(landmarks, enhancer.size)
+        crop = canvas.crop(matrix, enhancer.size)
+        canvas.blend(matrix, (enhancer(crop) - crop) * strength)
+    return canvas.picture()
 
-    from gpen_live.inference.tensors import on_tensors
 
-    call = on_tensors(enhancer)
-    with torch.inference_mode():
-        canvas = open_canvas(image, enhancer.device.torch())
-        for landmarks, strength in reversed(faces):
-            matrix = to_template(landmarks, enhancer.size)
-            crop = canvas.crop(matrix, enhancer.size)
-            canvas.blend(matrix, (call(crop) - crop) * strength)
-        return canvas.picture()
+def blend_aligned(image: Image, enhancer: AnyEnhancer, strength: float) -> Image:
+    """A picture of the network's size that holds nothing but an aligned face, mixed with the network's by `strength`."""
+    canvas = open_canvas(image, enhancer.device)
+    crop = canvas.whole()
+    canvas.blend_whole((enhancer(crop) - crop) * strength)
+    return canvas.picture()
 
 
 def _placed(face: Face, size: int, image: Image) -> Matrix | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from gpen_live.frame import Array, Image, PixelFormat
 from gpen_live.media.pixel_formats import convert
@@ -12,6 +14,7 @@ from gpen_live.messages import Message
 if TYPE_CHECKING:
     from gpen_live.faces.align import Matrix
     from gpen_live.faces.state import Face, LastResult
+    from gpen_live.look import Look
 
 
 class Picture(Protocol):
@@ -54,6 +57,11 @@ class FrameResult:
     times_ms: dict[str, float] = field(default_factory=dict)
     busy_ms: float = 0.0
 
+    def took(self, stage: str, ms: float) -> None:
+        """The device has worked on this for so many milliseconds more."""
+        self.times_ms[stage] = self.times_ms.get(stage, 0.0) + ms
+        self.busy_ms += ms
+
     @property
     def image(self) -> Image:
         """The picture in BGR."""
@@ -62,8 +70,52 @@ class FrameResult:
 
 @dataclass(frozen=True)
 class FaceCrop:
-    """A face to enhance: its frame-to-crop transform, how much of the change is blended in (0..1), what was made of it last."""
+    """A face to enhance, or the whole frame as one crop.
+
+    Args:
+        matrix: its frame-to-crop transform.
+        fade: how far it has come into view, 0..1; all of its change is scaled by it.
+        look: how it is to look.
+        last: what was made of it last; belongs to the frame path.
+    """
 
     matrix: Matrix
-    weight: float
+    fade: float
+    look: Look
     last: LastResult
+
+
+WHOLE: Matrix = np.eye(2, 3)
+"""The transform of the whole frame."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to become of a crop: each pixel p of the frame shows what was at p + displacement, and then `added`.
+
+    On the host of one crop, S x S x 3 (levels, float32, BGR) and S x S x 2 (x, y, in crop pixels); on a device of N crops, N x 3
+    x S x S (levels, RGB) and N x 2 x S x S. Without displacement nothing is moved, which costs nothing.
+    """
+
+    added: Any
+    displacement: Any | None = None
+
+
+class Stage(Protocol):
+    """A step on the crops after the network, timed as `name`, made for one kind of frame path.
+
+    On a CUDA device its work is recorded once and repeated: whatever differs from frame to frame must lie in device memory, and
+    whether it gives a displacement must not differ.
+    """
+
+    name: str
+
+    def __call__(self, seen: Any, change: Change, told: Any) -> Change:
+        """What the crops change by with this step, given what they change by so far.
+
+        Args:
+            seen: the crops as they are in the frame. On the host one, S x S x 3, uint8, BGR; else N x 3 x S x S, float32, RGB in
+                [-1, 1].
+            told: on the host the FaceCrop; in PyTorch a list of N; on a CUDA device their numbers, N x NUMBERS, see
+                `gpen_live.engine.paths.cuda.kernels`.
+        """

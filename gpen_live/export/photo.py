@@ -142,22 +142,13 @@ def enhance_aligned(image: Image, *, model: str, weights: Path | None, device: s
     Raises:
         GpenLiveError: as `load_enhancer` and `choose_device`.
     """
-    import torch
-
-    from gpen_live.engine.paths.canvas import open_canvas
+    from gpen_live.engine.engine import blend_aligned
     from gpen_live.inference.device import choose_device
     from gpen_live.inference.loading import load_enhancer
-    from gpen_live.inference.tensors import on_tensors
 
-    chosen = choose_device(device)
-    enhancer = load_enhancer(model, weights, chosen)
-    call = on_tensors(enhancer)
+    enhancer = load_enhancer(model, weights, choose_device(device))
     side = enhancer.size
     if Size.of(image) != Size(side, side):
         way = cv2.INTER_AREA if min(image.shape[:2]) > side else cv2.INTER_LINEAR
         image = np.asarray(cv2.resize(image, (side, side), interpolation=way), dtype=np.uint8)
-    with torch.inference_mode():
-        canvas = open_canvas(image, chosen.torch())
-        crop = canvas.whole()
-        canvas.blend_whole((call(crop) - crop) * strength)
-        return canvas.picture()
+    return blend_aligned(image, enhancer, strength)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpen_live.engine.paths.canvas import Canvas, CpuCanvas, DeviceCanvas, covered, reflected
-from gpen_live.engine.paths.mask import face_mask
+from gpen_live.engine.paths.geometry import covered
+from gpen_live.engine.paths.host_canvas import HostCanvas, warp
+from gpen_live.engine.paths.mask import face_mask, mask_support
+from gpen_live.engine.paths.torch_canvas import DeviceCanvas, reflected
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, invert, to_template
 from gpen_live.frame import Array, Image, Size
 
@@ -17,8 +20,30 @@ CPU = torch.device("cpu")
 SIZE = 64
 
 
-def open_both(image: Image) -> list[Canvas]:
-    return [CpuCanvas(image), DeviceCanvas(image, CPU)]
+class OnTensors:
+    """The processor's canvas, called with tensors like the device's."""
+
+    def __init__(self, image: Image) -> None:
+        self.host = HostCanvas(image)
+
+    def crop(self, matrix: Matrix, size: int) -> torch.Tensor:
+        return torch.from_numpy(self.host.crop(matrix, size))
+
+    def whole(self) -> torch.Tensor:
+        return torch.from_numpy(self.host.whole())
+
+    def blend(self, matrix: Matrix, change: torch.Tensor) -> None:
+        self.host.blend(matrix, change.numpy())
+
+    def blend_whole(self, change: torch.Tensor) -> None:
+        self.host.blend_whole(change.numpy())
+
+    def picture(self) -> Image:
+        return self.host.picture()
+
+
+def open_both(image: Image) -> list[OnTensors | DeviceCanvas]:
+    return [OnTensors(image), DeviceCanvas(image, CPU)]
 
 
 def landmarks_at(x: float, y: float, side: float, roll: float = 0.0) -> Array:
@@ -157,8 +182,29 @@ def test_the_mask_ends_before_the_crop_does(size: int) -> None:
             assert mask[int(y), int(x)] == 1
 
 
+def test_the_masks_support_holds_all_of_it() -> None:
+    x0, y0, x1, y1 = mask_support(64)
+    rest = face_mask(64).copy()
+    assert rest[y0:y1, x0:x1].any(axis=1).all()
+    rest[y0:y1, x0:x1] = 0
+    assert not rest.any()
+
+
+@pytest.mark.parametrize("side", [20.0, 64.0, 90.0, 240.0])
+@pytest.mark.parametrize("most", [60.0, 300.0])
+def test_bytes_on_the_way_back_are_within_a_level_of_floats(side: float, most: float) -> None:
+    """A change that bytes can't hold goes as floats."""
+    image, matrix = np.random.default_rng(1).integers(0, 256, (220, 300, 3), dtype=np.uint8), matrix_for(150, 110, side, 0.3)
+    added = np.random.default_rng(2).uniform(-most, most, (SIZE, SIZE, 3)).astype(np.float32) * face_mask(SIZE)[:, :, None]
+    canvas = HostCanvas(image)
+    canvas.add(matrix, added, 0.8)
+    back = warp(added * np.float32(0.8), invert(matrix), Size(300, 220), border=cv2.BORDER_CONSTANT)
+    exact = np.clip(np.rint(image + back), 0, 255)
+    assert np.abs(canvas.picture() - exact).max() <= 1
+
+
 def test_a_crop_outside_the_frame_covers_nothing() -> None:
-    assert covered(matrix_for(-900, -900, 100), SIZE, Size(100, 100)) is None
+    assert covered(matrix_for(-900, -900, 100), (0, 0, SIZE, SIZE), Size(100, 100)) is None
 
 
 @given(width=st.integers(1, 9), height=st.integers(1, 9), seed=st.integers(0, 999))

@@ -9,9 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpen_live.engine.paths.canvas import CpuCanvas, DeviceCanvas
+from gpen_live.engine.paths.torch_canvas import DeviceCanvas
 from gpen_live.faces.align import Matrix
 from gpen_live.frame import Image
+from tests.engine.test_canvas import OnTensors
 
 SIZE = 32
 CPU = torch.device("cpu")
@@ -29,8 +30,8 @@ SCALES = st.one_of(st.floats(-1.5, 1.5), st.floats(-6, 6), st.floats(-12, 12)).m
 TRANSFORMS = st.builds(similarity, SCALES, st.floats(-math.pi, math.pi), PLACES, PLACES)
 
 
-def open_both() -> list[CpuCanvas | DeviceCanvas]:
-    return [CpuCanvas(FRAME), DeviceCanvas(FRAME, CPU)]
+def open_both() -> list[OnTensors | DeviceCanvas]:
+    return [OnTensors(FRAME), DeviceCanvas(FRAME, CPU)]
 
 
 def crops_are_in_range(crop: torch.Tensor) -> bool:

@@ -15,9 +15,9 @@ from gpen_live.engine.engine import Engine
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Image
 from gpen_live.inference.device import CPU
-from gpen_live.inference.enhancer import Enhancer
 from gpen_live.look import Look
 from gpen_live.models.registry import ModelSpec, get, lighter_than
+from tests.engine.networks import on_host
 from tests.engine.test_engine import known_face
 
 STEP = 1 / 30
@@ -68,8 +68,8 @@ def run(engine: Engine, detector: Moving, frames: int, *, first: int = 0) -> lis
 
 
 def make(network: nn.Module, detector: Moving, *lighter: nn.Module) -> Engine:
-    stand_ins = [Enhancer(one, get("lite-256"), CPU) for one in lighter]
-    return Engine(CPU, detector, Enhancer(network, get("lite-256"), CPU), lighter=stand_ins)
+    stand_ins = [on_host(one) for one in lighter]
+    return Engine(CPU, detector, on_host(network), lighter=stand_ins)
 
 
 def test_searches_are_left_out_and_the_face_is_enhanced_all_the_same() -> None:
@@ -142,10 +142,10 @@ def test_a_lighter_network_stands_in_and_the_wish_stays() -> None:
     assert brighter[165, 200, 0] > textured()[165, 200, 0]
     engine.effort = Effort(lighter=7)  # more than there are
     assert engine.enhancer is engine.lighter[-1]
-    other = Enhancer(Counting(), get("lite-256"), CPU)
+    other = on_host(Counting())
     engine.use(other)
     assert engine.enhancer is other
-    late = Enhancer(light, get("lite-256"), CPU)
+    late = on_host(light)
     engine.lighter = (late,)
     engine.effort = Effort(lighter=1)
     assert engine.enhancer is late

@@ -12,9 +12,9 @@ from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Image
 from gpen_live.inference.device import CPU
-from gpen_live.inference.enhancer import Enhancer, NetworkError
+from gpen_live.inference.enhancer import NetworkError
 from gpen_live.look import Look, Mode
-from gpen_live.models.registry import get
+from tests.engine.networks import on_host
 
 STEP = 1 / 30
 
@@ -63,7 +63,7 @@ class Known(Detector):
 
 
 def engine(network: nn.Module, *sides: float) -> Engine:
-    return Engine(CPU, Known(*sides), Enhancer(network, get("lite-256"), CPU))
+    return Engine(CPU, Known(*sides), on_host(network))
 
 
 def frame(height: int = 300, width: int = 560) -> Image:
@@ -172,7 +172,7 @@ def test_a_face_that_just_appeared_is_not_called_enhanced() -> None:
 def test_a_photo_is_enhanced_at_once() -> None:
     image = frame()
     known = Known(200)
-    out = blend_faces(image, Enhancer(Brighter(), get("lite-256"), CPU), [(known.faces[0].landmarks, 1.0)])
+    out = blend_faces(image, on_host(Brighter()), [(known.faces[0].landmarks, 1.0)])
     assert (out.astype(int) - image)[150, 140].mean() > 20
 
 

@@ -15,11 +15,10 @@ from gpen_live.faces.flow import FlowTracker
 from gpen_live.faces.smooth import face_size
 from gpen_live.frame import Image, Size
 from gpen_live.inference.device import CPU
-from gpen_live.inference.enhancer import Enhancer
 from gpen_live.inference.loading import load_detector
 from gpen_live.look import Look
-from gpen_live.models.registry import get
 from gpen_live.sources.demo_scene import DemoScene
+from tests.engine.networks import on_host
 
 FPS = 30.0
 
@@ -59,7 +58,7 @@ class Nothing(torch.nn.Module):
 
 def lag(detector: Detector, still: Image, landmarks: Points, every: int, *, frozen: bool = False) -> float:
     """How far the engine's landmarks are from the truth, in pixels, at the 90th percentile of three seconds."""
-    engine = Engine(CPU, detector, Enhancer(Nothing(), get("lite-256"), CPU))
+    engine = Engine(CPU, detector, on_host(Nothing()))
     engine.effort = Effort(detect_every=every)
     if frozen:
         engine._flow = Frozen()

@@ -8,24 +8,21 @@ from typing import cast
 import pytest
 
 from gpen_live.cli.run import meters_line
-from gpen_live.frame import STAGES, in_order
+from gpen_live.engine.result import FrameResult
+from gpen_live.frame import STAGES, Image, PixelFormat, in_order
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.pipeline import LivePipeline
 from gpen_live.live.status.meters import Meters
 from gpen_live.live.status.overlay import overlay_lines
+from gpen_live.look import Look
 from tests.live.fakes import FakeEngine, World, wait_for
 
 
 class Painter(FakeEngine):
     """An engine with two stages more, one of which has an odd name."""
 
-    def process(self, *arguments: object, **named: object) -> object:
-        done = super().process(*arguments, **named)  # type: ignore[misc]
-        done.times_ms |= {"make-up": 3.0, "": 1.0}
-        return done
-
-    def enhance_faces(self, *arguments: object, **named: object) -> object:  # type: ignore[override]
-        done = super().enhance_faces(*arguments, **named)  # type: ignore[arg-type]
+    def process(self, image: Image, at: float, look: Look, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
+        done = super().process(image, at, look, pixel_format)
         done.times_ms |= {"make-up": 3.0, "": 1.0}
         return done
 

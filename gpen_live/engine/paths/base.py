@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from gpen_live.engine.result import FaceCrop, FrameResult
+from gpen_live.engine.result import FaceCrop, FrameResult, Stage
 from gpen_live.frame import Image, PixelFormat
 
 if TYPE_CHECKING:
+    from gpen_live.engine.paths.torch import TorchPath
+    from gpen_live.faces.align import Matrix
     from gpen_live.faces.detect import Detection, Detector
-    from gpen_live.faces.state import LastResult
     from gpen_live.inference.device import Device
     from gpen_live.inference.enhancer import Enhancer
     from gpen_live.inference.host import HostEnhancer
@@ -26,6 +27,7 @@ class FramePath(Protocol):
     """One frame at a time, all calls by one thread. Each call adds its stages' times to `done`.
 
     `in_between`: whether a frame may be given to `enhance_faces` without `detect`, and whether `repeat_faces` does anything.
+    `may_fall_back`: whether there is a slower way to the same pictures, for where this one does not run.
 
     Raises:
         NetworkError: the network or the device failed; the next frame starts afresh.
@@ -34,8 +36,14 @@ class FramePath(Protocol):
     @property
     def in_between(self) -> bool: ...
 
+    @property
+    def may_fall_back(self) -> bool: ...
+
     def use(self, enhancer: Any, kept: Sequence[Any] = ()) -> None:
         """Another network on the same device. What was made for those in `kept` stays, for when they are used again."""
+
+    def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool) -> None:
+        """For frames like this one: whatever takes long and can be done before faces appear in them."""
 
     def pin(self, image: Image) -> Image:
         """The frame where the device reaches it soonest, so that its owner need not copy it; any other thread may call this."""
@@ -57,24 +65,56 @@ class FramePath(Protocol):
         False, and nothing done, if there is no such change for one of them, or only an old one.
         """
 
-    def enhance_frame(
-        self, done: FrameResult, image: Image, last: LastResult, at: float, strength: float, pixel_format: PixelFormat
-    ) -> None:
-        """Gives `done` the frame with all of it enhanced by `strength` (0..1); `last` as those of the faces."""
+    def enhance_frame(self, done: FrameResult, image: Image, whole: FaceCrop, at: float, pixel_format: PixelFormat) -> None:
+        """Gives `done` the frame with all of it enhanced; `whole` is of the frame's own size, without a mask."""
 
 
-def open_path(device: Device, detector: Detector, enhancer: HostEnhancer | Enhancer) -> FramePath:
+class Canvas(Protocol):
+    """A frame from which crops are taken and into which their changes are blended; arrays on the host, tensors on a device."""
+
+    def crop(self, matrix: Matrix, size: int) -> Any: ...
+
+    def whole(self) -> Any: ...
+
+    def blend(self, matrix: Matrix, change: Any) -> None: ...
+
+    def blend_whole(self, change: Any) -> None: ...
+
+    def picture(self) -> Image: ...
+
+
+def open_canvas(image: Image, device: Device) -> Canvas:
+    """The canvas for a picture whose network runs on `device`."""
+    if device.type == "cpu":
+        from gpen_live.engine.paths.host_canvas import HostCanvas
+
+        return HostCanvas(image)
+    from gpen_live.engine.paths.torch_canvas import DeviceCanvas
+
+    return DeviceCanvas(image, device.torch())
+
+
+def open_path(device: Device, detector: Detector, enhancer: HostEnhancer | Enhancer, stages: Sequence[Stage] = ()) -> FramePath:
     """The fastest way for a frame that runs on the device."""
-    if not has_fast_path(device):
-        from gpen_live.engine.paths.torch import CanvasPath
+    if device.type == "cpu":
+        from gpen_live.engine.paths.host import HostPath
 
-        return CanvasPath(device, detector, enhancer)
+        return HostPath(detector, cast("HostEnhancer", enhancer), stages)
+    if not has_fast_path(device):
+        return slow_path(device, detector, enhancer, stages)
     from gpen_live.engine.paths.cuda.path import GpuPath
     from gpen_live.engine.paths.cuda.stream import CudaStream
     from gpen_live.inference.device import low_priority_stream
 
     stream = CudaStream(device.torch(), low_priority_stream(device))
-    return GpuPath(stream, cast("TorchDetector", detector), cast("Enhancer", enhancer))
+    return GpuPath(stream, cast("TorchDetector", detector), cast("Enhancer", enhancer), stages)
+
+
+def slow_path(device: Device, detector: Detector, enhancer: HostEnhancer | Enhancer, stages: Sequence[Stage] = ()) -> TorchPath:
+    """The way for a graphics device that needs nothing but PyTorch."""
+    from gpen_live.engine.paths.torch import TorchPath
+
+    return TorchPath(device, detector, cast("Enhancer", enhancer), stages)
 
 
 @cache

@@ -29,3 +29,10 @@ def face_mask(size: int) -> npt.NDArray[np.float32]:
     mask: npt.NDArray[np.float32] = (1 - t * t * t * (t * (6 * t - 15) + 10)).astype(np.float32)
     mask.setflags(write=False)
     return mask
+
+
+@cache
+def mask_support(size: int) -> tuple[int, int, int, int]:
+    """The part of the mask that is not zero: x0, y0, x1, y1, ends excluded."""
+    rows, columns = np.nonzero(face_mask(size))
+    return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1

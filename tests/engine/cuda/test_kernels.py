@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_live.engine.paths.canvas import DeviceCanvas
 from gpen_live.engine.paths.mask import face_mask
+from gpen_live.engine.paths.torch_canvas import DeviceCanvas
 from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, to_template
 from gpen_live.frame import Array, Image, PixelFormat
 from gpen_live.media.pixel_formats import convert
@@ -43,7 +43,7 @@ def numbers(device: torch.device, image: Image, matrices: list[Matrix], weights:
     from gpen_live.engine.paths.cuda.faces import face_numbers
 
     height, width = image.shape[:2]
-    return on(device, np.stack([face_numbers(m, SIZE, height, width, w) for m, w in zip(matrices, weights, strict=True)]))
+    return on(device, np.stack([face_numbers(m, SIZE, height, width, w, 1.0) for m, w in zip(matrices, weights, strict=True)]))
 
 
 @pytest.mark.parametrize(

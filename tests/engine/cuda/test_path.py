@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gc
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -12,34 +14,43 @@ from torch import nn
 
 from gpen_live.engine.engine import NO_FACE, Engine
 from gpen_live.engine.paths.base import FramePath, open_path
-from gpen_live.engine.paths.torch import CanvasPath
+from gpen_live.engine.paths.host import HostPath
+from gpen_live.engine.result import Stage
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Array, Image, PixelFormat
+from gpen_live.inference.device import CPU, Device
 from gpen_live.inference.enhancer import Enhancer, NetworkError
 from gpen_live.look import Look, Mode
 from gpen_live.media.pixel_formats import convert
-from gpen_live.models.registry import get
+from tests.engine.networks import on_host, on_tensors
 from tests.messages.says import holds, says
 
-SPEC = get("lite-256")
+if TYPE_CHECKING:
+    from gpen_live.inference.torch_detector import TorchDetector
+
 STEP = 1 / 30
 
 
-def gpu_path(device: torch.device, detector: Detector, enhancer: Enhancer) -> FramePath:
+def gpu_path(device: torch.device, detector: Detector, enhancer: Enhancer, stages: Sequence[Stage] = ()) -> FramePath:
     from gpen_live.engine.paths.cuda.path import GpuPath
     from gpen_live.engine.paths.cuda.stream import CudaStream, DeviceStream, HostStream
     from gpen_live.inference.device import low_priority_stream
 
-    lane: DeviceStream = HostStream() if device.type == "cpu" else CudaStream(device, low_priority_stream(device))
-    return GpuPath(lane, detector, enhancer)
+    on_cpu = device.type == "cpu"
+    stream: DeviceStream = HostStream() if on_cpu else CudaStream(device, low_priority_stream(of(device)))
+    return GpuPath(stream, cast("TorchDetector", detector), enhancer, stages)
+
+
+def of(device: torch.device) -> Device:
+    return CPU if device.type == "cpu" else Device("cuda", device.index or 0)
 
 
 class Known(Detector):
     """Knows where the faces are; reduces and reads as the real one does."""
 
     def __init__(self, device: torch.device, *faces: tuple[float, float, float]) -> None:
-        self.device, self.long_side = device, 64
+        self.long_side = 64
         self.faces = [Detection((x, y, x + side, y + side), 0.99, (GPEN_TEMPLATE - 0.5) * side + [x, y]) for x, y, side in faces]
         self.seen: torch.Tensor | None = None
 
@@ -89,17 +100,11 @@ class Fragile(Small):
 
 
 def engines(device: torch.device, network: nn.Module, *faces: tuple[float, float, float]) -> tuple[Engine, Engine]:
-    """One on the path under test, one on a canvas on the CPU, which is the measure."""
-    import copy
-
-    made = []
-    for where, fast in ((device, True), (torch.device("cpu"), False)):
-        detector = Known(where, *faces)
-        enhancer = Enhancer(copy.deepcopy(network), SPEC, where)
-        enhancer.size = 64
-        path = gpu_path(where, detector, enhancer) if fast else CanvasPath(where, detector, enhancer)
-        made.append(Engine(where, detector, enhancer, path))
-    return made[0], made[1]
+    """One on the path under test, one on the processor's, which is the measure."""
+    detector, enhancer = Known(device, *faces), on_tensors(copy.deepcopy(network), of(device), 64)
+    fast = Engine(of(device), detector, enhancer, gpu_path(device, detector, enhancer))
+    host, there = on_host(network, 64), Known(torch.device("cpu"), *faces)
+    return fast, Engine(CPU, there, host, HostPath(there, host))
 
 
 def smooth(height: int = 120, width: int = 200, phase: float = 0.0) -> Image:
@@ -247,8 +252,8 @@ def test_where_it_never_worked_the_canvas_takes_over(device: torch.device, monke
 def test_the_engine_takes_this_path_where_there_is_a_gpu(device: torch.device) -> None:
     from gpen_live.engine.paths.cuda.path import GpuPath
 
-    path = open_path(device, Known(device), Enhancer(Small(), SPEC, device))
-    assert isinstance(path, GpuPath if device.type == "cuda" else CanvasPath)
+    path = open_path(of(device), Known(device), on_tensors(Small(), of(device)) if device.type == "cuda" else on_host(Small()))
+    assert isinstance(path, GpuPath if device.type == "cuda" else HostPath)
 
 
 def test_finished_pixels_stay_as_they_are(device: torch.device) -> None:
@@ -285,9 +290,7 @@ def test_another_network_and_another_size(device: torch.device) -> None:
         image = smooth(120, 200, i) if i < 8 else smooth(100, 160, i)
         if i == 5:
             for one in (fast, slow):
-                enhancer = Enhancer(Remembering(), SPEC, one.device)
-                enhancer.size = 64
-                one.use(enhancer)
+                one.use(on_host(Remembering(), 64) if one is slow else on_tensors(Remembering(), of(device), 64))
         close(fast.process(image, i * STEP, Look()).image, slow.process(image, i * STEP, Look()).image)
 
 

@@ -1,4 +1,4 @@
-"""Memory for frames of one size, on the device and on the host's side of the way there.
+"""Memory for frames and crops of one size, on the device and on the host's side of the way there.
 
 Imports torch at import time: import this module late.
 """
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gpen_live.engine.paths.cuda.stream import DeviceStream
+from gpen_live.engine.paths.mask import face_mask
 from gpen_live.frame import Array, PixelFormat
 
 _ALIGNED = 256
@@ -52,3 +53,16 @@ class FrameBuffers:
         if pixel_format is PixelFormat.BGR:
             return data[: self._picture].reshape(self.height, self.width, 3), bool(data[self._flag])
         return data[_ALIGNED:].reshape(self._planes), bool(data[0])
+
+
+class CropBuffers:
+    """Room for the crops of up to `most` faces; fewer use its beginning, so that recorded work of any number shares it.
+
+    `crops` and `added` (N x 3 x S x S, float32): what is seen, and what is added to it. `moved` (N x 2 x S x S): see `Change`.
+    """
+
+    def __init__(self, most: int, size: int, device: torch.device) -> None:
+        self.crops = torch.zeros(most, 3, size, size, device=device)
+        self.added = torch.zeros_like(self.crops)
+        self.moved = torch.zeros(most, 2, size, size, device=device)
+        self.mask = torch.from_numpy(face_mask(size).copy()).to(device)

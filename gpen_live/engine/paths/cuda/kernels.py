@@ -2,8 +2,8 @@
 
 Triton's. Imports torch and triton at import time: import this module late, and only where
 `gpen_live.engine.paths.base.has_fast_path` says so.
-Each does in one pass over memory what `engine.paths.canvas`, `media.pixel_formats` and OpenCV's area reduction do in several,
-and gives the same picture within a level.
+Each does in one pass over memory what `engine.paths.torch_canvas`, `media.pixel_formats` and OpenCV's area reduction do in
+several, and gives the same picture within a level.
 
 Frames are H x W x 3, uint8, BGR. `FACE` numbers describe one face (float32):
 
@@ -11,8 +11,10 @@ Frames are H x W x 3, uint8, BGR. `FACE` numbers describe one face (float32):
     6       by which whole factor the frame is reduced (by area) before it is sampled: 1 where the crop enlarges
     7..12   transform from frame pixels to the pixels of the change after its reduction, row by row
     13      by which whole factor the change is reduced before it is sampled
-    14      weight: levels per unit of a [-1, 1] picture, times strength
+    14      weight: levels per unit of a [-1, 1] picture, times strength, times fade
     15, 16  which of its last pictures the network sees, and where its new one goes (not for the kernels)
+    17      fade: of all that stages after the network changed
+    18      levels per unit of a [-1, 1] picture, times strength (for these stages)
 
 Sizes are no constants to the compiler: one version of each kernel serves all frames, so that no frame waits for a compilation.
 """
@@ -126,13 +128,32 @@ def _crop(frame, out, faces, height, width, size, NUMBERS: tl.constexpr, BLOCK: 
 
 @triton.jit(do_not_specialize=["size", "step_n", "step_c", "step_y", "step_x"])
 def _change(
-    crops, pictures, mask, out, faces, broken, size, step_n, step_c, step_y, step_x, NUMBERS: tl.constexpr, BLOCK: tl.constexpr
+    crops,
+    pictures,
+    moves,
+    mask,
+    out,
+    moved,
+    faces,
+    broken,
+    size,
+    step_n,
+    step_c,
+    step_y,
+    step_x,
+    NUMBERS: tl.constexpr,
+    STAGED: tl.constexpr,
+    MOVED: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
     face = tl.program_id(1)
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     row, column = i // size, i % size
     factor = tl.load(faces + face * NUMBERS + 13).to(tl.int32)
-    weight = tl.load(faces + face * NUMBERS + 14) / (factor * factor)
+    if STAGED:
+        weight = tl.load(faces + face * NUMBERS + 17) / (factor * factor)
+    else:
+        weight = tl.load(faces + face * NUMBERS + 14) / (factor * factor)
     small = size // factor
     inside = (row < small) & (column < small)
     plane = size * size
@@ -142,13 +163,24 @@ def _change(
             for dx in range(factor):
                 y, x = row * factor + dy, column * factor + dx
                 at = y * size + x
-                seen = tl.load(crops + (face * 3 + channel) * plane + at, inside, 0.0)
                 picture = tl.load(pictures + face * step_n + channel * step_c + y * step_y + x * step_x, inside, 0.0)
                 picture = picture.to(tl.float32)
                 tl.store(broken + i * 0, 1, inside & ~(tl.abs(picture) < 3e38))  # also true of what is no number
-                picture = tl.minimum(tl.maximum(picture, -1.0), 1.0)
-                total += (picture - seen) * tl.load(mask + at, inside, 0.0)
+                if STAGED:
+                    total += picture * tl.load(mask + at, inside, 0.0)
+                else:
+                    seen = tl.load(crops + (face * 3 + channel) * plane + at, inside, 0.0)
+                    picture = tl.minimum(tl.maximum(picture, -1.0), 1.0)
+                    total += (picture - seen) * tl.load(mask + at, inside, 0.0)
         tl.store(out + (face * 3 + channel) * plane + i, total * weight, inside)
+    if MOVED:
+        for axis in tl.static_range(2):
+            total = row * 0.0
+            for dy in range(factor):
+                for dx in range(factor):
+                    at = (row * factor + dy) * size + column * factor + dx
+                    total += tl.load(moves + (face * 2 + axis) * plane + at, inside, 0.0) * tl.load(mask + at, inside, 0.0)
+            tl.store(moved + (face * 2 + axis) * plane + i, total * weight, inside)
 
 
 @triton.jit
@@ -193,10 +225,47 @@ def _added(plane, x0, y0, part_x, part_y, small, size, inside):
     return (1 - part_y) * upper + part_y * lower
 
 
+@triton.jit
+def _sampled(frame, x0, x1, y0, y1, part_x, part_y, width, channel, inside):
+    """One channel of the frame between four of its pixels."""
+    upper = (1 - part_x) * tl.load(frame + (y0 * width + x0) * 3 + channel, inside, 0).to(tl.float32)
+    upper += part_x * tl.load(frame + (y0 * width + x1) * 3 + channel, inside, 0).to(tl.float32)
+    lower = (1 - part_x) * tl.load(frame + (y1 * width + x0) * 3 + channel, inside, 0).to(tl.float32)
+    lower += part_x * tl.load(frame + (y1 * width + x1) * 3 + channel, inside, 0).to(tl.float32)
+    return _level((1 - part_y) * upper + part_y * lower)
+
+
+@triton.jit
+def _looked_up(frame, x, y, width, height, inside):
+    """The frame's levels (B, G, R) at positions between its pixels; beyond its border those of the border."""
+    x = tl.minimum(tl.maximum(x, 0.0), width - 1.0)
+    y = tl.minimum(tl.maximum(y, 0.0), height - 1.0)
+    left, top = tl.floor(x), tl.floor(y)
+    x0, y0 = left.to(tl.int32), top.to(tl.int32)
+    x1, y1 = tl.minimum(x0 + 1, width - 1), tl.minimum(y0 + 1, height - 1)
+    part_x, part_y = x - left, y - top
+    b = _sampled(frame, x0, x1, y0, y1, part_x, part_y, width, 0, inside)
+    g = _sampled(frame, x0, x1, y0, y1, part_x, part_y, width, 1, inside)
+    r = _sampled(frame, x0, x1, y0, y1, part_x, part_y, width, 2, inside)
+    return b, g, r
+
+
+@triton.jit
+def _placed(numbers, x, y, small, inside):
+    """Where pixels of the frame lie in the change, as whole pixels and the rest, and which are near it at all."""
+    to_x = tl.load(numbers + 7) * x + tl.load(numbers + 8) * y + tl.load(numbers + 9)
+    to_y = tl.load(numbers + 10) * x + tl.load(numbers + 11) * y + tl.load(numbers + 12)
+    near = inside & (to_x > -1) & (to_x < small) & (to_y > -1) & (to_y < small)
+    to_x, to_y = tl.where(near, to_x, 0.0), tl.where(near, to_y, 0.0)
+    left, top = tl.floor(to_x), tl.floor(to_y)
+    return left.to(tl.int32), top.to(tl.int32), to_x - left, to_y - top, near
+
+
 @triton.jit(do_not_specialize=["height", "width", "size", "count"])
 def _finish(
     frame,
     change,
+    moved,
     faces,
     bgr,
     planes,
@@ -205,6 +274,7 @@ def _finish(
     size,
     count,
     NUMBERS: tl.constexpr,
+    MOVED: tl.constexpr,
     LAYOUT: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -215,24 +285,36 @@ def _finish(
         y, x = tile // across * 2 + corner // 2, tile % across * 2 + corner % 2
         # Odd sides are continued by a row or a column.
         from_y, from_x = tl.minimum(y, height - 1), tl.minimum(x, width - 1)
-        at = frame + (from_y * width + from_x) * 3
-        b = tl.load(at, inside, 0).to(tl.float32)
-        g = tl.load(at + 1, inside, 0).to(tl.float32)
-        r = tl.load(at + 2, inside, 0).to(tl.float32)
+        if MOVED:
+            look_x, look_y = from_x.to(tl.float32), from_y.to(tl.float32)
+            for face in range(count):
+                numbers = faces + face * NUMBERS
+                factor = tl.load(numbers + 13)
+                small = size // factor.to(tl.int32)
+                x0, y0, part_x, part_y, near = _placed(numbers, from_x, from_y, small, inside)
+                plane = moved + face * 2 * size * size
+                crop_x = _added(plane, x0, y0, part_x, part_y, small, size, near)
+                crop_y = _added(plane + size * size, x0, y0, part_x, part_y, small, size, near)
+                a, c = tl.load(numbers + 7) * factor, tl.load(numbers + 8) * factor
+                d, e = tl.load(numbers + 10) * factor, tl.load(numbers + 11) * factor
+                turned = 1.0 / (a * e - c * d)
+                look_x += (e * crop_x - c * crop_y) * turned
+                look_y += (a * crop_y - d * crop_x) * turned
+            b, g, r = _looked_up(frame, look_x, look_y, width, height, inside)
+        else:
+            at = frame + (from_y * width + from_x) * 3
+            b = tl.load(at, inside, 0).to(tl.float32)
+            g = tl.load(at + 1, inside, 0).to(tl.float32)
+            r = tl.load(at + 2, inside, 0).to(tl.float32)
         for later in range(count):
             face = count - 1 - later  # the largest has the last word
             numbers = faces + face * NUMBERS
-            to_x = tl.load(numbers + 7) * from_x + tl.load(numbers + 8) * from_y + tl.load(numbers + 9)
-            to_y = tl.load(numbers + 10) * from_x + tl.load(numbers + 11) * from_y + tl.load(numbers + 12)
             small = size // tl.load(numbers + 13).to(tl.int32)
-            near = inside & (to_x > -1) & (to_x < small) & (to_y > -1) & (to_y < small)
-            to_x, to_y = tl.where(near, to_x, 0.0), tl.where(near, to_y, 0.0)
-            left, top = tl.floor(to_x), tl.floor(to_y)
-            x0, y0 = left.to(tl.int32), top.to(tl.int32)
+            x0, y0, part_x, part_y, near = _placed(numbers, from_x, from_y, small, inside)
             plane = change + face * 3 * size * size
-            r = _level(r + _added(plane, x0, y0, to_x - left, to_y - top, small, size, near))
-            g = _level(g + _added(plane + size * size, x0, y0, to_x - left, to_y - top, small, size, near))
-            b = _level(b + _added(plane + 2 * size * size, x0, y0, to_x - left, to_y - top, small, size, near))
+            r = _level(r + _added(plane, x0, y0, part_x, part_y, small, size, near))
+            g = _level(g + _added(plane + size * size, x0, y0, part_x, part_y, small, size, near))
+            b = _level(b + _added(plane + 2 * size * size, x0, y0, part_x, part_y, small, size, near))
         _put(bgr, planes, b, g, r, x, y, inside, height, width, corner == 0, LAYOUT)
 
 
@@ -244,9 +326,30 @@ def _mixed(level, picture, weight, broken, inside):
     return _level(level + weight * (picture - (level / 127.5 - 1.0)))
 
 
+@triton.jit
+def _raised(level, added, broken, inside):
+    tl.store(broken + (level * 0).to(tl.int32), 1, inside & ~(tl.abs(added) < 3e38))
+    return _level(level + added)
+
+
 @triton.jit(do_not_specialize=["height", "width", "step_c", "step_y", "step_x"])
 def _finish_whole(
-    frame, picture, faces, bgr, planes, broken, height, width, step_c, step_y, step_x, LAYOUT: tl.constexpr, BLOCK: tl.constexpr
+    frame,
+    picture,
+    moves,
+    faces,
+    bgr,
+    planes,
+    broken,
+    height,
+    width,
+    step_c,
+    step_y,
+    step_x,
+    STAGED: tl.constexpr,
+    MOVED: tl.constexpr,
+    LAYOUT: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
     tile = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     across = (width + 1) // 2
@@ -255,11 +358,24 @@ def _finish_whole(
     for corner in tl.static_range(4):
         y, x = tile // across * 2 + corner // 2, tile % across * 2 + corner % 2
         from_y, from_x = tl.minimum(y, height - 1), tl.minimum(x, width - 1)
-        at = frame + (from_y * width + from_x) * 3
+        if MOVED:
+            move = moves + from_y * width + from_x
+            look_x, look_y = from_x + tl.load(move, inside, 0.0), from_y + tl.load(move + height * width, inside, 0.0)
+            b, g, r = _looked_up(frame, look_x, look_y, width, height, inside)
+        else:
+            at = frame + (from_y * width + from_x) * 3
+            b = tl.load(at, inside, 0).to(tl.float32)
+            g = tl.load(at + 1, inside, 0).to(tl.float32)
+            r = tl.load(at + 2, inside, 0).to(tl.float32)
         new = picture + from_y * step_y + from_x * step_x
-        b = _mixed(tl.load(at, inside, 0).to(tl.float32), tl.load(new + 2 * step_c, inside, 0.0), weight, broken, inside)
-        g = _mixed(tl.load(at + 1, inside, 0).to(tl.float32), tl.load(new + step_c, inside, 0.0), weight, broken, inside)
-        r = _mixed(tl.load(at + 2, inside, 0).to(tl.float32), tl.load(new, inside, 0.0), weight, broken, inside)
+        if STAGED:
+            b = _raised(b, tl.load(new + 2 * step_c, inside, 0.0), broken, inside)
+            g = _raised(g, tl.load(new + step_c, inside, 0.0), broken, inside)
+            r = _raised(r, tl.load(new, inside, 0.0), broken, inside)
+        else:
+            b = _mixed(b, tl.load(new + 2 * step_c, inside, 0.0), weight, broken, inside)
+            g = _mixed(g, tl.load(new + step_c, inside, 0.0), weight, broken, inside)
+            r = _mixed(r, tl.load(new, inside, 0.0), weight, broken, inside)
         _put(bgr, planes, b, g, r, x, y, inside, height, width, corner == 0, LAYOUT)
 
 
@@ -281,52 +397,81 @@ def crop(frame: Tensor, faces: Tensor, out: Tensor) -> None:
     _crop[grid](frame, out, faces, frame.shape[0], frame.shape[1], size, NUMBERS=FACE, BLOCK=_PIXELS)
 
 
-def change(crops: Tensor, pictures: Tensor, mask: Tensor, faces: Tensor, out: Tensor, broken: Tensor) -> None:
-    """What the network changed, in levels: (picture - crop) x mask x weight, reduced by area where the frame will shrink it.
+def change(
+    crops: Tensor,
+    pictures: Tensor,
+    mask: Tensor,
+    faces: Tensor,
+    out: Tensor,
+    broken: Tensor,
+    *,
+    staged: bool = False,
+    moves: Tensor | None = None,
+    moved: Tensor | None = None,
+) -> None:
+    """What was changed, in levels: (picture - crop) x mask x weight, reduced by area where the frame will shrink it.
 
     Args:
         crops: N x 3 x S x S, float32. pictures: the network's, the same shape, any float type and strides; clamped to [-1, 1].
         mask: S x S, float32.
         out: N x 3 x S x S, float32; the change lies in its upper left (S // factor) x (S // factor) pixels, with rows of S.
         broken: one byte, set to 1 where any value of the pictures is not finite.
+        staged: `pictures` are changes already, in levels: they are masked and faded.
+        moves: N x 2 x S x S, float32, a displacement in crop pixels; `moved` then gets it masked, faded and reduced, as `out`.
     """
     count, size = crops.shape[0], crops.shape[-1]
     grid = (triton.cdiv(size * size, _PIXELS), count)
-    _change[grid](crops, pictures, mask, out, faces, broken, size, *pictures.stride(), NUMBERS=FACE, BLOCK=_PIXELS)
+    _change[grid](
+        crops, pictures, crops if moves is None else moves, mask, out, out if moved is None else moved, faces, broken,
+        size, *pictures.stride(), NUMBERS=FACE, STAGED=staged, MOVED=moves is not None, BLOCK=_PIXELS,
+    )  # fmt: skip
 
 
-def finish(frame: Tensor, changes: Tensor, faces: Tensor, bgr: Tensor, planes: Tensor, pixel_format: PixelFormat) -> None:
+def finish(
+    frame: Tensor,
+    changes: Tensor,
+    faces: Tensor,
+    bgr: Tensor,
+    planes: Tensor,
+    pixel_format: PixelFormat,
+    moved: Tensor | None = None,
+) -> None:
     """The frame with all changes (as `change` leaves them) added, smallest face first: in BGR and in the sink's pixel_format.
 
     `bgr` is of the frame's shape; `planes` is (H*3/2) x W bytes with even sides, not touched where the pixel_format is BGR.
+    `moved`: displacements, as `change` leaves them; each pixel then shows what was where they point, and gets its changes there.
     """
     height, width = frame.shape[:2]
     grid = (triton.cdiv(((height + 1) // 2) * ((width + 1) // 2), _TILES),)
     count, size = changes.shape[0], changes.shape[-1]
     _finish[grid](
-        frame, changes, faces, bgr, planes, height, width, size, count, NUMBERS=FACE, LAYOUT=_LAYOUTS[pixel_format], BLOCK=_TILES
+        frame, changes, changes if moved is None else moved, faces, bgr, planes, height, width, size, count,
+        NUMBERS=FACE, MOVED=moved is not None, LAYOUT=_LAYOUTS[pixel_format], BLOCK=_TILES,
     )  # fmt: skip
 
 
 def finish_whole(
-    frame: Tensor, picture: Tensor, faces: Tensor, bgr: Tensor, planes: Tensor, broken: Tensor, pixel_format: PixelFormat
+    frame: Tensor,
+    picture: Tensor,
+    faces: Tensor,
+    bgr: Tensor,
+    planes: Tensor,
+    broken: Tensor,
+    pixel_format: PixelFormat,
+    *,
+    staged: bool = False,
+    moves: Tensor | None = None,
 ) -> None:
-    """The frame mixed with the network's picture of all of it (1 x 3 x H x W, RGB in [-1, 1], any strides) by the weight."""
+    """The frame mixed with the network's picture of all of it (1 x 3 x H x W, RGB in [-1, 1], any strides) by the weight.
+
+    `staged`: `picture` is a change already, in levels: it is added. `moves`: a displacement, 1 x 2 x H x W, in pixels.
+    """
     height, width = frame.shape[:2]
     grid = (triton.cdiv(((height + 1) // 2) * ((width + 1) // 2), _TILES),)
     _finish_whole[grid](
-        frame,
-        picture,
-        faces,
-        bgr,
-        planes,
-        broken,
-        height,
-        width,
-        *picture.stride()[1:],
-        LAYOUT=_LAYOUTS[pixel_format],
-        BLOCK=_TILES,
-    )
+        frame, picture, picture if moves is None else moves, faces, bgr, planes, broken, height, width, *picture.stride()[1:],
+        STAGED=staged, MOVED=moves is not None, LAYOUT=_LAYOUTS[pixel_format], BLOCK=_TILES,
+    )  # fmt: skip
 
 
 def whole(frame: Tensor, out: Tensor) -> None:

@@ -4,8 +4,8 @@ A frame is staged into page-locked memory and copied up in bands, reduced and se
 candidates come down (11 KB), and this is the one wait inside: who is who from frame to frame and the smoothing over time are
 the host's work, on a few hundred numbers, and what is cropped depends on them. What follows (crop, network, change, blend with
 conversion to the sink's format) needs no more decisions: the host hands over a few numbers a face, repeats what was recorded as
-CUDA graphs, and waits once more, for the finished pixels. Memory is made for a size of frames, a number of faces and a network,
-and stays.
+CUDA graphs, and waits once more, for the finished pixels. Memory is made, and graphs for any number of faces are recorded, when
+frames of a new size, another sink's format or another network first come, so that no frame waits for that because a face appears.
 
 Imports torch and triton at import time: import this module late.
 """
@@ -21,13 +21,14 @@ import torch
 from torch import Tensor
 
 from gpen_live.engine.paths.cuda import kernels
-from gpen_live.engine.paths.cuda.buffers import FrameBuffers
-from gpen_live.engine.paths.cuda.faces import KEPT, NUMBERS, RECALLED, WEIGHT, face_numbers
-from gpen_live.engine.paths.cuda.memory import PictureRows
+from gpen_live.engine.paths.cuda.buffers import CropBuffers, FrameBuffers
+from gpen_live.engine.paths.cuda.faces import KEPT, NUMBERS, RECALLED, face_numbers, weigh
+from gpen_live.engine.paths.cuda.memory import NONE, PictureRows
 from gpen_live.engine.paths.cuda.steps import FacesStep, RecordedStep, WholeStep
 from gpen_live.engine.paths.cuda.stream import DeviceStream, Work
-from gpen_live.engine.result import FaceCrop, FrameResult
+from gpen_live.engine.result import FaceCrop, FrameResult, Stage
 from gpen_live.errors import reason_of
+from gpen_live.faces.align import GPEN_TEMPLATE, to_template
 from gpen_live.faces.detect import Detection, check_picture
 from gpen_live.faces.state import MAX_FACES, LastResult
 from gpen_live.frame import Array, Image, PixelFormat, Size
@@ -37,7 +38,6 @@ from gpen_live.inference.torch_detector import TorchDetector
 from gpen_live.media.pixel_formats import convert, restore
 
 _WHOLE = 0  # in place of a number of faces
-_STAGES = (("warp", "placed", "warped"), ("network", "warped", "networked"), ("blend", "networked", "blended"))
 
 
 class DevicePicture:
@@ -71,9 +71,10 @@ class GpuPath:
     """
 
     in_between = False
+    may_fall_back = True
 
-    def __init__(self, stream: DeviceStream, detector: TorchDetector, enhancer: Enhancer) -> None:
-        self._stream, self._detector, self._enhancer = stream, detector, enhancer
+    def __init__(self, stream: DeviceStream, detector: TorchDetector, enhancer: Enhancer, stages: Sequence[Stage] = ()) -> None:
+        self._stream, self._detector, self._enhancer, self._stages = stream, detector, enhancer, tuple(stages)
         self._numbers_host = stream.host(MAX_FACES, NUMBERS, dtype=torch.float32)
         self._told: Array = self._numbers_host.numpy()
         self._frames: FrameBuffers | None = None
@@ -84,6 +85,8 @@ class GpuPath:
         self._steps: dict[int, RecordedStep] = {}
         self._pictures: dict[bool, PictureRows] = {}
         self._shelf: dict[Enhancer, tuple[dict[int, RecordedStep], dict[bool, PictureRows]]] = {}
+        self._crops: dict[int, CropBuffers] = {}
+        self._prepared: set[tuple[PixelFormat, bool]] = set()
         self._number = 0
 
     def use(self, enhancer: Enhancer, kept: Sequence[Enhancer] = ()) -> None:
@@ -91,6 +94,44 @@ class GpuPath:
         self._shelf = {one: made for one, made in self._shelf.items() if one in kept}
         self._enhancer = enhancer
         self._steps, self._pictures = self._shelf.pop(enhancer, ({}, {}))
+        self._prepared = set()
+
+    def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool) -> None:
+        check_picture(image)
+        if self._fits(image) and (pixel_format, whole_frame) in self._prepared:
+            return
+        with self._guarded():
+            self._take_up(image)
+            if whole_frame:
+                self._rehearse(_WHOLE, pixel_format)
+            else:
+                self._search_recorded()()
+                for count in range(1, MAX_FACES + 1):
+                    try:
+                        self._rehearse(count, pixel_format)
+                    except torch.OutOfMemoryError:  # on a small card: it may do for as many as there will be
+                        if count == 1:
+                            raise
+                        self._steps.pop(count, None)
+                        break
+            self._stream.mark("prepared")
+            self._stream.wait("prepared")
+        self._prepared.add((pixel_format, whole_frame))
+
+    def _rehearse(self, count: int, pixel_format: PixelFormat) -> None:
+        """Records the work for so many faces by doing it, on what happens to lie there; nothing comes of it."""
+        assert self._frames is not None
+        step, pictures = self._step_for(count), self._pictures_of(count)
+        height, width = self._frames.height, self._frames.width
+        somewhere = to_template(GPEN_TEMPLATE * min(height, width), self._enhancer.size)
+        self._told[:] = face_numbers(somewhere, self._enhancer.size, height, width, 0.0, 0.0)
+        self._told[:, RECALLED] = NONE
+        if pictures is not None:
+            self._told[: max(count, 1), KEPT] = pictures.free(max(count, 1))
+        self._tell()
+        step.run(pixel_format)
+        self._stream.mark("rehearsed")
+        self._stream.wait("rehearsed")  # before the numbers change again
 
     def pin(self, image: Image) -> Image:
         there: Image = self._stream.view(self._stream.host(*image.shape, dtype=torch.uint8))
@@ -102,9 +143,7 @@ class GpuPath:
         start, recorded = time.perf_counter(), self._stream.recorded
         with self._guarded():
             frames = self._take_up(image)
-            if self._search is None:
-                self._search = self._stream.record(self._find)
-            self._search()
+            self._search_recorded()()
             assert self._found is not None
             if self._found_host is None:
                 self._found_host = self._stream.host(*self._found.shape, dtype=torch.float32)
@@ -125,32 +164,39 @@ class GpuPath:
         size = self._enhancer.size
         with self._guarded():
             for place, face in enumerate(faces):
-                self._told[place] = face_numbers(face.matrix, size, height, width, face.weight)
+                self._told[place] = face_numbers(face.matrix, size, height, width, face.look.strength, face.fade)
             self._finish(done, len(faces), [face.last for face in faces], at, pixel_format)
 
     def repeat_faces(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float) -> bool:
         return False
 
-    def enhance_frame(
-        self, done: FrameResult, image: Image, last: LastResult, at: float, strength: float, pixel_format: PixelFormat
-    ) -> None:
+    def enhance_frame(self, done: FrameResult, image: Image, whole: FaceCrop, at: float, pixel_format: PixelFormat) -> None:
         with self._guarded():
             self._take_up(image)
-            self._told[0, WEIGHT] = 127.5 * strength
-            self._finish(done, _WHOLE, [last], at, pixel_format)
+            weigh(self._told[0], whole.look.strength, whole.fade)
+            self._finish(done, _WHOLE, [whole.last], at, pixel_format)
 
     def _take_up(self, image: Image) -> FrameBuffers:
         """The frame on its way to the device."""
         self._number += 1
         height, width = image.shape[:2]
         frames = self._frames
-        if frames is None or (frames.height, frames.width) != (height, width):
+        if frames is None or not self._fits(image):
             self._forget_frames()
             frames = self._frames = FrameBuffers(self._stream, height, width, self._detector.reduced(height, width))
             self._numbers = torch.zeros(MAX_FACES, NUMBERS, device=self._stream.device)
         self._stream.upload(torch.from_numpy(image), frames.staging, frames.frame)
         self._stream.mark("up")
         return frames
+
+    def _fits(self, image: Image) -> bool:
+        """Whether the memory that is there is for frames of this size."""
+        return self._frames is not None and (self._frames.height, self._frames.width) == image.shape[:2]
+
+    def _search_recorded(self) -> Work:
+        if self._search is None:
+            self._search = self._stream.record(self._find)
+        return self._search
 
     def _find(self) -> None:
         assert self._frames is not None
@@ -159,17 +205,14 @@ class GpuPath:
 
     def _finish(self, done: FrameResult, count: int, lasts: Sequence[LastResult], at: float, pixel_format: PixelFormat) -> None:
         assert self._frames is not None
-        assert self._numbers is not None
         recorded = self._stream.recorded
-        step = self._steps.get(count)
-        if step is None:
-            step = self._steps[count] = self._step(self._frames, self._numbers, count)
+        step = self._step_for(count)
         pictures = self._pictures_of(count)
         if pictures is not None:
             kept = pictures.free(len(lasts))
             self._told[: len(lasts), RECALLED] = pictures.recall(lasts, at)
             self._told[: len(lasts), KEPT] = kept
-        self._numbers.copy_(self._numbers_host, non_blocking=True)
+        self._tell()
         self._stream.mark("placed")
         step.run(pixel_format)
         fetched = self._frames.fetch(pixel_format)
@@ -180,9 +223,11 @@ class GpuPath:
             raise NetworkError("network.not_finite", name=self._enhancer.spec.name)
         if pictures is not None:
             pictures.keep(lasts, kept, at)
-        for stage, start, end in _STAGES:
+        start = "placed"
+        for stage, end in step.marks(pixel_format):
             done.times_ms[stage] = self._stream.between(start, end)
-        done.times_ms["convert"] = self._stream.between("blended", "down")  # the copy: converting is a part of blending here
+            start = end
+        done.times_ms["convert"] = self._stream.between(start, "down")  # the copy: converting is a part of blending here
         self._count_busy(done, recorded, "placed", "down")
         number = self._number
         size = Size(self._frames.width, self._frames.height)
@@ -193,12 +238,26 @@ class GpuPath:
         if self._stream.recorded == recorded:
             done.busy_ms += self._stream.between(start, end)
 
-    def _step(self, frames: FrameBuffers, numbers: Tensor, count: int) -> RecordedStep:
-        rows = self._pictures_of(count)
+    def _tell(self) -> None:
+        assert self._numbers is not None
+        self._numbers.copy_(self._numbers_host, non_blocking=True)
+
+    def _step_for(self, count: int) -> RecordedStep:
+        if count not in self._steps:
+            self._steps[count] = self._step(count)
+        return self._steps[count]
+
+    def _step(self, count: int) -> RecordedStep:
+        assert self._frames is not None
+        assert self._numbers is not None
+        rows, size = self._pictures_of(count), self._enhancer.size
         pictures = None if rows is None else rows.pictures
         if count == _WHOLE:
-            return WholeStep(self._stream, frames, self._enhancer, numbers[:1], pictures)
-        return FacesStep(self._stream, frames, self._enhancer, numbers[:count], pictures)
+            return WholeStep(self._stream, self._frames, self._enhancer, self._numbers[:1], pictures, self._stages)
+        if size not in self._crops:
+            self._crops[size] = CropBuffers(MAX_FACES, size, self._stream.device)
+        numbers, crops = self._numbers[:count], self._crops[size]
+        return FacesStep(self._stream, self._frames, self._enhancer, numbers, pictures, self._stages, crops)
 
     def _pictures_of(self, count: int) -> PictureRows | None:
         """The last pictures of the faces, or of the whole frame; None where the network has no memory."""
@@ -224,9 +283,9 @@ class GpuPath:
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        """On the stream's stream; after any failure everything is made anew for the next frame."""
+        """On the stream's own queue; after any failure everything is made again for the next frame."""
         try:
-            with self._stream.working():
+            with torch.inference_mode(), self._stream.working():
                 yield
         except NetworkError:
             raise
@@ -248,6 +307,6 @@ class GpuPath:
 
     def _forget_frames(self) -> None:
         """All that has to do with the size of the frames; the last pictures of faces have not."""
-        self._steps, self._shelf = {}, {}
+        self._steps, self._shelf, self._crops, self._prepared = {}, {}, {}, set()
         self._pictures.pop(True, None)
         self._frames = self._numbers = self._search = self._found = self._found_host = None
