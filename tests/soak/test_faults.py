@@ -112,7 +112,7 @@ def test_any_source_is_a_camera_to_the_pipeline_with_the_code_for_cameras(faults
         assert None not in numbers
         assert numbers[0] != numbers[1]
         faults.camera_gone = True
-        with pytest.raises(SourceError, match="stopped delivering"):
+        with pytest.raises(SourceError, check=says("camera.stopped")):
             read_on(camera)
         with pytest.raises(SourceError, check=says("soak.camera_gone")):
             world.open_source("camera:0", size=SIZE, fps=60.0, realtime=True, loop=True)

@@ -16,12 +16,13 @@ from gpen_live.messages.english import (
     quality,
     settings,
     soak,
+    sources,
     training,
     window,
 )
 from gpen_live.messages.sentence import Sentence
 
-ROOMS = (bench, cli, common, export, inference, live, models, quality, settings, soak, training, window)
+ROOMS = (bench, cli, common, export, inference, live, models, quality, settings, soak, sources, training, window)
 
 
 def merged(rooms: tuple[ModuleType, ...]) -> Mapping[str, Sentence]:
