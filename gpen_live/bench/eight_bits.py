@@ -23,9 +23,10 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from gpen_live.bench.weights import weights_for
-from gpen_live.inference.autotune_cpu import STRICT, sample_crop
+from gpen_live.inference.autotune_cpu import sample_crop
 from gpen_live.inference.device import choose_device, describe_device
-from gpen_live.models.files import load_network
+from gpen_live.models.architectures import STRICT
+from gpen_live.models.loading import load
 from gpen_live.models.registry import get
 from gpen_live.options import DEVICE, MODEL
 
@@ -97,7 +98,7 @@ def command(*, model: str, device: str) -> None:
     spec, chosen = get(model), choose_device(device)
     with tempfile.TemporaryDirectory() as folder:
         path, own = weights_for(spec, Path(folder))
-        network = load_network(spec, path).eval().to(chosen.torch())
+        network = load(spec, path).module().to(chosen.torch())
     picture = torch.from_numpy(sample_crop(spec.size)).to(chosen.torch())
     table = Table("rounded", "to", "mean levels", "largest", "near enough", title=f"{model}{'' if own else ' (untrained)'}")
     console = Console()

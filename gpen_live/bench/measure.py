@@ -126,7 +126,7 @@ class Measurement:
             steps.append(Step(f"{spec.name}: done", 0.2, lambda _: self._release()))
         if "memory" in options.parts:
             steps.append(step("memory and start", guess.process_s(spec), lambda going: self._footprint(spec, going)))
-        if options.upstream is not None and spec.kind == "gpen":
+        if options.upstream is not None and not spec.shipped:
             steps.append(step("against upstream", guess.rival_s(spec, budget), lambda going: self._rival(spec, going)))
         return [*steps, Step(f"{spec.name}: done", 0.1, lambda _: self._forget(spec))]
 

@@ -57,16 +57,16 @@ class Guess:
     def frame_s(self, spec: ModelSpec, *, full: bool) -> Seconds:
         """One frame; in full-frame mode a light network takes all of it."""
         pixels = self.size.width * self.size.height
-        times = pixels / spec.size**2 if full and spec.kind == "lite" else 1.0
+        times = pixels / spec.size**2 if full and spec.architecture.any_size else 1.0
         return self.run_s(spec) * times + _FRAME_S * pixels / _FRAME_PIXELS
 
     def load_s(self, spec: ModelSpec, *, thorough: bool) -> Seconds:
         """From the file to a network at speed. What is chosen from is timed: a light network's many ways, on processors alone."""
         read_s = 0.5 + spec.parameters / 40e6
         if self.gpu:
-            return read_s + (6.0 if spec.kind == "gpen" else 2.0)
-        ways = (10 if thorough else 6) if spec.kind == "lite" else 2
-        each_s = max(0.5 if thorough or spec.kind == "gpen" else 0.1, 6 * self.run_s(spec))
+            return read_s + (6.0 if spec.architecture.heavy else 2.0)
+        ways = (10 if thorough else 6) if not spec.architecture.heavy else 2
+        each_s = max(0.5 if thorough or spec.architecture.heavy else 0.1, 6 * self.run_s(spec))
         return read_s + ways * each_s
 
     def flow_s(self, spec: ModelSpec, budget: Budget, *, full: bool) -> Seconds:

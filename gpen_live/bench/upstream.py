@@ -138,8 +138,9 @@ def load_upstream(folder: Path, model: str, weights: Path, device: torch.device)
     Raises:
         GpenLiveError: its code can't be imported, is not what it was, or does not take the weights.
     """
-    from gpen_live.models.files import read
-    from gpen_live.nets.gpen import VARIANTS
+    from gpen_live.models.files import read_arrays
+    from gpen_live.nets.gpen_variants import VARIANTS
+    from gpen_live.nets.torch_graph import tensors
 
     builder = _import(folder)
     settings = VARIANTS[model]
@@ -147,7 +148,7 @@ def load_upstream(folder: Path, model: str, weights: Path, device: torch.device)
         network: Any = builder(
             settings["size"], 512, 8, channel_multiplier=settings["channel_multiplier"], narrow=settings["narrow"], device="cpu"
         )
-        missing, unknown = network.load_state_dict(read(weights).state, strict=False)
+        missing, unknown = network.load_state_dict(tensors(read_arrays(weights)[0]), strict=False)
     except (TypeError, RuntimeError, KeyError) as error:
         reason = (str(error).splitlines() or [""])[0]
         raise GpenLiveError("upstream.unbuildable", model=model, reason=reason) from error

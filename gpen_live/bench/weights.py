@@ -21,7 +21,7 @@ def weights_for(spec: ModelSpec, folder: Path) -> tuple[Path, bool]:
     try:
         return locate(spec), True
     except WeightsError:
-        if spec.kind != "gpen":
+        if spec.shipped:
             raise
     path = folder / f"{spec.name}-untrained.pth"
     if not path.is_file():
@@ -33,7 +33,8 @@ def write_untrained(spec: ModelSpec, path: Path) -> None:
     """A GPEN's state dict of random values, always the same, scaled so that no part of the network is idle or overflows."""
     import torch
 
-    from gpen_live.nets.gpen import VARIANTS, Gpen
+    from gpen_live.nets.gpen import Gpen
+    from gpen_live.nets.gpen_variants import VARIANTS
 
     with torch.device("meta"):
         shapes = {name: tuple(value.shape) for name, value in Gpen(**VARIANTS[spec.name]).state_dict().items()}

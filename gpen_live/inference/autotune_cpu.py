@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ import psutil
 
 from gpen_live.errors import reason_of
 from gpen_live.messages import Message, message
+from gpen_live.models.architectures import LIGHT, Tolerance
 
 Pictures = npt.NDArray[np.float32]
 """N x 3 x H x W, RGB, about [-1, 1]."""
@@ -48,21 +49,6 @@ class Candidate:
     chosen: bool = False
     error_mean: float = 0.0
     error_max: float = 0.0
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far a picture may be from the one in float32, in levels of 0..255: on average, and in any one value."""
-
-    mean: float
-    most: float
-
-
-LIGHT: Final = Tolerance(mean=4.0, most=64.0)
-"""A light network's 8 bits differ by about 1, by 6 somewhere; what is wrong differs by tens."""
-
-STRICT: Final = Tolerance(mean=0.5, most=8.0)
-"""Nobody sees such a difference. For networks that were not trained to be rounded."""
 
 
 @dataclass(frozen=True)

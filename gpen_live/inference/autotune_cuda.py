@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from gpen_live.errors import reason_of
 from gpen_live.faces.state import MAX_FACES
 from gpen_live.inference import measurements as store
-from gpen_live.inference.autotune_cpu import CLEARLY, STRICT, Candidate, sample_crop
+from gpen_live.inference.autotune_cpu import CLEARLY, Candidate, sample_crop
 from gpen_live.inference.openvino.network import RuntimeMissingError
 from gpen_live.inference.triton.gpen_plan import Plan
 from gpen_live.messages import Message, message
+from gpen_live.models.architectures import STRICT
 
 if TYPE_CHECKING:
     import torch

@@ -16,9 +16,7 @@ import numpy as np
 from gpen_live.errors import reason_of
 from gpen_live.inference import measurements as store
 from gpen_live.inference.autotune_cpu import (
-    LIGHT,
     SLOW_S,
-    STRICT,
     Candidate,
     Contest,
     HostNetwork,
@@ -54,7 +52,6 @@ class HostEnhancer:
     Args:
         ways: how it can run, the most exact first; before `warm_up` the first one is used. Let go of once one is chosen.
         in_pytorch: gives more ways, which are asked for only where none of `ways` runs, or all are to be measured.
-        heavy: so large that one thread is not worth a try, and not trained to be rounded.
     """
 
     def __init__(
@@ -64,7 +61,6 @@ class HostEnhancer:
         *,
         stride: int | None = None,
         memory: bool = False,
-        heavy: bool = False,
         in_pytorch: Callable[[], Sequence[Way]] = tuple,
     ) -> None:
         self.spec = spec
@@ -78,7 +74,7 @@ class HostEnhancer:
         self.candidates: list[Candidate] = []
         self.notes: list[Message] = []
         self.warm_up_s = 0.0
-        self._ways, self._in_pytorch, self._heavy = tuple(ways), in_pytorch, heavy
+        self._ways, self._in_pytorch = tuple(ways), in_pytorch
         self._network: HostNetwork | None = None
 
     def warm_up(self, *, thorough: bool = False, fingerprint: str = "") -> None:
@@ -117,10 +113,10 @@ class HostEnhancer:
             budget_s=budget_s,
             notes=self.notes,
             wanted="int8" if self.spec.float_model is not None else None,  # who asks for 8 bits gets them, where they run
-            tolerance=STRICT if self._heavy else LIGHT,
+            tolerance=self.spec.architecture.tolerance,
         )
         # One thread has no chance with a large network, and would take seconds to show it.
-        first, *more = thread_counts() if thorough or not self._heavy else (most_threads(),)
+        first, *more = thread_counts() if thorough or not self.spec.architecture.heavy else (most_threads(),)
         try:
             self._enter(contest, self._ways, (first, *more) if thorough else (first,))
             if thorough or not contest.runs:

@@ -20,6 +20,8 @@ from gpen_live.inference.enhancer import Enhancer
 from gpen_live.inference.host import HostEnhancer
 from gpen_live.inference.openvino.network import OpenVinoNetwork, RuntimeMissingError, core, library
 from gpen_live.messages import Message, message
+from gpen_live.models.files import sha256
+from gpen_live.models.loading import load, load_quantised
 from gpen_live.models.registry import ModelSpec, get, locate
 from gpen_live.system.heap import give_back
 
@@ -60,12 +62,10 @@ def load_enhancer(
     path = locate(spec, weights)
     loaded: HostEnhancer | Enhancer
     if device.type == "cpu":
-        loaded = _gpen_on_host(spec, path) if spec.kind == "gpen" else _light_on_host(spec, path)
+        loaded = _on_host(spec, path)
         loaded.warm_up(thorough=thorough, fingerprint=_fingerprint(name, path))
     else:
-        from gpen_live.models.files import load_network
-
-        loaded = Enhancer(load_network(spec, path), spec, device)
+        loaded = Enhancer(load(spec, path).module(), spec, device)
         about = path.stat()
         fingerprint = f"{name} {path.resolve()} {about.st_size} {about.st_mtime_ns}"
         loaded.warm_up(thorough=thorough, fingerprint=fingerprint, fit=fit)
@@ -73,9 +73,10 @@ def load_enhancer(
     return loaded
 
 
-def _light_on_host(spec: ModelSpec, path: Path) -> HostEnhancer:
-    from gpen_live.models.files import load_graph, load_network, load_quantised
-
+def _on_host(spec: ModelSpec, path: Path) -> HostEnhancer:
+    loaded = load(spec, path)
+    if loaded.network is None:
+        return gpen_on_host(spec, cast("Gpen", loaded.module()))
     notes: list[Message] = []
     quantised: Quantised | None = None
     try:
@@ -84,16 +85,14 @@ def _light_on_host(spec: ModelSpec, path: Path) -> HostEnhancer:
         if spec.float_model is not None:
             raise
         notes.append(message("network.without_eight_bits", cause=error.message))
-    network = quantised.network if quantised is not None and spec.float_model is not None else load_graph(spec, path)
-    memory = len(network.graph.inputs) > 1
 
     def in_pytorch() -> Sequence[Way]:
         from gpen_live.inference.torch_network import torch_ways
 
-        return torch_ways(load_network(spec, path), memory=memory)
+        return torch_ways(loaded.module(), memory=loaded.memory)
 
-    ways = _openvino_ways(network, quantised, spec.size, notes)
-    enhancer = HostEnhancer(spec, ways, stride=network.graph.stride, memory=memory, in_pytorch=in_pytorch)
+    ways = _openvino_ways(loaded.network, quantised, spec.size, notes)
+    enhancer = HostEnhancer(spec, ways, stride=loaded.stride, memory=loaded.memory, in_pytorch=in_pytorch)
     enhancer.notes += notes
     return enhancer
 
@@ -134,12 +133,6 @@ def computes_in_bf16() -> bool:
     return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def _gpen_on_host(spec: ModelSpec, path: Path) -> HostEnhancer:
-    from gpen_live.models.files import load_network
-
-    return gpen_on_host(spec, cast("Gpen", load_network(spec, path)))
-
-
 def gpen_on_host(spec: ModelSpec, network: Gpen) -> HostEnhancer:
     """GPEN (built by PyTorch, in float32) for the processor, before its `warm_up`.
 
@@ -151,20 +144,18 @@ def gpen_on_host(spec: ModelSpec, network: Gpen) -> HostEnhancer:
     try:
         library()
     except RuntimeMissingError as error:
-        enhancer = HostEnhancer(spec, torch_ways(network, memory=False), heavy=True)
+        enhancer = HostEnhancer(spec, torch_ways(network, memory=False))
         enhancer.notes.append(error.message)
         return enhancer
     ways = list(torch_ways(network, memory=False, bf16=False))
     ways.append(Way("OpenVINO", "fp32", lambda threads: OpenVinoGpen(network, "fp32", threads=threads)))
     if computes_in_bf16():
         ways.append(Way("OpenVINO", "bf16", lambda threads: OpenVinoGpen(network, "bf16", threads=threads)))
-    return HostEnhancer(spec, ways, heavy=True)
+    return HostEnhancer(spec, ways)
 
 
 def _fingerprint(name: str, path: Path) -> str:
     """Tells a model's weights from others'."""
-    from gpen_live.models.files import sha256
-
     about = path.stat()
     return f"{name} {sha256(path)[:16]}" if about.st_size < _SMALL else f"{name} {about.st_size} {about.st_mtime_ns}"
 
@@ -194,10 +185,10 @@ def _warm_up(detector: Detector) -> None:
 
 
 def _detector_on_host(path: Path) -> Detector:
-    from gpen_live.models.files import load_graph
-
+    network = load(get("detector"), path).network
+    assert network is not None
     try:
-        return Detector(openvino_search(load_graph(get("detector"), path)))
+        return Detector(openvino_search(network))
     except (RuntimeMissingError, RuntimeError) as error:
         _log.warning("the face detector does not run in OpenVINO (%s): PyTorch finds the faces", error)
         return _detector_in_pytorch(path, Device("cpu"))

@@ -163,7 +163,7 @@ class Capture:
         # Without a wish the first source's size stays: programs that read a virtual camera rarely stand a change.
         kept = self.output_size if self._current is not None and self._current.size is None else None
         self.output_size = wanted.size or kept or source.size
-        self.output_fps = wanted.fps or _plausible(source.fps)
+        self.output_fps = wanted.fps or plausible(source.fps)
         self._current = wanted
         self._board.write("source", Health.OK, source.label)
 
@@ -254,7 +254,7 @@ def _close(source: Source | _Opened | None) -> None:
         _log.exception("closing %s failed", source.label)
 
 
-def _plausible(fps: float) -> float:
+def plausible(fps: float) -> float:
     """A source's own rate, or 30 where it can't be one (some films claim 1000 or 0.1 frames a second)."""
     low, high = _PLAUSIBLE_FPS
     return fps if math.isfinite(fps) and low <= fps <= high else _USUAL_FPS

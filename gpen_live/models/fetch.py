@@ -22,7 +22,7 @@ from urllib.parse import urljoin, urlsplit
 
 import gpen_live
 from gpen_live.errors import GpenLiveError, WeightsError
-from gpen_live.models import files
+from gpen_live.models import loading
 from gpen_live.models.registry import MODELS, ModelSpec, expected_path, get, locate, models_folder
 from gpen_live.system.atomic import replace_file, sweep
 
@@ -125,7 +125,7 @@ def _fault(state: ModelState) -> WeightsError | None:
             if spec.shipped:
                 return WeightsError("fetch.changed_shipped", path=path)
             return WeightsError("fetch.changed", path=path, name=spec.name)
-        files.check(spec, path)
+        loading.check(spec, path)
     except WeightsError as error:
         return error
     return None
@@ -138,7 +138,7 @@ def _fetch(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
     schemes: frozenset[str] = frozenset({"https"}),
-    check: Callable[[ModelSpec, Path], None] = files.check,
+    check: Callable[[ModelSpec, Path], None] = loading.check,
 ) -> Path:
     """`fetch` into a folder; tests widen `schemes` to talk to a server of their own."""
     target = folder / spec.filename

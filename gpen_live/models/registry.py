@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import gpen_live
 from gpen_live.errors import UsageError, WeightsError
+from gpen_live.models.architectures import DETECTOR, GPEN, LITE, Architecture
 from gpen_live.privacy import hide
 from gpen_live.system.folders import data_dir
-
-Kind = Literal["lite", "gpen", "detector"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +20,7 @@ class ModelSpec:
     Args:
         name: what the user types.
         title: what the user reads.
-        kind: the architecture.
+        architecture: what it is built like.
         size: side of the network's square input, in pixels; of the detector, 0: it takes any size.
         parameters: how many the network has, to the nearest ten thousand.
         licence: the licence's short name.
@@ -37,7 +36,7 @@ class ModelSpec:
 
     name: str
     title: str
-    kind: Kind
+    architecture: Architecture
     size: int
     parameters: int
     licence: str
@@ -53,6 +52,11 @@ class ModelSpec:
     def __post_init__(self) -> None:
         if self.filename in ("", "..") or Path(self.filename).name != self.filename:
             raise ValueError(f"{self.filename!r} is not a plain file name")
+
+    @property
+    def weight(self) -> tuple[bool, int]:
+        """Orders models by the time and memory that they take: heavy architectures last, then by the picture's side."""
+        return self.architecture.heavy, self.size
 
     @property
     def about_bytes(self) -> int:
@@ -91,7 +95,7 @@ def _gpen(
     return ModelSpec(
         name=f"gpen-{size}",
         title=title,
-        kind="gpen",
+        architecture=GPEN,
         size=size,
         parameters=parameters,
         licence="academic and non-commercial use only",
@@ -108,7 +112,7 @@ def _lite(name: str, title: str, size: int, length: int, sha256: str, *, float_m
     return ModelSpec(
         name=name,
         title=title,
-        kind="lite",
+        architecture=LITE,
         size=size,
         parameters=1_370_000,
         licence="Apache-2.0",
@@ -148,7 +152,7 @@ _SPECS: Final = (
     ModelSpec(
         name="detector",
         title="Face detector",
-        kind="detector",
+        architecture=DETECTOR,
         size=0,
         parameters=430_000,
         licence="Apache-2.0",
@@ -168,7 +172,7 @@ DEFAULT: Final = "lite-256"
 
 def enhancers() -> list[ModelSpec]:
     """The models that a user chooses from: all but the detector."""
-    return [spec for spec in MODELS.values() if spec.kind != "detector"]
+    return [spec for spec in MODELS.values() if spec.architecture.purpose == "enhance"]
 
 
 def get(name: str) -> ModelSpec:
@@ -190,10 +194,16 @@ def eight_bit_version(spec: ModelSpec) -> ModelSpec | None:
 
 
 def lighter_than(spec: ModelSpec) -> list[ModelSpec]:
-    """The models that may stand in for a face model where time is short, the strongest first; only those whose files are here."""
-    names = {"gpen": ("gpen-256", "lite-256"), "lite": ("lite-256",)}.get(spec.kind, ())
-    here = [MODELS[name] for name in names if expected_path(MODELS[name]).is_file()]
-    return [other for other in here if other.size < spec.size or (other.kind != spec.kind and other.size <= spec.size)]
+    """The models that may stand in for a face model where time is short, the strongest first; only those whose files are here.
+
+    They are the smallest ones of each architecture.
+    """
+    smallest: dict[Architecture, ModelSpec] = {}
+    for other in sorted(enhancers(), key=lambda one: one.weight):
+        if other.float_model is None:
+            smallest.setdefault(other.architecture, other)
+    lighter = [other for other in smallest.values() if other.weight < spec.weight and expected_path(other).is_file()]
+    return sorted(lighter, key=lambda one: one.weight, reverse=True)
 
 
 def models_folder() -> Path:

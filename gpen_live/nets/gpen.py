@@ -18,49 +18,21 @@ Styles, demodulation and the sum of the colours stay in float32 when the network
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from gpen_live.nets.gpen_variants import widths_of
 
 SLOPE: Final = 0.2
 """Negative slope of every leaky ReLU."""
 
 GAIN: Final = math.sqrt(2)
 """What every activation is multiplied by, so that it keeps the variance of its input."""
-
-
-class Settings(TypedDict):
-    """What tells one GPEN from another: see `Gpen`."""
-
-    size: int
-    channel_multiplier: int
-    narrow: float
-
-
-VARIANTS: Final[dict[str, Settings]] = {
-    "gpen-256": {"size": 256, "channel_multiplier": 1, "narrow": 0.5},
-    "gpen-512": {"size": 512, "channel_multiplier": 2, "narrow": 1.0},
-    "gpen-1024": {"size": 1024, "channel_multiplier": 2, "narrow": 1.0},
-    "gpen-2048": {"size": 2048, "channel_multiplier": 2, "narrow": 1.0},
-}
-"""The published networks."""
-
-
-def describe(state: Mapping[str, Any]) -> str | None:
-    """The name in `VARIANTS` of the network that a state dict was made for, by its depth and its widths; None if none of them."""
-    depth = sum(name.startswith("ecd") and name.endswith(".weight") for name in state)
-    first, constant = state.get("ecd0.0.0.weight"), state.get("generator.input.input")
-    if depth == 0 or first is None or constant is None or len(first.shape) != 4 or len(constant.shape) != 4:
-        return None
-    for name, settings in VARIANTS.items():
-        widths = _widths(**settings)
-        if depth == len(widths) and first.shape[0] == widths[settings["size"]] and constant.shape[1] == widths[4]:
-            return name
-    return None
 
 
 class Gpen(nn.Module):
@@ -82,7 +54,7 @@ class Gpen(nn.Module):
         if size < 8 or size & (size - 1):
             raise ValueError(f"size must be a power of two from 8, not {size}")
         self.size = size
-        widths = _widths(size, channel_multiplier, narrow)
+        widths = widths_of(size, channel_multiplier, narrow)
         fine_to_coarse = sorted(widths, reverse=True)
         blocks = [nn.Sequential(_Conv(3, widths[size], 1), _Activation(widths[size]))]
         for finer, side in pairwise(fine_to_coarse):
@@ -122,12 +94,6 @@ class Gpen(nn.Module):
         for module in self.modules():
             if isinstance(module, _ModulatedConv):
                 module.prepare()
-
-
-def _widths(size: int, channel_multiplier: int, narrow: float) -> dict[int, int]:
-    """Side of the feature maps -> their channels, from 4 px to `size`."""
-    sides = [4 << level for level in range(size.bit_length() - 2)]
-    return {side: int((512 if side <= 32 else 16384 // side * channel_multiplier) * narrow) for side in sides}
 
 
 def _random(*shape: int, scale: float = 1.0) -> Tensor:

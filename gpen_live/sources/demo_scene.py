@@ -142,13 +142,15 @@ def _layers() -> tuple[Image, Image]:
 
 def _photo() -> Image:
     """`skimage.data.astronaut()` in BGR, read from the package's file: importing scikit-image takes longer than all else here."""
-    from PIL import Image as Pictures  # without libpng's warning about the file's colour profile, which OpenCV passes on
-
     package = importlib.util.find_spec("skimage")
     assert package is not None
     assert package.submodule_search_locations is not None
-    with Pictures.open(Path(package.submodule_search_locations[0]) / "data" / "astronaut.png") as picture:
-        return np.ascontiguousarray(np.asarray(picture.convert("RGB"))[:, :, ::-1])
+    png = (Path(package.submodule_search_locations[0]) / "data" / "astronaut.png").read_bytes()
+    # Without the colour profile, an odd one: libpng would warn of it on the terminal.
+    name = png.index(b"iCCP")
+    length = int.from_bytes(png[name - 4 : name], "big")
+    png = png[: name - 4] + png[name + 4 + length + 4 :]
+    return np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR), np.uint8)
 
 
 def _cut_out(photo: Image, outline: tuple[tuple[int, int], ...], softness: float) -> Image:

@@ -58,7 +58,7 @@ class ModelCatalogue:
                 partial=state.path.with_name(f"{state.path.name}.part").exists(),
             )
             for state in list_models()
-            if state.spec.kind != "detector"
+            if state.spec.architecture.purpose == "enhance"
         ]
 
     def fetch(self, name: str, progress: Callable[[int, int], None], cancelled: Callable[[], bool]) -> Path:
@@ -69,7 +69,7 @@ class ModelCatalogue:
 
     def check(self, name: str, path: Path) -> None:
         """Raises WeightsError when the file at `path` does not hold the weights of the model."""
-        from gpen_live.models.files import check
+        from gpen_live.models.loading import check
         from gpen_live.models.registry import get
 
         check(get(name), path)

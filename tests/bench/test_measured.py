@@ -40,7 +40,7 @@ from gpen_live.look import Look, Mode
 from gpen_live.messages import message
 from gpen_live.models import registry
 from gpen_live.models.registry import get
-from gpen_live.nets import gpen
+from gpen_live.nets import gpen_variants
 from tests.messages.says import says
 
 TINY = Budget(seconds=0.2, least=3, most=12, warm_ups=2)
@@ -68,6 +68,9 @@ class FakeEngine:
     def new_scene(self) -> None:
         self.count = 0
 
+    def pin(self, image: Image) -> Image:
+        return image
+
     def process(self, image: Image, at: float, look: Look, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
         if look.mode is Mode.FULL:
             return FrameResult(HostPicture(image), times_ms={"network": 3.0})
@@ -84,9 +87,14 @@ class FakeEngine:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    """Also what the live pipeline's worker makes of the model that it is given."""
+    """Also what a run as fast as possible makes of the model that it is given."""
     engine = FakeEngine()
-    monkeypatch.setattr("gpen_live.live.worker.Worker._engine_with", lambda _, loaded: engine)
+
+    def made(*_: object) -> FakeEngine:
+        engine.new_scene()
+        return engine
+
+    monkeypatch.setattr("gpen_live.export.video.VideoRun._engine_with", made)
     return engine
 
 
@@ -99,7 +107,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """GPEN-256 as a network of 16 pixels, without weights on the machine."""
     monkeypatch.setenv("GPEN_LIVE_HOME", str(tmp_path / "home"))
     monkeypatch.setitem(registry.MODELS, "gpen-256", dataclasses.replace(get("gpen-256"), size=16, parameters=100_000))
-    monkeypatch.setitem(gpen.VARIANTS, "gpen-256", {"size": 16, "channel_multiplier": 1, "narrow": 0.0625})
+    monkeypatch.setitem(gpen_variants.VARIANTS, "gpen-256", {"size": 16, "channel_multiplier": 1, "narrow": 0.0625})
     threads = torch.get_num_threads()
     yield "gpen-256"
     torch.set_num_threads(threads)

@@ -15,10 +15,10 @@ from gpen_live.bench import upstream
 from gpen_live.bench.timing import Budget
 from gpen_live.bench.weights import weights_for
 from gpen_live.errors import GpenLiveError, UsageError
-from gpen_live.inference.autotune_cpu import STRICT
 from gpen_live.models import registry
+from gpen_live.models.architectures import STRICT
 from gpen_live.models.registry import get
-from gpen_live.nets import gpen
+from gpen_live.nets import gpen_variants
 from tests.messages.says import says
 
 TINY = Budget(seconds=0.1, least=3, most=6, warm_ups=1)
@@ -40,7 +40,7 @@ def request_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dic
     """A request for GPEN-256 as a network of 16 pixels."""
     monkeypatch.setenv("GPEN_LIVE_HOME", str(tmp_path / "home"))
     monkeypatch.setitem(registry.MODELS, "gpen-256", dataclasses.replace(get("gpen-256"), size=16, parameters=100_000))
-    monkeypatch.setitem(gpen.VARIANTS, "gpen-256", {"size": 16, "channel_multiplier": 1, "narrow": 0.0625})
+    monkeypatch.setitem(gpen_variants.VARIANTS, "gpen-256", {"size": 16, "channel_multiplier": 1, "narrow": 0.0625})
     weights, _ = weights_for(get("gpen-256"), tmp_path)
     threads = torch.get_num_threads()
     yield {

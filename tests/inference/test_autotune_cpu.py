@@ -8,8 +8,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from gpen_live.inference.autotune_cpu import LIGHT, STRICT, Contest, HostNetwork, Pictures, Tolerance, Way, sample_crop
+from gpen_live.inference.autotune_cpu import Contest, HostNetwork, Pictures, Way, sample_crop
 from gpen_live.messages import Message, message
+from gpen_live.models.architectures import LIGHT, STRICT, Tolerance
 
 
 def way(precision: str, seconds: float, change: float = 0.0) -> Way:

@@ -19,6 +19,7 @@ from gpen_live.inference.host import HostEnhancer
 from gpen_live.inference.loading import gpen_on_host
 from gpen_live.inference.openvino.gpen import OpenVinoGpen
 from gpen_live.inference.torch_network import host_network
+from gpen_live.models.architectures import STRICT
 from gpen_live.models.registry import get
 from gpen_live.nets.gpen import Gpen
 
@@ -108,7 +109,7 @@ def test_the_picture_is_the_same_whichever_way_won() -> None:
     network = random_gpen(32, 0.0625)
     expected = exact(network, sample_crop(32)).clip(-1, 1)
     one = enhanced_by(network)
-    assert levels(one(sample_crop(32)), expected).mean() < candidates.STRICT.mean
+    assert levels(one(sample_crop(32)), expected).mean() < STRICT.mean
 
 
 @pytest.mark.usefixtures("small")

@@ -13,7 +13,8 @@ from gpen_live.inference import host
 from gpen_live.inference.device import CPU
 from gpen_live.inference.host import HostEnhancer
 from gpen_live.inference.loading import load_enhancer
-from gpen_live.models.files import load_network, read_arrays
+from gpen_live.models.files import read_arrays
+from gpen_live.models.loading import load
 from gpen_live.models.registry import get, locate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,11 +100,11 @@ def test_in_float32_the_picture_is_pytorch_s(name: str, monkeypatch: pytest.Monk
     from tests.engine.portraits import portrait
 
     monkeypatch.setattr("gpen_live.inference.loading.computes_in_bf16", lambda: False)
-    monkeypatch.setattr("gpen_live.models.files.load_quantised", lambda spec, path: None)
+    monkeypatch.setattr("gpen_live.inference.loading.load_quantised", lambda spec, path: None)
     one, size = loaded(name), get(name).size
     assert kinds(one) == {("OpenVINO", "fp32")}
     crop = np.ascontiguousarray(portrait(size, size)[None, :, :, ::-1].transpose(0, 3, 1, 2), np.float32) / 127.5 - 1
-    network = load_network(get(name), locate(get(name)))
+    network = load(get(name), locate(get(name))).module()
     with torch.inference_mode():
         expected = network(torch.from_numpy(crop), torch.from_numpy(crop)).clamp(-1, 1).numpy()
     apart = np.abs(np.rint(one(crop, crop) * 127.5) - np.rint(expected * 127.5))

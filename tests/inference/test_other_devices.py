@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gpen_live.engine.paths.canvas import DeviceCanvas
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from gpen_live.engine.paths.torch_canvas import DeviceCanvas
 from gpen_live.faces.align import GPEN_TEMPLATE, to_template
 from gpen_live.inference.device import CPU, Device
 from gpen_live.inference.enhancer import Enhancer

@@ -15,7 +15,7 @@ from skimage import data
 
 from gpen_live.facedata.degrade import ladder
 from gpen_live.inference.openvino.network import OpenVinoNetwork, RuntimeMissingError, library
-from gpen_live.models.files import load_network, load_quantised
+from gpen_live.models.loading import load, load_quantised
 from gpen_live.models.registry import get, locate
 from gpen_live.nets.quantised import Quantised, lite_convolutions
 from gpen_live.nets.torch_graph import network as as_network
@@ -33,7 +33,7 @@ def face(level: float) -> torch.Tensor:
 
 @cache
 def shipped() -> Lite:
-    network = load_network(SPEC, locate(SPEC))
+    network = load(SPEC, locate(SPEC)).module()
     assert isinstance(network, Lite)
     return network
 

@@ -334,7 +334,7 @@ def test_a_recording_keeps_its_size_and_is_never_written_over(world: World, runn
     path = str(tmp_path / "rec.mp4")
     first, second = FakeSink(), FakeSink()
     world.sinks[path], world.sinks[str(tmp_path / "rec-2.mp4")] = first, second
-    pipeline = start(running, LiveConfig(sink=path, fps=100.0), wait_for_model=True)
+    pipeline = start(running, LiveConfig(sinks=(path,), fps=100.0), wait_for_model=True)
     wait_for(lambda: len(first.sent) > 5)
     pipeline.change(size=Size(128, 96), fps=50.0)
     wait_for(lambda: pipeline.snapshot().size == Size(128, 96))
@@ -342,9 +342,9 @@ def test_a_recording_keeps_its_size_and_is_never_written_over(world: World, runn
     wait_for(lambda: len(first.sent) > seen + 10)
     assert {frame.shape for frame in first.sent} == {(48, 64, 3)}
     assert not first.closed.is_set()
-    pipeline.change(sink="none")
+    pipeline.change(sinks=("none",))
     wait_for(first.closed.is_set)
-    pipeline.change(sink=path)
+    pipeline.change(sinks=(path,))
     wait_for(lambda: len(second.sent) > 3)
 
 
@@ -353,18 +353,18 @@ def test_a_recording_whose_folder_tells_nothing_any_more_leaves_the_next_output_
 ) -> None:
     path = str(tmp_path / "rec.mp4")
     world.sinks[path] = recording = FakeSink()
-    pipeline = start(running, LiveConfig(sink=path, fps=100.0), wait_for_model=True)
+    pipeline = start(running, LiveConfig(sinks=(path,), fps=100.0), wait_for_model=True)
     wait_for(lambda: recording.sent)
-    pipeline.change(sink="none")
+    pipeline.change(sinks=("none",))
     wait_for(lambda: world.sink.sent)
 
-    def refused(path: str) -> str:
-        raise PermissionError(13, "Permission denied", path)
+    def refused(path: Path, **_: object) -> Path:
+        raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(sender, "_next_name", refused)
-    pipeline.change(sink=path)
+    monkeypatch.setattr(sender, "free_name", refused)
+    pipeline.change(sinks=(path,))
     wait_for(lambda: pipeline.snapshot().sink.health is Health.FAILED)
-    pipeline.change(sink="none")
+    pipeline.change(sinks=("none",))
     seen = len(world.sink.sent)
     wait_for(lambda: len(world.sink.sent) > seen + 10)
 
@@ -403,11 +403,11 @@ def test_a_virtual_camera_off_and_on_again_waits_until_it_was_let_go(world: Worl
             super().close()
 
     world.openers["vcam"] = Exclusive
-    pipeline = start(running, LiveConfig(sink="vcam", fps=100.0), wait_for_model=True)
+    pipeline = start(running, LiveConfig(sinks=("vcam",), fps=100.0), wait_for_model=True)
     wait_for(lambda: pipeline.snapshot().sink.health is Health.OK)
-    pipeline.change(sink="none")
+    pipeline.change(sinks=("none",))
     wait_for(lambda: len(world.sink.sent) > 1)
-    pipeline.change(sink="vcam")
+    pipeline.change(sinks=("vcam",))
     wait_for(lambda: pipeline.snapshot().sink.health in (Health.OK, Health.FAILED))
     assert pipeline.error() is None
 
@@ -480,7 +480,7 @@ def test_a_sink_that_fails_is_said_and_another_takes_over(world: World, running:
     wait_for(lambda: pipeline.snapshot().sink.health is Health.FAILED)
     assert error_of(pipeline) == message("broken_sink")
     assert world.sink.closed.is_set()
-    pipeline.change(sink="vcam")
+    pipeline.change(sinks=("vcam",))
     taken = world.sinks["vcam"]
     assert isinstance(taken, FakeSink)
     wait_for(lambda: len(taken.sent) > 3)
@@ -526,7 +526,7 @@ def test_a_sink_of_another_layout_gets_what_was_finished_on_the_device(world: Wo
     pipeline = start(running, wait_for_model=True)
     wait_for(lambda: len(world.sink.sent) > 3)
     fetched = FarPicture.fetched
-    pipeline.change(sink="vcam")
+    pipeline.change(sinks=("vcam",))
     taken = world.sinks["vcam"]
     assert isinstance(taken, FakeSink)
     wait_for(lambda: len(taken.sent) > 3)

@@ -16,7 +16,7 @@ import pytest
 
 from gpen_live.errors import UsageError, WeightsError
 from gpen_live.messages import message
-from gpen_live.models import fetch, files, registry
+from gpen_live.models import fetch, loading, registry
 from gpen_live.models.fetch import DIGESTS, FetchCancelledError
 from gpen_live.models.registry import ModelSpec
 from gpen_live.system.folders import HOME_VARIABLE
@@ -251,7 +251,7 @@ def test_unannounced_length(spec: ModelSpec, server: Behaviour, tmp_path: Path) 
 
 def test_without_a_known_digest_the_content_is_checked(spec: ModelSpec, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, check=says("fetch.wrong_network", title="GPEN-256")) as caught:
-        get(unknown(spec), tmp_path, check=files.check)
+        get(unknown(spec), tmp_path, check=loading.check)
     assert str(tmp_path / "w.pth.part") in caught.value.what
     assert not {"w.pth", "w.pth.part", DIGESTS} & visible(tmp_path)
 
@@ -391,7 +391,7 @@ def installed(spec: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(registry, "shipped_folder", lambda: tmp_path / "shipped")
     models = {"lite-256": registry.get("lite-256"), "gpen-256": unknown(spec), "gpen-512": registry.get("gpen-512")}
     monkeypatch.setattr(fetch, "MODELS", models)
-    monkeypatch.setattr(files, "check", passes)
+    monkeypatch.setattr(loading, "check", passes)
     return get(unknown(spec), tmp_path / "models")
 
 
@@ -423,7 +423,7 @@ def test_verify_reports_what_the_checks_find(installed: Path, monkeypatch: pytes
     def fails(_spec: ModelSpec, path: Path) -> None:
         raise WeightsError("wrong", path=path)
 
-    monkeypatch.setattr(files, "check", fails)
+    monkeypatch.setattr(loading, "check", fails)
     error = fetch.verify()[1].error
     assert error is not None
     assert error.message == message("wrong", path=installed)

@@ -7,7 +7,7 @@ import os
 import pickle
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gpen_live.errors import WeightsError
-from gpen_live.models import files
-from gpen_live.models.registry import get
-from gpen_live.nets.gpen import VARIANTS, Gpen
+from gpen_live.models import files, loading
+from gpen_live.models.architectures import ALL
+from gpen_live.models.registry import get, locate
+from gpen_live.nets.gpen import Gpen
+from gpen_live.nets.gpen_variants import VARIANTS
 from gpen_live.nets.torch_lite import Lite, lite_256
 
 SPEC = get("gpen-256")
@@ -45,22 +47,16 @@ class Malicious:
 
 
 def refusal(path: Path) -> WeightsError:
-    """The sentence that both ways of reading give."""
     with pytest.raises(WeightsError) as caught:
-        files.read(path)
+        files.read_arrays(path)
     assert str(path) in caught.value.what
     assert caught.value.remedy
-    with pytest.raises(WeightsError) as again:
-        files.read_arrays(path)
-    assert str(again.value) == str(caught.value)
     return caught.value
 
 
-def assert_holds(path: Path, state: dict[str, Tensor]) -> None:
-    """Both ways of reading give `state`."""
-    torch.testing.assert_close(files.read(path).state, state, rtol=0, atol=0)
+def assert_holds(path: Path, state: Mapping[str, Tensor]) -> None:
     arrays, _ = files.read_arrays(path)
-    torch.testing.assert_close({name: torch.from_numpy(values) for name, values in arrays.items()}, state, rtol=0, atol=0)
+    torch.testing.assert_close({name: torch.from_numpy(values) for name, values in arrays.items()}, dict(state), rtol=0, atol=0)
 
 
 def save_legacy(state: object, path: Path) -> None:
@@ -92,14 +88,14 @@ def test_trainers_wrappings(wrapped: object, tmp_path: Path) -> None:
 
 
 def test_half_precision_is_widened_and_integers_stay(tmp_path: Path) -> None:
-    values = torch.tensor([[1.5, -3e-5], [0.1, 60_000.0]])
+    values = torch.tensor([[1.5, -3e-5], [0.1, 100.0]])
     kinds = {"half": torch.float16, "brain": torch.bfloat16, "double": torch.float64, "bytes": torch.int8, "count": torch.int64}
     path = tmp_path / "half.safetensors"
-    save_file({name: values.clamp(-100, 100 if kind == torch.int8 else 1e6).to(kind) for name, kind in kinds.items()}, path)
-    state = files.read(path).state
-    wide = dict.fromkeys(("half", "brain", "double"), torch.float32)
-    assert {name: value.dtype for name, value in state.items()} == {**kinds, **wide}
-    assert_holds(path, state)
+    save_file({name: values.to(kind) for name, kind in kinds.items()}, path)
+    torch.save({name: values.to(kind) for name, kind in kinds.items()}, tmp_path / "half.pth")
+    wide = {**kinds, **dict.fromkeys(("half", "brain", "double"), torch.float32)}
+    for written in (path, tmp_path / "half.pth"):
+        assert_holds(written, {name: values.to(kinds[name]).to(kind) for name, kind in wide.items()})
 
 
 def test_missing_and_folder(tmp_path: Path) -> None:
@@ -175,24 +171,19 @@ def test_types_that_no_array_has(tmp_path: Path) -> None:
         files.read_arrays(tmp_path / "eighth.safetensors")
 
 
-def test_load_into_copies_into_a_network(gpen_256: Path) -> None:
-    net = Gpen(**VARIANTS["gpen-256"])
-    weights = files.load_into(net, gpen_256, SPEC)
-    torch.testing.assert_close(net.state_dict(), weights.state)
-
-
-def test_load_network(gpen_256: Path) -> None:
-    net = files.load_network(SPEC, gpen_256)
+def test_gpen_is_loaded_into_its_module(gpen_256: Path) -> None:
+    net = loading.load(SPEC, gpen_256).module()
     assert isinstance(net, Gpen)
     assert not net.training
     assert not any(parameter.is_meta or parameter.requires_grad for parameter in net.parameters())
+    assert_holds(gpen_256, net.state_dict())
     with torch.inference_mode():
         assert bool(torch.isfinite(net(torch.zeros(1, 3, 256, 256))).all())
 
 
 def test_another_size_is_named(gpen_256: Path) -> None:
     with pytest.raises(WeightsError, match=r"GPEN-BFR-256\.pth holds GPEN-256, not GPEN-512\. Choose the model gpen-256"):
-        files.load_network(get("gpen-512"), gpen_256)
+        loading.load(get("gpen-512"), gpen_256)
 
 
 @pytest.mark.parametrize(
@@ -202,13 +193,13 @@ def test_another_size_is_named(gpen_256: Path) -> None:
 def test_other_networks_are_named(sign: str, title: str, tmp_path: Path) -> None:
     torch.save({sign: torch.zeros(2)}, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match=rf"other\.pth holds a.*{title}.*, not GPEN-256"):
-        files.load_network(SPEC, tmp_path / "other.pth")
+        loading.load(SPEC, tmp_path / "other.pth")
 
 
 def test_unknown_networks_are_refused(tmp_path: Path) -> None:
     torch.save(STATE, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match=r"other\.pth does not fit GPEN-256: .* is missing"):
-        files.load_network(SPEC, tmp_path / "other.pth")
+        loading.load(SPEC, tmp_path / "other.pth")
 
 
 @pytest.mark.parametrize(
@@ -220,47 +211,61 @@ def test_unknown_networks_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_strict_by_names_and_shapes(change: dict[str, Tensor | None], detail: str, gpen_256: Path, tmp_path: Path) -> None:
-    state = {name: value for name, value in (files.read(gpen_256).state | change).items() if value is not None}
+    held = {name: torch.from_numpy(values) for name, values in files.read_arrays(gpen_256)[0].items()}
+    state = {name: value for name, value in (held | change).items() if value is not None}
     torch.save(state, tmp_path / "changed.pth")
     with pytest.raises(WeightsError, match=rf"changed\.pth does not fit GPEN-256: .*{detail}"):
-        files.load_network(SPEC, tmp_path / "changed.pth")
+        loading.load(SPEC, tmp_path / "changed.pth")
 
 
 def test_lite_is_built_from_the_settings_in_its_file(tmp_path: Path) -> None:
     net, path, spec = lite_256(), tmp_path / "lite.safetensors", get("lite-256")
     save_file(net.state_dict(), path, metadata={"architecture": "lite", "settings": json.dumps(net.settings)})
-    loaded = files.load_network(spec, path)
+    descriptor = loading.load(spec, path)
+    loaded = descriptor.module()
     assert isinstance(loaded, Lite)
+    assert (descriptor.stride, descriptor.memory) == (loaded.stride, loaded.memory) == (32, True)
     torch.testing.assert_close(loaded.state_dict(), net.state_dict(), rtol=0, atol=0)
     for metadata in ({}, {"settings": "{"}, {"settings": "[]"}, {"settings": '{"shuffle": 2}'}):
         save_file(net.state_dict(), path, metadata=metadata)
         with pytest.raises(WeightsError, match="does not fit Lite 256: its settings are missing or wrong"):
-            files.load_network(spec, path)
+            loading.load(spec, path)
 
 
 def test_check_finds_a_flipped_bit(gpen_256: Path, tmp_path: Path) -> None:
-    files.check(SPEC, gpen_256)
+    loading.check(SPEC, gpen_256)
     content = bytearray(gpen_256.read_bytes())
     content[len(content) // 2] ^= 1
     flipped = tmp_path / "flipped.pth"
     flipped.write_bytes(content)
-    files.load_network(SPEC, flipped)  # torch reads it without a word
+    loading.load(SPEC, flipped)  # torch reads it without a word
     with pytest.raises(WeightsError, match=r"flipped\.pth is cut off or damaged"):
-        files.check(SPEC, flipped)
+        loading.check(SPEC, flipped)
 
 
 def test_check_of_the_detector(gpen_256: Path, tmp_path: Path) -> None:
+    loading.check(get("detector"), locate(get("detector")))
     path = tmp_path / "detector.safetensors"
     save_file({"ClassHead.0.conv1x1.weight": torch.zeros(2)}, path)
-    files.check(get("detector"), path)
+    with pytest.raises(WeightsError, match=r"does not fit Face detector: its parameters have other shapes\."):
+        loading.check(get("detector"), path)
     with pytest.raises(WeightsError, match="holds GPEN-256, not Face detector"):
-        files.check(get("detector"), gpen_256)
+        loading.check(get("detector"), gpen_256)
+
+
+def test_each_architecture_detects_its_own_files(gpen_256: Path) -> None:
+    held = {"lite": locate(get("lite-512")), "detector": locate(get("detector")), "gpen": gpen_256}
+    for name, path in held.items():
+        found = [architecture.name for architecture in ALL if architecture.detect(*files.read_arrays(path))]
+        assert found == [name]
+    with pytest.raises(WeightsError, match="holds a light network, not GPEN-256"):
+        loading.load(SPEC, held["lite"])
 
 
 def test_reading_from_another_thread(gpen_256: Path) -> None:
     """Models load in the background; the process-wide default device must not leak into that thread or out of it."""
     networks: list[nn.Module] = []
-    thread = threading.Thread(target=lambda: networks.append(files.load_network(SPEC, gpen_256)))
+    thread = threading.Thread(target=lambda: networks.append(loading.load(SPEC, gpen_256).module()))
     thread.start()
     thread.join()
     assert networks[0](torch.zeros(1, 3, 256, 256)).device.type == "cpu"

@@ -98,16 +98,16 @@ def test_a_graph_is_one_value_however_often_it_is_copied() -> None:
     "work",
     [
         "from gpen_live.nets import layers, lite, retinaface, quantised",
-        "from gpen_live.models.files import load_graph; from gpen_live.models.registry import get, locate\n"
-        "for name in ('lite-256', 'lite-256-int8', 'lite-512', 'detector'): load_graph(get(name), locate(get(name)))",
-        "from gpen_live.models.files import load_quantised; from gpen_live.models.registry import get, locate\n"
+        "from gpen_live.models.loading import load; from gpen_live.models.registry import get, locate\n"
+        "for name in ('lite-256', 'lite-256-int8', 'lite-512', 'detector'): load(get(name), locate(get(name))).network",
+        "from gpen_live.models.loading import load_quantised; from gpen_live.models.registry import get, locate\n"
         "from gpen_live.inference.openvino.network import OpenVinoNetwork\nimport numpy as np\n"
         "eight = load_quantised(get('lite-256'), locate(get('lite-256')))\n"
         "run = OpenVinoNetwork(eight.network, 'int8', size=64, threads=1, most_threads=1, ranges=eight.ranges)\n"
         "assert np.isfinite(run(np.zeros((1, 3, 64, 64), np.float32))).all()",
-        "from gpen_live.models.files import load_graph; from gpen_live.models.registry import get, locate\n"
+        "from gpen_live.models.loading import load; from gpen_live.models.registry import get, locate\n"
         "from gpen_live.inference.openvino.detector import OpenVinoDetector\nimport numpy as np\n"
-        "run = OpenVinoDetector(load_graph(get('detector'), locate(get('detector'))), threads=1)\n"
+        "run = OpenVinoDetector(load(get('detector'), locate(get('detector'))).network, threads=1)\n"
         "assert len(run(np.zeros((1, 3, 50, 70), np.float32))) == 3",
     ],
     ids=["definitions", "files", "lite in OpenVINO", "detector in OpenVINO"],

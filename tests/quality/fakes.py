@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import cast
 
-import torch
 from torch import Tensor
 
+from gpen_live.inference.device import CPU
 from gpen_live.inference.enhancer import Enhancer
 
 
@@ -16,13 +16,13 @@ class Plain:
 
     def __init__(self, name: str = "plain") -> None:
         self.spec = SimpleNamespace(name=name)
-        self.device = torch.device("cpu")
+        self.device = CPU
         self.previous: list[Tensor | None] = []
 
     def use_threads(self) -> None:
         """As the product's."""
 
-    def __call__(self, pictures: Tensor) -> Tensor:
+    def __call__(self, pictures: Tensor, previous: Tensor | None = None) -> Tensor:
         return pictures.clone()
 
 

@@ -14,7 +14,8 @@ from skimage import data
 
 from gpen_live.errors import WeightsError
 from gpen_live.facedata.pack import PACKED
-from gpen_live.models.files import load_network, load_quantised, read, sha256
+from gpen_live.models.files import read_arrays, sha256
+from gpen_live.models.loading import load, load_quantised
 from gpen_live.models.registry import get
 from gpen_live.nets.quantised import lite_convolutions, pack_state, quantise_weight, unpack_state
 from gpen_live.nets.torch_graph import arrays, tensors
@@ -68,11 +69,11 @@ def test_from_weights_to_a_file_that_runs(memory: bool, photos: Path, tmp_path: 
     CliRunner().invoke(main, ["--photos", str(photos), "--weights", str(weights), "--out", str(again), "--judges", "0"])
     assert again.read_bytes() == out.read_bytes()
 
-    assert read(out).metadata["made_of"] == sha256(weights)
+    assert read_arrays(out)[1]["made_of"] == sha256(weights)
     quantised = load_quantised(EIGHT, out)
     assert quantised is not None
     assert list(quantised.ranges) == lite_convolutions(network.graph)
-    rounded = load_network(EIGHT, out)
+    rounded = load(EIGHT, out).module()
     x = torch.rand(1, 3, 32, 32) * 2 - 1
     assert float((rounded(x) - network(x)).detach().abs().mean()) < 0.01
 
@@ -118,16 +119,17 @@ def test_a_damaged_file_is_a_sentence(name: str, value: torch.Tensor | None, wor
         state[name] = value
     metadata = {"settings": read_settings(network, tmp_path)}
     save_file(state, path, metadata)
-    for load in (load_network, load_quantised):
-        with pytest.raises(WeightsError, match=words):
-            load(EIGHT, path)
+    with pytest.raises(WeightsError, match=words):
+        load(EIGHT, path)
+    with pytest.raises(WeightsError, match=words):
+        load_quantised(EIGHT, path)
 
 
 def read_settings(network: Lite, folder: Path) -> str:
     path = folder / "float.safetensors"
     path.write_bytes(serialise(network))
     assert load_file(path)
-    return read(path).metadata["settings"]
+    return read_arrays(path)[1]["settings"]
 
 
 def test_a_file_in_float_is_not_taken_for_8_bits(tmp_path: Path) -> None:

@@ -180,13 +180,13 @@ def test_the_slider_sets_the_strength(window: MainWindow, pipeline: FakePipeline
 def test_start_and_stop_of_the_virtual_camera(window: MainWindow, pipeline: FakePipeline) -> None:
     assert "Off" in window.output.state.text()
     QTest.mouseClick(window.output.toggle, LEFT)
-    assert pipeline.changes == [{"sink": "vcam"}]
+    assert pipeline.changes == [{"sinks": ("vcam",)}]
     assert window.output.toggle.text() == "Stop virtual camera"
     pipeline.state = replace(RUNNING, sink=PartStatus(Health.OK, "GPEN Live"))
     window.controller.poll()
     assert window.output.state.text() == "On as “GPEN Live”, 640 × 360 at 30 fps."
     QTest.mouseClick(window.output.toggle, LEFT)
-    assert pipeline.changes[1:] == [{"sink": "none"}]
+    assert pipeline.changes[1:] == [{"sinks": ()}]
 
 
 def test_a_failed_virtual_camera_is_tried_again_by_its_button(window: MainWindow, pipeline: FakePipeline) -> None:
@@ -267,7 +267,7 @@ def test_keys_that_a_streamer_uses_live(window: MainWindow, pipeline: FakePipeli
     assert pipeline.changes == [
         {"look": Look(enhance=False)},
         {"look": Look(enhance=False, mode=Mode.FULL)},
-        {"sink": "vcam"},
+        {"sinks": ("vcam",)},
         {"look": Look(enhance=False, mode=Mode.FULL, strength=0.95)},
         {"look": Look(enhance=False, mode=Mode.FULL)},
     ]
@@ -506,7 +506,7 @@ def test_the_settings_dialog_changes_things_at_once(controller: Controller, pipe
     controller.update(vcam=True)
     dialog.vcam_device.setText(" /dev/video9 ")
     dialog.vcam_device.editingFinished.emit()
-    assert pipeline.changes[5:] == [{"sink": "vcam"}, {"sink": "vcam:/dev/video9"}]
+    assert pipeline.changes[5:] == [{"sinks": ("vcam",)}, {"sinks": ("vcam:/dev/video9",)}]
 
 
 def test_the_settings_dialog_cuts_no_text_off(controller: Controller, qtbot: QtBot) -> None:

@@ -68,7 +68,7 @@ class HostCanvas:
             for other, moved in fields:
                 _add_where_they_meet(there, box, moved, other)
             self._writable()[y0:y1, x0:x1] = cv2.remap(
-                self._original, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+                self._original, there[:, :, 0], there[:, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
 
     def field(self, matrix: Matrix, displacement: Floats) -> Field | None:
@@ -119,9 +119,10 @@ class HostCanvas:
         return self._image
 
 
-def planes(image: Image) -> Floats:
-    """A picture (H x W x 3, uint8, BGR) as a network takes it: 3 x H x W, float32, RGB in [-1, 1]."""
-    out = np.empty((3, *image.shape[:2]), np.float32)
+def planes(image: Image, out: Floats | None = None) -> Floats:
+    """A picture (H x W x 3, uint8, BGR) as a network takes it: 3 x H x W, float32, RGB in [-1, 1]; in `out`, if it is given."""
+    if out is None:
+        out = np.empty((3, *image.shape[:2]), np.float32)
     for channel, plane in enumerate(reversed(cv2.split(image))):
         np.divide(plane, 127.5, out=out[channel], dtype=np.float32)
     out -= 1.0

@@ -70,9 +70,9 @@ def _full(wanted: ModelRequest) -> Message:
 
 
 def _smaller(model: str, here: Callable[[ModelSpec], Path]) -> str | None:
-    own = _weight(get(model))
-    for spec in sorted(enhancers(), key=_weight, reverse=True):
-        if spec.float_model is not None or _weight(spec) >= own:
+    own = get(model).weight
+    for spec in sorted(enhancers(), key=lambda one: one.weight, reverse=True):
+        if spec.float_model is not None or spec.weight >= own:
             continue
         try:
             here(spec)
@@ -80,8 +80,3 @@ def _smaller(model: str, here: Callable[[ModelSpec], Path]) -> str | None:
             continue
         return spec.name
     return None
-
-
-def _weight(spec: ModelSpec) -> tuple[bool, int]:
-    """By how much memory models take: GPEN above all light ones, and within a kind by the side of the picture."""
-    return spec.kind == "gpen", spec.size

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from gpen_live.faces.detect import Detector
+from gpen_live.faces.detect import Detector, Planes
 from gpen_live.inference.device import CPU
 from gpen_live.inference.fast_detector import difference
 from gpen_live.inference.loading import load_detector, openvino_search
 from gpen_live.inference.torch_detector import TorchDetector
-from gpen_live.models.files import load_graph
+from gpen_live.models.loading import load
 from gpen_live.models.registry import get, locate
 from tests.engine.portraits import portrait
 
@@ -25,8 +26,14 @@ def plain() -> TorchDetector:
     return TorchDetector.load(locate(get("detector")), CPU)
 
 
+def shipped() -> Callable[[Planes], Planes]:
+    network = load(get("detector"), locate(get("detector"))).network
+    assert network is not None
+    return openvino_search(network)
+
+
 def test_candidates_are_those_of_pytorch_in_every_shape(plain: TorchDetector) -> None:
-    search = openvino_search(load_graph(get("detector"), locate(get("detector"))))
+    search = shipped()
     random = np.random.default_rng(3)
     for height, width in ((180, 320), (320, 180), (31, 33), (1, 1), (180, 320)):
         picture = random.uniform(0, 255, (1, 3, height, width)).astype(np.float32)
@@ -38,7 +45,7 @@ def test_candidates_are_those_of_pytorch_in_every_shape(plain: TorchDetector) ->
 
 
 def test_a_result_is_not_written_over_by_the_next_one() -> None:
-    search = openvino_search(load_graph(get("detector"), locate(get("detector"))))
+    search = shipped()
     one, other = np.random.default_rng(3).uniform(0, 255, (2, 1, 3, 96, 96)).astype(np.float32)
     first = search(one)
     kept = first.copy()

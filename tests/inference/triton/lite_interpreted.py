@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gpen_live.inference.triton.lite import TritonLite
 from gpen_live.inference.triton.lite_tiles import Choose, Tile, usual_tile
-from gpen_live.models.files import load_network
+from gpen_live.models.loading import load
 from gpen_live.models.registry import get, locate
 from gpen_live.nets.torch_lite import Lite
 
@@ -38,7 +38,7 @@ def pictures(count: int, height: int, width: int) -> Tensor:
 def cases() -> Iterator[tuple[str, Lite, tuple[int, int, int], Choose, torch.dtype]]:
     """Name, network, pictures and their height and width, tiles, arithmetic. Few and small: the interpreter takes its time."""
     exact, half = torch.float32, torch.float16
-    shipped = load_network(get("lite-256"), locate(get("lite-256")))
+    shipped = load(get("lite-256"), locate(get("lite-256"))).module()
     assert isinstance(shipped, Lite)
     yield "shipped", shipped, (1, 32, 32), usual_tile, exact
     yield "shipped, divided", shipped, (1, 32, 64), lambda layer, _: Tile(32, 128, divided=True), half

@@ -19,7 +19,8 @@ import torch.nn.functional as F
 from gpen_live.inference.triton import gpen_weights
 from gpen_live.inference.triton.gpen_plan import Kind, Layer, Plan, Tile, guess, pictures_at_once
 from gpen_live.inference.triton.gpen_weights import GpenWeights, with_filter
-from gpen_live.nets.gpen import VARIANTS, Gpen
+from gpen_live.nets.gpen import Gpen
+from gpen_live.nets.gpen_variants import VARIANTS
 from tests.inference.compiling import compiled, stack_bytes
 
 ROOT = Path(__file__).parents[3]

@@ -20,7 +20,7 @@ from gpen_live.inference.openvino.network import RuntimeMissingError
 from gpen_live.inference.triton import lite as triton_lite
 from gpen_live.inference.triton.lite import TritonLite, kernels
 from gpen_live.inference.triton.lite_tiles import Layer, Tile, usual_tile
-from gpen_live.models.files import load_network
+from gpen_live.models.loading import load
 from gpen_live.models.registry import get, locate
 from gpen_live.nets.torch_lite import Lite, lite_256
 from tests.inference.compiling import compiled, stack_bytes
@@ -166,7 +166,7 @@ def test_tiles_are_what_kernels_can_take(kind: Any, channels: int, pixels: int) 
 @pytest.mark.parametrize(("count", "height", "width"), [(1, 256, 256), (4, 256, 256), (1, 96, 160)])
 @torch.inference_mode()
 def test_on_a_card_it_is_the_same_picture_and_can_be_captured(count: int, height: int, width: int) -> None:
-    plain = load_network(get("lite-256"), locate(get("lite-256")))
+    plain = load(get("lite-256"), locate(get("lite-256"))).module()
     assert isinstance(plain, Lite)
     card = torch.device("cuda")
     generator = torch.Generator().manual_seed(0)

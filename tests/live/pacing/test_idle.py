@@ -50,7 +50,7 @@ def test_without_an_output_a_hidden_window_rests_and_a_measurement_does_not() ->
 class Desk:
     def __init__(self) -> None:
         self.at, self.count, self.asked = 0.0, 0, 0
-        self.session = Session(LiveConfig(sink="vcam"), clock=lambda: self.at)
+        self.session = Session(LiveConfig(sinks=("vcam",)), clock=lambda: self.at)
         self.session.board.write("sink", Health.OK, "GPEN Live (/dev/video10)")
         self.rest = IdleMonitor(self.session, self.readers)
         self.rest.window = False

@@ -103,23 +103,21 @@ class GpuPath:
         with self._guarded():
             self._take_up(image)
             if whole_frame:
-                self._rehearse(_WHOLE, pixel_format)
+                self._record(_WHOLE, pixel_format)
             else:
-                self._search_recorded()()
+                self._search_recorded()
                 for count in range(1, MAX_FACES + 1):
                     try:
-                        self._rehearse(count, pixel_format)
+                        self._record(count, pixel_format)
                     except torch.OutOfMemoryError:  # on a small card: it may do for as many as there will be
                         if count == 1:
                             raise
                         self._steps.pop(count, None)
                         break
-            self._stream.mark("prepared")
-            self._stream.wait("prepared")
         self._prepared.add((pixel_format, whole_frame))
 
-    def _rehearse(self, count: int, pixel_format: PixelFormat) -> None:
-        """Records the work for so many faces by doing it, on what happens to lie there; nothing comes of it."""
+    def _record(self, count: int, pixel_format: PixelFormat) -> None:
+        """Records the work for so many faces, with numbers that no harm comes of."""
         assert self._frames is not None
         step, pictures = self._step_for(count), self._pictures_of(count)
         height, width = self._frames.height, self._frames.width
@@ -129,9 +127,9 @@ class GpuPath:
         if pictures is not None:
             self._told[: max(count, 1), KEPT] = pictures.free(max(count, 1))
         self._tell()
-        step.run(pixel_format)
-        self._stream.mark("rehearsed")
-        self._stream.wait("rehearsed")  # before the numbers change again
+        self._stream.mark("told")
+        self._stream.wait("told")  # before the numbers change again
+        step.record(pixel_format)
 
     def pin(self, image: Image) -> Image:
         there: Image = self._stream.view(self._stream.host(*image.shape, dtype=torch.uint8))
