@@ -8,10 +8,12 @@ import time
 import cv2
 import pytest
 
+from gpen_live.system.opencv import prepare
 from tests.real_camera.guest import drivers
 
 
 def pytest_configure() -> None:
+    prepare()
     os.environ["OPENCV_LOG_LEVEL"] = "ERROR"  # for the other programs
     cv2.setNumThreads(2)
 
