@@ -259,7 +259,7 @@ def test_what_the_pipeline_is_asked() -> None:
         vcam=True, width=640, height=360, look=Look(mode=Mode.FULL, strength=0.5), overlay_to_viewers=True
     ).live_config()
     assert (config.sinks, config.size, config.look, config.overlay) == (
-        "vcam",
+        ("vcam",),
         Size(640, 360),
         Look(mode=Mode.FULL, strength=0.5),
         True,

@@ -13,7 +13,7 @@ from gpen_live.options import check_weights, network_options
 @click.command(name="enhance")
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--aligned", is_flag=True, help="IN is an aligned face crop: write the network's picture of it, nothing else.")
+@click.option("--aligned", is_flag=True, help="IN is an aligned face crop: write just the network's picture of it.")
 @network_options
 def command(*, source: Path, target: Path, aligned: bool, model: str, weights: Path | None, strength: float, device: str) -> int:
     """Enhance the faces of the photo IN and write OUT."""

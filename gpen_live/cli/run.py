@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 _POLL_S = 0.05
 _METERS_EVERY_S = 2.0
 _NOT_IN_METERS = ("capture", "send", "end_to_end")
-_NO_DISPLAY = "There is no display here, so this runs without the window and prints its meters. Ctrl-C ends it."
+_NO_DISPLAY = "No display was found, so this runs without the window and prints its meters. Press Ctrl-C to stop."
 
 
 @click.command(name="run")
-@click.option("--headless", is_flag=True, help="Without the window: meters in the terminal.")
+@click.option("--headless", is_flag=True, help="Run without the window and print meters in the terminal.")
 @click.option("--source", default="demo", show_default=True, help="demo, a video FILE, camera:N or /dev/videoN.")
 @click.option(
     "--sink",
@@ -39,8 +39,8 @@ _NO_DISPLAY = "There is no display here, so this runs without the window and pri
     show_default=True,
     help="none, a FILE.mp4 to record to, vcam or vcam:DEVICE. Repeat it for several at once.",
 )
-@click.option("--size", type=SizeType(), help="Size of the output, also asked of a camera; by default the source's own.")
-@click.option("--fps", type=FiniteRange(1, 240), help="Rate of the output; by default the source's own.")
+@click.option("--size", type=SizeType(), help="Size of the output, also requested from a camera.", show_default="the source's")
+@click.option("--fps", type=FiniteRange(1, 240), help="Frame rate of the output.", show_default="the source's")
 @click.option("--mode", type=click.Choice([mode.value for mode in Mode]), default="roi", show_default=True)
 @network_options
 @click.option(
@@ -49,7 +49,7 @@ _NO_DISPLAY = "There is no display here, so this runs without the window and pri
     default=0,
     show_default=True,
     metavar="PERCENT",
-    help="Share of the device's time that is left to other programs, such as a game.",
+    help="Share of the device's time to leave to other programs, such as a game.",
 )
 @click.option(
     "--budget",
@@ -57,20 +57,20 @@ _NO_DISPLAY = "There is no display here, so this runs without the window and pri
     default=DEFAULT_MS,
     show_default=True,
     metavar="MS",
-    help="Milliseconds that a frame may take from camera to output; under load, quality is given up for them. 0: never.",
+    help="Milliseconds a frame may take from camera to output; under load, quality is reduced to stay within it. 0: never.",
 )
 @click.option(
     "--rest",
     type=click.Choice([resting.value for resting in Resting]),
     default="known",
     show_default=True,
-    help="When the network rests: while it is known that nobody sees the picture; whenever the window is hidden; never.",
+    help="Pause inference while nobody is known to be watching, whenever the window is hidden, or never.",
 )
-@click.option("--frames", type=click.IntRange(1), help="End after so many captured frames.")
-@click.option("--seconds", type=FiniteRange(0.1, 1e9), help="End so many seconds after the first frame.")
-@click.option("--as-fast-as-possible", is_flag=True, help="Headless, not in real time; every frame is enhanced.")
+@click.option("--frames", type=click.IntRange(1), help="Stop after this many captured frames.")
+@click.option("--seconds", type=FiniteRange(0.1, 1e9), help="Stop this many seconds after the first frame.")
+@click.option("--as-fast-as-possible", is_flag=True, help="Headless, not in real time: enhance every frame.")
 @click.option("--overlay", is_flag=True, help="Draw latency and frame rate into the output.")
-@click.option("--report", type=click.Path(path_type=Path), help="Write the run's figures to this JSON file.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write the figures of the run to this JSON file.")
 def command(
     *,
     headless: bool,
@@ -133,7 +133,7 @@ def _check_different(source: str, sink: str) -> None:
     """Refuses to record into the film that is being played."""
     film, recording = Path(source), Path(sink)
     if film.is_file() and recording.exists() and film.samefile(recording):
-        raise UsageError(f"{sink} is the source itself, which recording would destroy.", "Name another file for --sink.")
+        raise UsageError(f"{sink} is the source itself; recording would destroy it.", "Choose another file for --sink.")
 
 
 def open_window() -> int:
@@ -148,7 +148,7 @@ def _window(config: LiveConfig | None, frames: int | None, seconds: float | None
     try:
         from gpen_live.ui.app import run_app
     except ImportError as error:
-        remedy = "`gpen-live doctor` says what is missing; `gpen-live run --headless` works without a window."
+        remedy = "`gpen-live doctor` shows what is missing; `gpen-live run --headless` works without a window."
         raise GpenLiveError(f"The window can't be opened ({error}).", remedy) from error
     return run_app(config, frames=frames, seconds=seconds, report=report)
 

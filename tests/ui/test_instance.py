@@ -136,7 +136,7 @@ def test_strangers_get_no_answer(qtbot: QtBot, tmp_path: Path) -> None:
     first.release()
 
 
-@pytest.mark.parametrize("wish", ["Show it", "Close"])
+@pytest.mark.parametrize("wish", ["Show window", "Close"])
 def test_a_second_start_asks_what_to_do(
     wish: str, qtbot: QtBot, tmp_path: Path, other: Callable[[], subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,9 +156,9 @@ def test_a_second_start_asks_what_to_do(
 
     QTimer.singleShot(20, click)
     assert run_app(LiveConfig()) == 0
-    assert said == ["GPEN Live is running already."]
+    assert said == ["GPEN Live is already running."]
     assert process.stdout is not None
-    if wish == "Show it":
+    if wish == "Show window":
         assert process.stdout.readline() == "shown\n"
     process.kill()
     assert process.stdout.read() == ""

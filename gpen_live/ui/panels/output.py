@@ -21,7 +21,7 @@ class OutputPanel(Card):
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
         super().__init__("Output", parent=parent)
         self._controller = controller
-        self.toggle = button("Start virtual camera", "primary", "Send the picture to OBS, Zoom and the like (V)")
+        self.toggle = button("Start virtual camera", "primary", "Send the picture to OBS, Zoom and other apps (V)")
         self.toggle.setMinimumHeight(44)
         self.state = WrappedLabel("", "small")
         self.state.setAccessibleName("State of the virtual camera")
@@ -55,9 +55,9 @@ def describe_outputs(sinks: tuple[str, ...], snapshot: Snapshot) -> str:
 
 def _describe(sink: str, part: PartStatus, snapshot: Snapshot) -> str:
     if sink == "none":
-        return "Off. OBS and other apps don't get a picture yet."
+        return "Off. OBS and other apps aren't getting a picture."
     if part.health is Health.FAILED:
-        return "Could not start. The message above the picture says what to do."
+        return "Couldn't start. See the message above the picture."
     if part.health is Health.OK or part.health is Health.WARNING:
         size = f", {describe_size(snapshot.size)}" if snapshot.size else ""
         rate = f" at {snapshot.rates.output:.0f} fps" if snapshot.rates.output else ""
