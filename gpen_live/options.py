@@ -97,8 +97,10 @@ def network_options(function: F) -> F:
     """--model, --weights, --strength and --device."""
     for option in (
         click.option("--device", type=DEVICE, default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."),
-        click.option("--strength", type=Strength(), default=1.0, show_default=True, help="0 is the raw picture."),
-        click.option("--weights", type=click.Path(path_type=Path), help="Weights to use instead of the model's own."),
+        click.option(
+            "--strength", type=Strength(), default=1.0, show_default=True, help="0 is the raw picture, 1 the network's."
+        ),
+        click.option("--weights", type=click.Path(path_type=Path), help="Weights to use in place of the model's own."),
         click.option("--model", type=MODEL, default="lite-256", show_default=True, help="See `gpen-live models list`."),
     ):
         function = option(function)

@@ -69,18 +69,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     weights: dict[str, str] = {}
     accepted_licences: tuple[str, ...] = ()
 
-    def sink(self) -> str:
-        """The pipeline's name for the output that is chosen here."""
+    def sinks(self) -> tuple[str, ...]:
+        """The pipeline's names for the outputs that are chosen here."""
         if not self.vcam:
-            return "none"
-        return f"vcam:{self.vcam_device}" if self.vcam_device else "vcam"
+            return ()
+        return (f"vcam:{self.vcam_device}" if self.vcam_device else "vcam",)
 
     def live_config(self) -> LiveConfig:
         """What the pipeline is asked to do when these are the settings."""
         picked = self.weights.get(self.model)
         return LiveConfig(
             source=self.source,
-            sink=self.sink(),
+            sinks=self.sinks(),
             size=Size(self.width, self.height) if self.width and self.height else None,
             fps=self.fps or None,
             model=self.model,

@@ -258,14 +258,14 @@ def test_what_the_pipeline_is_asked() -> None:
     config = Settings(
         vcam=True, width=640, height=360, look=Look(mode=Mode.FULL, strength=0.5), overlay_to_viewers=True
     ).live_config()
-    assert (config.sink, config.size, config.look, config.overlay) == (
-        "vcam",
+    assert (config.sinks, config.size, config.look, config.overlay) == (
+        ("vcam",),
         Size(640, 360),
         Look(mode=Mode.FULL, strength=0.5),
         True,
     )
-    assert Settings(vcam=True, vcam_device="/dev/video9").live_config().sink == "vcam:/dev/video9"
-    assert Settings(vcam_device="/dev/video9").live_config().sink == "none"
+    assert Settings(vcam=True, vcam_device="/dev/video9").live_config().sinks == ("vcam:/dev/video9",)
+    assert Settings(vcam_device="/dev/video9").live_config().sinks == ()
 
 
 def test_zero_means_as_the_camera_delivers() -> None:

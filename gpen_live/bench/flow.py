@@ -12,12 +12,13 @@ from gpen_live.bench.path import enhance, nv12
 from gpen_live.bench.results import Flow
 from gpen_live.bench.timing import Budget, Going
 from gpen_live.errors import GpenLiveError
+from gpen_live.export.video import VideoRun
 from gpen_live.frame import Array, Image, PixelFormat, Size
 from gpen_live.inference.device import describe_device
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.models.loader import LoadedModel, ModelRequest
 from gpen_live.live.pacing.clock import now
-from gpen_live.live.pipeline import LivePipeline, Outside
+from gpen_live.live.pipeline import Outside
 from gpen_live.live.status.meters import Meters
 from gpen_live.look import Look, Mode
 from gpen_live.sinks.base import Sink
@@ -108,7 +109,7 @@ def _serial(engine: Engine, mode: Mode, source: ClipSource, going: Going) -> flo
 
 
 def _pipelined(engine: Engine, mode: Mode, source: ClipSource, count: int, going: Going) -> tuple[float, int]:
-    """Enhanced frames per second through the pipeline, which waits for each frame and drops none; and how many there were."""
+    """Enhanced frames per second with a thread each for reading, the network and sending; and how many there were."""
     sink = _Nowhere()
 
     def load(wanted: ModelRequest) -> LoadedModel:
@@ -120,12 +121,10 @@ def _pipelined(engine: Engine, mode: Mode, source: ClipSource, count: int, going
     def open_sink(spec: str, *, size: Size, fps: float) -> Sink:
         return sink
 
-    config = LiveConfig(
-        look=Look(mode=mode), model=engine.enhancer.spec.name, device=str(engine.device), realtime=False, loop=False
-    )
+    config = LiveConfig(look=Look(mode=mode), model=engine.enhancer.spec.name, device=str(engine.device), loop=False)
     outside = Outside(open_source=open_source, open_sink=open_sink, load=load)
-    pipeline = LivePipeline(config, max_frames=count, outside=outside)
-    pipeline.start(wait_for_model=True)
+    pipeline = VideoRun(config, max_frames=count, outside=outside)
+    pipeline.start()
     moved, seen = now(), 0
     try:
         while not pipeline.finished and going():

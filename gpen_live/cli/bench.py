@@ -26,23 +26,27 @@ _PARTS = ("networks", "stages", "flow", "memory")
 
 @click.command(name="bench")
 @click.option(
-    "--model", "models", type=MODEL, multiple=True, help="One or more networks; by default all, with --quick a few of them."
+    "--model", "models", type=MODEL, multiple=True, help="One or more networks.", show_default="all; a few with --quick"
 )
 @click.option("--device", type=DEVICE, default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--size", type=SizeType(), default="1280x720", show_default=True, help="Size of the frames.")
-@click.option("--frames", type=click.Path(path_type=Path), help="A video to take the frames from, instead of the demo camera.")
-@click.option("--mode", "modes", type=click.Choice(["roi", "full"]), multiple=True, help="Of the frame path; by default both.")
-@click.option("--only", "parts", type=click.Choice(_PARTS), multiple=True, help="Measure only this; by default all of it.")
-@click.option("--quick", is_flag=True, help="About a quarter of the time, with less certain figures.")
+@click.option("--frames", type=click.Path(path_type=Path), help="A video to use in place of the demo camera.")
+@click.option(
+    "--mode", "modes", type=click.Choice(["roi", "full"]), multiple=True, help="Mode of the frame path.", show_default="both"
+)
+@click.option("--only", "parts", type=click.Choice(_PARTS), multiple=True, help="Measure only this.", show_default="everything")
+@click.option("--quick", is_flag=True, help="Take about a quarter of the time, for less certain figures.")
 @click.option(
     "--against",
     metavar="upstream=DIR",
-    help="Time upstream's network too, from a checkout of yangxy/GPEN in DIR: runs its code, in a process of its own.",
+    help="Also time upstream's network, from a checkout of yangxy/GPEN in DIR. Runs its code, in a separate process.",
 )
 @click.option("--json", "--report", "report", type=click.Path(path_type=Path), help="Write all figures to this JSON file.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the tables to this Markdown file.")
-@click.option("--chart", type=click.Path(path_type=Path), help="Draw the figures into this picture, PNG.")
-@click.option("--load", type=click.Path(path_type=Path), help="Measure nothing: show, write or draw an earlier run's JSON file.")
+@click.option("--chart", type=click.Path(path_type=Path), help="Draw the figures as a chart in this PNG file.")
+@click.option(
+    "--load", type=click.Path(path_type=Path), help="Don't measure: show, write or draw the JSON file of an earlier run."
+)
 def command(
     *,
     models: tuple[str, ...],
@@ -58,9 +62,9 @@ def command(
     chart: Path | None,
     load: Path | None,
 ) -> int:
-    """Measure networks and frame path on this machine: latency by stage, throughput, memory and start.
+    """Measure the networks and the frame path on this machine: latency by stage, throughput, memory and startup.
 
-    Ctrl-C ends early, with what has been measured shown and written.
+    Ctrl-C stops early; what has been measured is shown and written.
     """
     _check_outputs(report, markdown, chart)
     if load is not None:
@@ -120,10 +124,10 @@ def _announce(console: Console, models: Sequence[str], measurement: Measurement,
 
     console.print(f"Measuring {', '.join(models)} on {measurement.bench.device}, frames of {measurement.bench.frame_size}.")
     if upstream is not None:
-        console.print(f"The code in {upstream} is not ours: it runs in a process of its own, with your rights.")
+        console.print(f"The code in {upstream} is not part of GPEN Live. It runs in a separate process, with your permissions.")
     console.print(
-        f"This takes about {in_words(total(measurement.steps))}, longer where something else is busy: close it. "
-        "Ctrl-C ends it earlier, with what has been measured."
+        f"This takes about {in_words(total(measurement.steps))}, or longer if other programs are busy, so close them. "
+        "Ctrl-C stops early and keeps what has been measured."
     )
 
 
@@ -147,7 +151,7 @@ def _measure(console: Console, measurement: Measurement) -> None:
     measurement.bench.complete = whole and not measurement.bench.failures
     measurement.bench.seconds = round(time.monotonic() - start, 1)
     if not whole:
-        console.print("Interrupted: what follows is incomplete.")
+        console.print("Interrupted: the results below are incomplete.")
 
 
 def _tell(bench: Bench, report: Path | None, markdown: Path | None, chart: Path | None) -> None:

@@ -6,9 +6,9 @@ import click
 
 
 @click.command(name="doctor")
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(*, as_json: bool) -> int:
-    """Examine this machine: what it has, what is missing, what to do. The text names no person and no folder of yours."""
+    """Check what this machine has, what is missing, and how to fix it. The text names no user and no folder."""
     from rich.console import Console
 
     from gpen_live.doctor import examine
@@ -17,7 +17,7 @@ def command(*, as_json: bool) -> int:
         click.echo(examine().to_json())
         return 0
     console = Console()
-    with console.status("Examining this machine"):
+    with console.status("Checking this machine"):
         report = examine()
     console.print(report.to_table())
     return 0

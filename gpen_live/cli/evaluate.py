@@ -31,36 +31,44 @@ _FEATURES, _IDENTITY = "--feature-net", "--identity-net"
 
 @click.command(name="evaluate")
 @click.argument("photos", metavar="PHOTOS", type=click.Path(path_type=Path))
-@click.option("--model", "models", type=MODEL, multiple=True, help="One or more networks; by default lite-256.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Weights to use instead of those of the one --model.")
+@click.option("--model", "models", type=MODEL, multiple=True, help="One or more networks.", show_default="lite-256")
+@click.option("--weights", type=click.Path(path_type=Path), help="Weights to use in place of the model's own (with one --model).")
 @click.option(
     "--against",
     type=click.Choice([*COMPETITORS, _NONE]),
     multiple=True,
-    help="Simple filters to compare with; by default all of them.",
+    help="Simple filters to compare with.",
+    show_default="all",
 )
 @click.option(
-    "--degradation", "degradations", type=click.Choice(list(DEGRADATIONS)), multiple=True, help="By default all of them."
+    "--degradation",
+    "degradations",
+    type=click.Choice(list(DEGRADATIONS)),
+    multiple=True,
+    help="Which degradations to measure.",
+    show_default="all",
 )
 @click.option(
-    "--level", "levels", type=FiniteRange(0, 1), multiple=True, help="Levels, 0 to 1; by default each degradation's own."
+    "--level", "levels", type=FiniteRange(0, 1), multiple=True, help="Levels, 0 to 1.", show_default="each degradation's own"
 )
-@click.option("--split", type=click.Choice(["val", "train", "all"]), default="val", show_default=True, help="Which faces.")
-@click.option("--faces", type=click.IntRange(1), help="Take so many faces, evenly spread; by default all.")
+@click.option("--split", type=click.Choice(["val", "train", "all"]), default="val", show_default=True, help="Which faces to use.")
+@click.option("--faces", type=click.IntRange(1), help="Number of faces to use, evenly spread.", show_default="all")
 @click.option(
     "--slow-faces",
     type=click.IntRange(0),
     default=36,
     show_default=True,
-    help="How many of them get SSIM, NIQE and the feature distance.",
+    help="Number of faces to measure SSIM, NIQE and the feature distance on.",
 )
-@click.option("--feature-net", type=click.Path(path_type=Path), help="VGG-19 to relu3_1, a state dict: the feature distance.")
-@click.option("--identity-net", type=click.Path(path_type=Path), help="Face embedding, ONNX, 1x3x112x112: the identity.")
+@click.option(
+    "--feature-net", type=click.Path(path_type=Path), help="VGG-19 up to relu3_1 (a state dict), for the feature distance."
+)
+@click.option("--identity-net", type=click.Path(path_type=Path), help="Face embedding (ONNX, 1x3x112x112), for the identity.")
 @click.option("--device", type=DEVICE, default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write all figures to this JSON file.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the tables to this Markdown file.")
 @click.option(
-    "--sheet", type=click.Path(path_type=Path), help="Write input, networks and truth side by side to this picture, PNG."
+    "--sheet", type=click.Path(path_type=Path), help="Write input, networks and original side by side to this PNG file."
 )
 def command(
     *,
@@ -80,10 +88,10 @@ def command(
     markdown: Path | None,
     sheet: Path | None,
 ) -> int:
-    """Measure networks on PHOTOS, degraded in known ways, against simple filters, and for groups of faces.
+    """Measure networks on PHOTOS degraded in known ways, compare them with simple filters, and break results down by group.
 
-    PHOTOS is a folder with manifest.csv and photos/, a packed file, or a folder of aligned face pictures. Ctrl-C ends
-    early, with what has been measured written.
+    PHOTOS is a folder with manifest.csv and photos/, a packed file, or a folder of aligned face pictures. Ctrl-C stops
+    early; what has been measured is written.
     """
     names = list(dict.fromkeys(models)) or ["lite-256"]
     _check(photos, names, weights, report, markdown, sheet)
@@ -200,7 +208,7 @@ def _announce(console: Console, measurements: Sequence[Measurement], setting: Se
     titles = {metric.key: metric.title for metric in METRICS}
     if setting.left_out:
         console.print("Left out: " + ", ".join(f"{titles[key]} ({why})" for key, why in setting.left_out.items()) + ".")
-    console.print(f"This will take about {time_needed}. Ctrl-C ends it earlier, with what has been measured.")
+    console.print(f"This will take about {time_needed}. Ctrl-C stops early and keeps what has been measured.")
 
 
 def _measure(console: Console, measurements: Sequence[Measurement]) -> None:
@@ -215,7 +223,7 @@ def _measure(console: Console, measurements: Sequence[Measurement]) -> None:
             if not interrupted.is_set():
                 measurement.run(lambda done, what: bar.update(task, advance=done, description=what), interrupted.is_set)
     if interrupted.is_set():
-        console.print("Interrupted: what follows is incomplete.")
+        console.print("Interrupted: the results below are incomplete.")
 
 
 def _write(

@@ -47,9 +47,9 @@ class _Lazy(click.Group):
 @click.version_option(__version__, prog_name="gpen-live")
 @click.pass_context
 def _cli(ctx: click.Context) -> None:
-    """GPEN Live makes a streamer's face look its best, live. Without a command it opens the window.
+    """GPEN Live makes your face look its best, live. Without a command, it opens the window.
 
-    Every command takes --debug, which shows the full traceback of an error.
+    Every command accepts --debug, which shows the full traceback of an error.
     """
     if ctx.invoked_subcommand is None:
         from gpen_live.cli.run import open_window
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         what = str(error.filename or "A file or a device")
         what = what if len(what) <= _LONGEST_NAME else f"{what[:_LONGEST_NAME]}..."
         click.echo(f"gpen-live: {what} can't be used ({(error.strerror or str(error)).lower()}).", err=True)
-        click.echo("Check its name, your permission and the room on the disk.", err=True)
+        click.echo("Check the name, your permissions and the free disk space.", err=True)
         return 1
     except Exception as error:
         if debug:

@@ -21,15 +21,15 @@ def command(ctx: click.Context) -> int:
 
 @command.command(name="list")
 def list_command() -> int:
-    """List all models, and which are on this machine."""
+    """List all models and which of them are on this machine."""
     return _list()
 
 
 @command.command(name="fetch")
 @click.argument("name", type=MODEL)
-@click.option("--accept-licence", is_flag=True, help="The licence is accepted without a question (for scripts).")
+@click.option("--accept-licence", is_flag=True, help="Accept the licence without being asked (for scripts).")
 def fetch_command(*, name: str, accept_licence: bool) -> int:
-    """Download the model NAME, after showing its licence. An interrupted download goes on where it stopped."""
+    """Download the model NAME after showing its licence. An interrupted download resumes where it stopped."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
@@ -39,7 +39,7 @@ def fetch_command(*, name: str, accept_licence: bool) -> int:
     spec = get(name)
     console = Console()
     if spec.shipped:
-        console.print(f"{name} comes with GPEN Live: there is nothing to download.", highlight=False)
+        console.print(f"{name} is included with GPEN Live; there is nothing to download.", highlight=False)
         return 0
     console.print(f"{spec.title}: {spec.licence}\n\n{spec.licence_text}\n", highlight=False)
     if not accept_licence and not _agreed():
@@ -56,7 +56,7 @@ def fetch_command(*, name: str, accept_licence: bool) -> int:
         except KeyboardInterrupt:
             cancelled.set()
             raise GpenLiveError("models.interrupted") from None
-    console.print(f"{name} is here and verified: {path}", highlight=False)
+    console.print(f"{name} was downloaded and verified: {path}", highlight=False)
     return 0
 
 
@@ -90,7 +90,7 @@ def _list() -> int:
     for state in list_models():
         spec = state.spec
         length = state.bytes if state.bytes is not None else spec.about_bytes
-        where = "ships with GPEN Live" if spec.shipped else "downloaded" if state.bytes is not None else "not downloaded"
+        where = "included" if spec.shipped else "downloaded" if state.bytes is not None else "not downloaded"
         crop = f"{spec.size} px" if spec.size else ""
         table.add_row(spec.name, crop, where, f"{length / 1e6:.0f} MB", spec.licence)
     Console().print(table)

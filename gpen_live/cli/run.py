@@ -12,27 +12,35 @@ from gpen_live.cli.interrupt import on_interrupt
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
 from gpen_live.live.budget.ladder import DEFAULT_MS
-from gpen_live.live.config import LiveConfig, Resting
+from gpen_live.live.config import LiveConfig, Resting, output_parts
 from gpen_live.look import Look, Mode
 from gpen_live.options import FiniteRange, SizeType, check_weights, check_writable, network_options
 from gpen_live.system.display import display_available
 
 if TYPE_CHECKING:
+    from gpen_live.export.video import VideoRun
     from gpen_live.live.pipeline import LivePipeline
     from gpen_live.live.status.snapshot import Snapshot
 
 _POLL_S = 0.05
 _METERS_EVERY_S = 2.0
 _NOT_IN_METERS = ("capture", "send", "end_to_end")
-_NO_DISPLAY = "There is no display here, so this runs without the window and prints its meters. Ctrl-C ends it."
+_NO_DISPLAY = "No display was found, so this runs without the window and prints its meters. Press Ctrl-C to stop."
 
 
 @click.command(name="run")
-@click.option("--headless", is_flag=True, help="Without the window: meters in the terminal.")
+@click.option("--headless", is_flag=True, help="Run without the window and print meters in the terminal.")
 @click.option("--source", default="demo", show_default=True, help="demo, a video FILE, camera:N or /dev/videoN.")
-@click.option("--sink", default="none", show_default=True, help="none, a FILE.mp4 to record to, vcam or vcam:DEVICE.")
-@click.option("--size", type=SizeType(), help="Size of the output, also asked of a camera; by default the source's own.")
-@click.option("--fps", type=FiniteRange(1, 240), help="Rate of the output; by default the source's own.")
+@click.option(
+    "--sink",
+    "sinks",
+    multiple=True,
+    default=("none",),
+    show_default=True,
+    help="none, a FILE.mp4 to record to, vcam or vcam:DEVICE. Repeat it for several at once.",
+)
+@click.option("--size", type=SizeType(), help="Size of the output, also requested from a camera.", show_default="the source's")
+@click.option("--fps", type=FiniteRange(1, 240), help="Frame rate of the output.", show_default="the source's")
 @click.option("--mode", type=click.Choice([mode.value for mode in Mode]), default="roi", show_default=True)
 @network_options
 @click.option(
@@ -41,7 +49,7 @@ _NO_DISPLAY = "There is no display here, so this runs without the window and pri
     default=0,
     show_default=True,
     metavar="PERCENT",
-    help="Share of the device's time that is left to other programs, such as a game.",
+    help="Share of the device's time to leave to other programs, such as a game.",
 )
 @click.option(
     "--budget",
@@ -49,25 +57,25 @@ _NO_DISPLAY = "There is no display here, so this runs without the window and pri
     default=DEFAULT_MS,
     show_default=True,
     metavar="MS",
-    help="Milliseconds that a frame may take from camera to output; under load, quality is given up for them. 0: never.",
+    help="Milliseconds a frame may take from camera to output; under load, quality is reduced to stay within it. 0: never.",
 )
 @click.option(
     "--rest",
     type=click.Choice([resting.value for resting in Resting]),
     default="known",
     show_default=True,
-    help="When the network rests: while it is known that nobody sees the picture; whenever the window is hidden; never.",
+    help="Pause inference while nobody is known to be watching, whenever the window is hidden, or never.",
 )
-@click.option("--frames", type=click.IntRange(1), help="End after so many captured frames.")
-@click.option("--seconds", type=FiniteRange(0.1, 1e9), help="End so many seconds after the first frame.")
-@click.option("--as-fast-as-possible", is_flag=True, help="A FILE is not played in real time; every frame is enhanced.")
+@click.option("--frames", type=click.IntRange(1), help="Stop after this many captured frames.")
+@click.option("--seconds", type=FiniteRange(0.1, 1e9), help="Stop this many seconds after the first frame.")
+@click.option("--as-fast-as-possible", is_flag=True, help="Headless, not in real time: enhance every frame.")
 @click.option("--overlay", is_flag=True, help="Draw latency and frame rate into the output.")
-@click.option("--report", type=click.Path(path_type=Path), help="Write the run's figures to this JSON file.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write the figures of the run to this JSON file.")
 def command(
     *,
     headless: bool,
     source: str,
-    sink: str,
+    sinks: tuple[str, ...],
     size: Size | None,
     fps: float | None,
     mode: str,
@@ -85,19 +93,20 @@ def command(
     report: Path | None,
 ) -> int:
     """Run the live path from a source to a sink, in the window or headless."""
-    from gpen_live.sinks import check_spec as check_sink
+    from gpen_live.sinks import check_specs as check_sinks
     from gpen_live.sources import check_spec as check_source
 
     check_source(source)
-    check_sink(sink)
-    _check_different(source, sink)
+    check_sinks(sinks)
+    for sink in sinks:
+        _check_different(source, sink)
     check_weights(model, weights)
     if report is not None:
         check_writable(report)
     endless = frames is None and seconds is None
     config = LiveConfig(
         source=source,
-        sink=sink,
+        sinks=sinks,
         size=size,
         fps=fps,
         model=model,
@@ -108,9 +117,10 @@ def command(
         budget_ms=budget,
         rest=Resting(rest),
         overlay=overlay,
-        realtime=not as_fast_as_possible,
         loop=not endless and not as_fast_as_possible,
     )
+    if as_fast_as_possible:
+        return run_headless(config, frames=frames, seconds=seconds, report=report, as_fast_as_possible=True)
     if not headless and display_available():
         # In the window a film starts anew at its end, and another source can be chosen.
         return _window(dataclasses.replace(config, loop=True), frames, seconds, report)
@@ -123,7 +133,7 @@ def _check_different(source: str, sink: str) -> None:
     """Refuses to record into the film that is being played."""
     film, recording = Path(source), Path(sink)
     if film.is_file() and recording.exists() and film.samefile(recording):
-        raise UsageError(f"{sink} is the source itself, which recording would destroy.", "Name another file for --sink.")
+        raise UsageError(f"{sink} is the source itself; recording would destroy it.", "Choose another file for --sink.")
 
 
 def open_window() -> int:
@@ -138,24 +148,30 @@ def _window(config: LiveConfig | None, frames: int | None, seconds: float | None
     try:
         from gpen_live.ui.app import run_app
     except ImportError as error:
-        remedy = "`gpen-live doctor` says what is missing; `gpen-live run --headless` works without a window."
+        remedy = "`gpen-live doctor` shows what is missing; `gpen-live run --headless` works without a window."
         raise GpenLiveError(f"The window can't be opened ({error}).", remedy) from error
     return run_app(config, frames=frames, seconds=seconds, report=report)
 
 
-def run_headless(config: LiveConfig, *, frames: int | None, seconds: float | None, report: Path | None) -> int:
+def run_headless(
+    config: LiveConfig,
+    *,
+    frames: int | None,
+    seconds: float | None,
+    report: Path | None,
+    as_fast_as_possible: bool = False,
+) -> int:
     """Runs until the source, `frames` or `seconds` end or Ctrl-C; prints meters; writes the report. Returns the exit code.
 
     Raises:
-        GpenLiveError: a part could not be started or failed for good (the report is written all the same).
+        GpenLiveError: a part could not be started or failed for good (the report is written all the same). An output other than
+            the first one does not end the run.
     """
     from gpen_live.live.pacing.clock import now
-    from gpen_live.live.pipeline import LivePipeline
 
     interrupted = on_interrupt()
-    pipeline = LivePipeline(config, max_frames=frames)
-    _say(f"Loading {config.model}; {config.source} to {config.sink}.", err=True)
-    pipeline.start(wait_for_model=True)
+    _say(f"Loading {config.model}; {config.source} to {', '.join(output_parts(config.sinks))}.", err=True)
+    pipeline = _started(config, frames, as_fast_as_possible=as_fast_as_possible)
     printed_at = now()
     error = None
     try:
@@ -176,13 +192,27 @@ def run_headless(config: LiveConfig, *, frames: int | None, seconds: float | Non
 
             write_report(report, pipeline.report())
     _print_summary(pipeline)
-    error = error or pipeline.error()
+    error = error or pipeline.error(every=True)
     if error is not None:
         raise error
     return 0
 
 
-def _print_meters(pipeline: LivePipeline) -> None:
+def _started(config: LiveConfig, frames: int | None, *, as_fast_as_possible: bool) -> LivePipeline | VideoRun:
+    if as_fast_as_possible:
+        from gpen_live.export.video import VideoRun
+
+        run = VideoRun(config, max_frames=frames)
+        run.start()
+        return run
+    from gpen_live.live.pipeline import LivePipeline
+
+    pipeline = LivePipeline(config, max_frames=frames)
+    pipeline.start(wait_for_model=True)
+    return pipeline
+
+
+def _print_meters(pipeline: LivePipeline | VideoRun) -> None:
     snapshot = pipeline.snapshot()
     if snapshot.counts.sent == 0:
         waiting = snapshot.model.text or snapshot.source.text or "Waiting for the first frame."
@@ -217,7 +247,7 @@ def _say(text: str, *, err: bool = False) -> None:
         pass
 
 
-def _print_summary(pipeline: LivePipeline) -> None:
+def _print_summary(pipeline: LivePipeline | VideoRun) -> None:
     from gpen_live.live.status.snapshot import grade
 
     counts, rates = pipeline.meters.counts(), pipeline.meters.rates()

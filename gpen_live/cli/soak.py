@@ -29,31 +29,33 @@ class _Faults(click.ParamType):
 
 
 @click.command(name="soak")
-@click.option("--hours", type=FiniteRange(0.002, 1000), default=1, show_default=True, help="How long, of real time.")
+@click.option("--hours", type=FiniteRange(0.002, 1000), default=1, show_default=True, help="How long to run, in real time.")
 @click.option("--source", default="demo", show_default=True, help="demo, a video FILE, camera:N or /dev/videoN.")
 @click.option("--sink", default="none", show_default=True, help="none, a FILE.mp4 to record to, vcam or vcam:DEVICE.")
 @click.option("--size", type=SizeType(), default="1280x720", show_default=True, help="Size of the frames.")
 @click.option("--model", type=MODEL, default="lite-256", show_default=True, help="See `gpen-live models list`.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Weights to use instead of the model's own.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Weights to use in place of the model's own.")
 @click.option("--device", type=DEVICE, default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
     "--speed",
     type=FiniteRange(1, 8),
     default=1,
     show_default=True,
-    help="So many times as many frames as usual, in the same time.",
+    help="This many times as many frames in the same time.",
 )
 @click.option(
     "--faults",
     type=_Faults(),
     default="60",
     show_default=True,
-    help="Faults an hour, once each has happened, which is the warm-up; or none.",
+    help="Faults per hour, after a warm-up in which each happens once; or none.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another one: other faults at other times.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="A different seed means other faults at other times."
+)
 @click.option("--json", "--report", "report", type=click.Path(path_type=Path), help="Write all figures to this JSON file.")
-@click.option("--chart", type=click.Path(path_type=Path), help="Draw the run into this picture, PNG.")
-@click.option("--load", type=click.Path(path_type=Path), help="Run nothing: show, write or draw an earlier run's JSON file.")
+@click.option("--chart", type=click.Path(path_type=Path), help="Draw the run as a chart in this PNG file.")
+@click.option("--load", type=click.Path(path_type=Path), help="Don't run: show, write or draw the JSON file of an earlier run.")
 def command(
     *,
     hours: float,
@@ -70,9 +72,9 @@ def command(
     chart: Path | None,
     load: Path | None,
 ) -> int:
-    """Run the live path for hours, with faults of camera, network and output on purpose, and judge what becomes of it.
+    """Run the live path for hours while camera, network and output are made to fail, and judge how it copes.
 
-    The exit code is 1 when a promise was not held. Ctrl-C ends early, with what has been measured.
+    The exit code is 1 if a promise was broken. Ctrl-C stops early and keeps what has been measured.
     """
     _check_outputs(report, chart)
     if load is not None:
@@ -138,7 +140,7 @@ def _run(options: Options) -> Soak:
     with Live(Group(bar, figures), console=console, transient=True):
         soaking.run(going)
     if interrupted.is_set():
-        console.print("Interrupted: what follows is of the part that ran.")
+        console.print("Interrupted: the results below cover the part that ran.")
     return soaking.soak
 
 

@@ -14,14 +14,12 @@ import numpy as np
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Array, Image, Size
 from gpen_live.media.fit import as_bgr
+from gpen_live.media.picture_file import WRITABLE
 from gpen_live.privacy import hide
-from gpen_live.system.atomic import replace_file
 
 if TYPE_CHECKING:
     from gpen_live.faces.detect import Detection
 
-_WRITABLE = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-_JPEG_QUALITY = 95
 _MOST_FACES = 64
 _DETECTION_SIDES = (320, 640, 1280)  # small faces in a large photo need a larger reduced picture
 
@@ -85,33 +83,10 @@ def _turned(raw: Array) -> int:
 def check_photo_target(path: Path) -> None:
     """Raises UsageError when the name's ending is of no picture that can be written, GpenLiveError when there is no folder."""
     hide(path)
-    if path.suffix.lower() not in _WRITABLE:
-        raise UsageError("photo.ending", path=path, endings=", ".join(_WRITABLE))
+    if path.suffix.lower() not in WRITABLE:
+        raise UsageError("photo.ending", path=path, endings=", ".join(WRITABLE))
     if not path.parent.is_dir():
         raise GpenLiveError("file.no_folder", path=path)
-
-
-def write_photo(path: Path, image: Image, alpha: Array | None = None) -> None:
-    """Writes a picture in the format of its name's ending, whole or not at all; alpha is kept where the format has it.
-
-    Raises:
-        GpenLiveError: it can't be written.
-    """
-    ending = path.suffix.lower()
-    pixels: Array = image
-    if alpha is not None and ending in (".png", ".webp", ".tif", ".tiff"):
-        pixels = np.dstack([image, alpha if alpha.dtype == np.uint8 else (alpha >> 8).astype(np.uint8)])
-    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if ending in (".jpg", ".jpeg") else []
-    try:
-        ok, encoded = cv2.imencode(ending, pixels, options)
-    except cv2.error as error:
-        raise GpenLiveError("photo.encoder", ending=ending) from error
-    if not ok:
-        raise GpenLiveError("photo.encoder", ending=ending)
-    try:
-        replace_file(path, encoded.tobytes())
-    except OSError as error:
-        raise GpenLiveError("file.unwritable", path=path, reason=error.strerror) from error
 
 
 def enhance_photo(image: Image, *, model: str, weights: Path | None, device: str, strength: float) -> Image:

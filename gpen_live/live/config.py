@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -23,13 +24,24 @@ class Resting(str, Enum):
     NEVER = "never"
 
 
+FIRST_OUTPUT = "sink"
+"""The board's part of the first output."""
+
+
+def output_parts(sinks: Sequence[str]) -> dict[str, str]:
+    """The outputs that `LiveConfig.sinks` asks for, each once, and the board's part of each: `FIRST_OUTPUT`, "sink b.mp4", ..."""
+    specs = list(dict.fromkeys(spec for spec in sinks if spec != "none")) or ["none"]
+    return {spec: f"{FIRST_OUTPUT} {spec}" if place else FIRST_OUTPUT for place, spec in enumerate(specs)}
+
+
 @dataclass(frozen=True)
 class LiveConfig:
     """Everything about one run.
 
     Args:
         source: "demo", a video file, "camera:N" or "/dev/videoN".
-        sink: "none", a file to record to, "vcam" or "vcam:DEVICE".
+        sinks: where finished frames go, at once: files to record to, "vcam" or "vcam:DEVICE"; "none", or none at all, is nowhere.
+            The first one is what the meters are about.
         size: size of the output, also asked of a camera; None takes the source's.
         fps: rate of the output, also asked of a camera; None takes the source's.
         model: a name of the registry. weights: a file to use instead of the model's own.
@@ -41,12 +53,11 @@ class LiveConfig:
             what `gpen_live.live.budget.ladder` says. 0: nothing is given up.
         rest: when to rest.
         overlay: draw latency and frame rate into the output for viewers to see.
-        realtime: False runs a file as fast as the machine can, without dropping frames.
         loop: start a video file anew at its end.
     """
 
     source: str = "demo"
-    sink: str = "none"
+    sinks: tuple[str, ...] = ()
     size: Size | None = None
     fps: float | None = None
     model: str = "lite-256"
@@ -57,5 +68,4 @@ class LiveConfig:
     budget_ms: float = DEFAULT_MS
     rest: Resting = Resting.KNOWN
     overlay: bool = False
-    realtime: bool = True
     loop: bool = True

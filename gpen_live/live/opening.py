@@ -58,9 +58,13 @@ class Opening(Generic[T]):
 
 
 class Departures:
-    """Threads that are still closing something, by what it is: nobody may open it again before they have ended."""
+    """Threads that are still closing something, by what it is: nobody may open it again before they have ended.
+
+    Any thread may use it.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._threads: list[tuple[str, threading.Thread]] = []
 
     def start(self, spec: str, work: Callable[[], None]) -> None:
@@ -71,9 +75,10 @@ class Departures:
             give_back()
 
         thread = threading.Thread(target=close, name="gpen-live-close", daemon=True)
-        self._threads = [(name, other) for name, other in self._threads if other.is_alive()]
-        self._threads.append((spec, thread))
-        thread.start()
+        with self._lock:
+            self._threads = [(name, other) for name, other in self._threads if other.is_alive()]
+            thread.start()
+            self._threads.append((spec, thread))
 
     def of(self, spec: str) -> list[threading.Thread]:
         """The threads that still close `spec`."""

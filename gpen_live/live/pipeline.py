@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from gpen_live.errors import GpenLiveError
+from gpen_live.frame import Image
 from gpen_live.live.budget.governor import QualityGovernor
 from gpen_live.live.capture import Capture
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.models.loader import LoadedModel, Loader, ModelRequest
+from gpen_live.live.outputs import Outputs
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.pacing.idle import IdleMonitor
-from gpen_live.live.sender import Sender
 from gpen_live.live.session import Session
 from gpen_live.live.status.meters import WINDOW_S
 from gpen_live.live.status.overlay import Overlay
@@ -22,8 +25,10 @@ from gpen_live.live.status.report import build_report
 from gpen_live.live.status.snapshot import Snapshot
 from gpen_live.live.supervisor import Supervisor
 from gpen_live.live.worker import Worker
+from gpen_live.media.picture_file import write_picture
 from gpen_live.sinks.base import Sink
 from gpen_live.sources.base import Source
+from gpen_live.system.atomic import free_name
 
 _JOIN_S = 6.0
 
@@ -65,9 +70,9 @@ class LivePipeline:
         self._governor = QualityGovernor(session, lambda: self._capture.output_fps)
         self._idle = IdleMonitor(session)
         self._worker = Worker(session, self._capture, self._loader, self._governor, self._idle)
-        self._sender = Sender(session, self._capture, self._worker, outside.open_sink)
+        self._outputs = Outputs(session, self._capture, self._worker, outside.open_sink)
         self._capture.pin = self._worker.pin
-        self._worker.buffer = self._sender.buffer
+        self._worker.buffer = self._outputs.buffer
         self._worker.overlay = Overlay(self.snapshot)
         self.preview = self._worker.preview
         self._threads = Supervisor(session)
@@ -92,7 +97,7 @@ class LivePipeline:
         start = self._threads.start
         start("capture", "source", self._capture.run, instead=lambda over: self._capture.let_go())
         start("engine", "model", self._worker.run, gave_up=self._worker.gave_up, instead=self._worker.run_raw)
-        start("sender", "sink", self._sender.run, instead=lambda over: self._sender.let_go())
+        self._outputs.start(self._threads)
         start("loader", "model", self._loader.run, gave_up=self._loader.gave_up)
         start("idle monitor", "", self._idle.run, gave_up=lambda error: self.board.note(error.message))
 
@@ -103,6 +108,7 @@ class LivePipeline:
             TypeError: no such wish.
         """
         self._session.change(**fields)
+        self._outputs.follow()
         self._ask_for_model()
 
     def retry(self, part: str) -> None:
@@ -110,7 +116,7 @@ class LivePipeline:
         if part == "source":
             self._capture.retry()
         elif part == "sink":
-            self._sender.retry()
+            self._outputs.retry()
         elif part == "model":
             with self._lock:
                 self._model_attempt += 1
@@ -126,11 +132,11 @@ class LivePipeline:
     @property
     def finished(self) -> bool:
         """The source has ended and all of its frames are out."""
-        return self._sender.done.is_set()
+        return self._outputs.done
 
-    def error(self) -> GpenLiveError | None:
-        """The error of a part that failed and is not being tried again."""
-        return self.board.error()
+    def error(self, *, every: bool = False) -> GpenLiveError | None:
+        """The error of a part that failed and is not being tried again; see `StatusBoard.error`."""
+        return self.board.error(every=every)
 
     def snapshot(self) -> Snapshot:
         """The state at this moment."""
@@ -140,6 +146,7 @@ class LivePipeline:
             source=self.board.read("source"),
             model=self.board.read("model"),
             sink=self.board.read("sink"),
+            outputs=self._outputs.states(),
             model_name=state.model_name,
             precision=state.precision,
             device=state.device,
@@ -152,6 +159,23 @@ class LivePipeline:
             quality=self._governor.state,
             raw_reason=state.raw_reason,
         )
+
+    def snapshot_image(self) -> Image:
+        """See `Outputs.snapshot_image`."""
+        return self._outputs.snapshot_image()
+
+    def save_snapshot(self, folder: Path, ending: str = ".png") -> Path:
+        """Saves the newest finished frame under a name of its own, such as "GPEN Live 2026-01-31 12.59.59.png".
+
+        Args:
+            ending: .png, .jpg or another one that `write_picture` knows.
+
+        Raises:
+            GpenLiveError: there is no frame yet, or it can't be written.
+        """
+        path = free_name(folder / f"{datetime.now():GPEN Live %Y-%m-%d %H.%M.%S}{ending}")
+        write_picture(path, self.snapshot_image())
+        return path
 
     def report(self) -> dict[str, object]:
         """The report of the whole run so far, ready for JSON."""

@@ -67,8 +67,9 @@ class Supervisor:
             self._session.board.fail(part, self._session.board.read(part).label, error)
 
         thread = _Supervised(self._session, name, part, run, gave_up or failed, instead)
-        self._threads.append(thread)
         thread.start()
+        self._threads = [each for each in self._threads if each.is_alive()]  # without those of outputs that are gone
+        self._threads.append(thread)
 
     def revive(self, part: str) -> None:
         """Tries again what was given up of a part."""

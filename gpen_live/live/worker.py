@@ -18,6 +18,7 @@ from gpen_live.live.capture import Capture
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.models.loader import LoadedModel, Loader
 from gpen_live.live.models.stepdown import ModelRequest
+from gpen_live.live.outlet import Outgoing, Outlet
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.pacing.duty_cycle import DutyCycle
 from gpen_live.live.pacing.idle import REASON, IdleMonitor
@@ -26,7 +27,7 @@ from gpen_live.live.slot import Slot
 from gpen_live.live.status.board import as_plain
 from gpen_live.live.status.snapshot import Health
 from gpen_live.look import Mode
-from gpen_live.media.pixel_formats import convert, restore
+from gpen_live.media.pixel_formats import convert
 from gpen_live.messages import Message, message
 
 if TYPE_CHECKING:
@@ -39,44 +40,6 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]
 GIVEN_UP = message("live.engine_given_up")
 _log = logging.getLogger(__name__)
-
-
-@dataclass
-class Outgoing:
-    """A finished frame of `size` on its way to the sink: `pixels` in `pixel_format`; if the sink changes meanwhile, see `bgr`."""
-
-    size: Size
-    pixels: Array
-    pixel_format: PixelFormat
-    image: Image | None
-    number: int
-    captured_at: float
-    media_time: float
-    ready_at: float
-    enhanced: bool
-    times_ms: dict[str, float]
-
-    @classmethod
-    def of(
-        cls, frame: Frame, pixels: Array, pixel_format: PixelFormat, image: Image | None, *, ready_at: float, enhanced: bool
-    ) -> Outgoing:
-        """What became of `frame`."""
-        return cls(
-            size=Size.of(frame.image),
-            pixels=pixels,
-            pixel_format=pixel_format,
-            image=image,
-            number=frame.number,
-            captured_at=frame.captured_at,
-            media_time=frame.media_time,
-            ready_at=ready_at,
-            enhanced=enhanced,
-            times_ms=frame.times_ms,
-        )
-
-    def bgr(self) -> Image:
-        """The picture in BGR: as it was finished, or made from its pixels where it never came to the host."""
-        return restore(self.pixels, self.pixel_format, self.size) if self.image is None else self.image
 
 
 @dataclass(frozen=True)
@@ -113,8 +76,7 @@ class Worker:
         self._session, self._meters, self._board, self._stop = session, session.meters, session.board, session.stop
         self._inbox, self._source_ended = capture.frames, capture.ended
         self._loader, self._governor, self._monitor = loader, governor, monitor
-        # The second place is for threads that the system holds up now and then; the backlog policy decides who may wait there.
-        self.finished: Slot[Outgoing] = Slot(2)
+        self.finished = Outlet(self._meters)
         self.preview: Slot[Preview] = Slot()
         self.bypass = Bypass(self._inbox, self._raw, lambda: self._warn(STUCK), self._meters.dropped)
         self.idle = threading.Event()
@@ -133,7 +95,7 @@ class Worker:
         while not self._stop.is_set():
             ended = self._source_ended.is_set()  # read before the slot: no frame comes after it
             frame = self._inbox.take(0 if ended else 0.05)
-            if frame is not None and frame.captured_at < self._session.sleep.ended_at() and self._session.config.realtime:
+            if frame is not None and frame.captured_at < self._session.sleep.ended_at():
                 self._meters.dropped()  # it shows what was before the system slept
                 frame = None
             self.bypass.begin(counts=frame is not None)
@@ -154,12 +116,10 @@ class Worker:
             frame = self._inbox.take(0 if ended else 0.05)
             if frame is not None:
                 try:
-                    dropped = self.finished.put(self._raw(frame, GIVEN_UP)) is not None
+                    self.finished.put(self._raw(frame, GIVEN_UP))
                 except Exception as error:
-                    dropped = True
-                    self._board.note(as_plain(error, message("live.raw_failed", reason=reason_of(error))).message)
-                if dropped:
                     self._meters.dropped()
+                    self._board.note(as_plain(error, message("live.raw_failed", reason=reason_of(error))).message)
             elif ended:
                 self.idle.set()
 
@@ -170,7 +130,7 @@ class Worker:
     def _newest_if_late(self, frame: Frame) -> Frame:
         """The frame, or the one that waits behind it where that would get late by waiting any longer."""
         skips = self._governor.backlog.skips
-        while self._session.config.realtime and skips(frame.captured_at, waiting=not self._inbox.empty):
+        while skips(frame.captured_at, waiting=not self._inbox.empty):
             newer = self._inbox.take(0)
             if newer is None:  # it went past this thread
                 break
@@ -249,7 +209,7 @@ class Worker:
         end = now()
         frame.times_ms["convert"] = frame.times_ms.get("convert", 0.0) + (end - start) * 1e3
         image = shown.image() if shown.at_hand else None
-        self._hand_over(Outgoing.of(frame, pixels, pixel_format, image, ready_at=end, enhanced=not reason), config)
+        self._hand_over(Outgoing.of(frame, pixels, pixel_format, image, ready_at=end, enhanced=not reason))
         self._show(picture, frame, faces)
         self.bypass.end()
         self._duty_cycle.leave(begun, busy_ms)
@@ -289,20 +249,13 @@ class Worker:
         self._show(picture, frame, [])
         return Outgoing.of(frame, pixels, pixel_format, shown.image(), ready_at=now(), enhanced=False)
 
-    def _hand_over(self, outgoing: Outgoing, config: LiveConfig) -> None:
+    def _hand_over(self, outgoing: Outgoing) -> None:
         if self.bypass.overtaken(outgoing.number):
             self._meters.dropped()
             return
-        if config.realtime:
-            replaces = self._governor.backlog.replaces(outgoing.captured_at, waiting=not self.finished.empty)
-            if replaces and self.finished.take(0) is not None:
-                self._meters.dropped()
-            if self.finished.put(outgoing) is not None:
-                self._meters.dropped()
-            return
-        while not self._stop.is_set():
-            if self.finished.put_when_free(outgoing, 0.1):
-                return
+        if self._governor.backlog.replaces(outgoing.captured_at, waiting=not self.finished.empty):
+            self.finished.leave_out_oldest()
+        self.finished.put(outgoing)
 
     def _enhanced(self, frame: Frame, config: LiveConfig, pixel_format: PixelFormat) -> tuple[FrameResult | None, Message | None]:
         """The engine's frame, asked for in `pixel_format`, or the message that says why there is none."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +40,22 @@ def check_spec(spec: str) -> None:
     if not spec or "://" in spec or Path(spec).suffix.lower() not in SUFFIXES:
         raise UsageError(f'"{spec}" is not a place to send frames to.', ALLOWED)
     hide(spec)
+
+
+def check_specs(specs: Sequence[str]) -> None:
+    """Checks the names of several sinks that are to be open at once; opens nothing.
+
+    Raises:
+        UsageError: one is nonsense, or two would send to one device or file.
+    """
+    for spec in specs:
+        check_spec(spec)
+    cameras = [spec for spec in specs if is_virtual_camera(spec)]
+    if len(set(cameras)) < len(cameras) or ("vcam" in cameras and len(cameras) > 1):
+        raise UsageError("Two outputs would send to one virtual camera.", "Name a different device for each: vcam:DEVICE.")
+    files = [os.path.realpath(spec) for spec in specs if is_file(spec)]
+    if len({os.path.normcase(file) for file in files}) < len(files):
+        raise UsageError("Two outputs would record to one file.", "Name a different file for each.")
 
 
 def open_sink(spec: str, *, size: Size, fps: float) -> Sink:

@@ -50,9 +50,10 @@ def _handles(process: psutil.Process) -> int:
 
 def _gpu_mb() -> float:
     """The GPU memory that this process's PyTorch holds; 0 without either."""
-    torch = sys.modules.get("torch")
-    if torch is None:
+    if "torch" not in sys.modules:
         return 0.0
+    import torch  # waits for a thread that is importing it this very moment
+
     if torch.cuda.is_available():
         return float(sum(torch.cuda.memory_reserved(i) for i in range(torch.cuda.device_count()))) / 1e6
     return float(torch.mps.driver_allocated_memory()) / 1e6 if torch.backends.mps.is_available() else 0.0

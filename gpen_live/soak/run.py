@@ -83,7 +83,7 @@ class Soaking:
         source, sink = disguised(options.source, options.sink)
         self._config = LiveConfig(
             source=source,
-            sink=sink,
+            sinks=(sink,),
             size=options.size,
             fps=USUAL_FPS * options.speed,
             model=options.model,

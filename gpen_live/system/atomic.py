@@ -37,6 +37,12 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o666) -> None:
         raise
 
 
+def free_name(path: Path, *, first: int = 1) -> Path:
+    """The first of NAME, NAME-2, NAME-3 ... where nothing is yet; `first`: the number to begin with."""
+    names = (path if number == 1 else path.with_stem(f"{path.stem}-{number}") for number in itertools.count(first))
+    return next(name for name in names if not name.exists())
+
+
 def sweep(folder: Path) -> None:
     """Removes drafts of processes that were killed while they wrote into this folder."""
     with suppress(OSError):

@@ -104,15 +104,19 @@ def _tell_of_the_first(instance: Instance) -> None:
     """Says that GPEN Live runs already, and brings its window to the front if that is wished."""
     box = QMessageBox()
     box.setIcon(QMessageBox.Icon.Information)
-    box.setText("GPEN Live is running already.")
-    box.setInformativeText("Two would fight for the camera. For a second one with settings of its own, set GPEN_LIVE_HOME.")
-    show = box.addButton("Show it", QMessageBox.ButtonRole.AcceptRole)
+    box.setText("GPEN Live is already running.")
+    box.setInformativeText(
+        "Two instances would compete for the camera. To run a second one with its own settings, set GPEN_LIVE_HOME."
+    )
+    show = box.addButton("Show window", QMessageBox.ButtonRole.AcceptRole)
     box.addButton(QMessageBox.StandardButton.Close)
     box.setDefaultButton(show)
     box.exec()
     if box.clickedButton() is show and not instance.show_first():
         QMessageBox.warning(
-            box, "GPEN Live", "The window that is open does not answer. If it stays so, end GPEN Live in the system's task list."
+            box,
+            "GPEN Live",
+            "The open window is not responding. If it stays that way, end GPEN Live in your system's task manager.",
         )
 
 

@@ -19,7 +19,7 @@ from gpen_live.live.status.snapshot import Health, PartStatus, Snapshot
 from gpen_live.look import Mode
 from gpen_live.messages import Message, message
 from gpen_live.settings import SettingsStore
-from gpen_live.sinks import is_virtual_camera
+from gpen_live.sinks import is_file, is_virtual_camera
 from gpen_live.ui.notify import Level, Notice
 from gpen_live.ui.preview import Picture
 
@@ -43,13 +43,13 @@ _WISHES: dict[str, tuple[str, ...]] = {
     "leave_room": ("leave_room",),
     "budget_ms": ("budget_ms",),
     "rest": ("rest",),
-    "vcam": ("sink",),
-    "vcam_device": ("sink",),
+    "vcam": ("sinks",),
+    "vcam_device": ("sinks",),
     "overlay_to_viewers": ("overlay",),
 }
 """Settings that the pipeline follows, and the wishes that they turn into."""
 
-_PART_OF_WISH = {"source": "source", "model": "model", "weights": "model", "device": "model", "sink": "sink"}
+_PART_OF_WISH = {"source": "source", "model": "model", "weights": "model", "device": "model", "sinks": "sink"}
 """The part that starts anew when a wish changes: older messages about it are void."""
 
 
@@ -125,7 +125,10 @@ class Controller(QObject):
         self.settings = msgspec.structs.replace(self.settings, **fields)
         asked = self.settings.live_config()
         touched = {wish for name in fields for wish in _WISHES.get(name, ())}
-        self._wish({wish: getattr(asked, wish) for wish in touched})
+        wishes = {wish: getattr(asked, wish) for wish in touched}
+        if "sinks" in wishes:  # a recording goes on
+            wishes["sinks"] += tuple(spec for spec in self.config.sinks if is_file(spec))
+        self._wish(wishes)
 
     def change_look(self, **fields: Any) -> None:
         """Takes new values of Look fields; what the command line asked of the others holds on."""
@@ -163,7 +166,7 @@ class Controller(QObject):
 
     def toggle_vcam(self) -> None:
         """Starts the virtual camera, stops it, or tries again where it has failed."""
-        if self.wants_vcam and self.snapshot.sink.health is Health.FAILED:
+        if self.wants_vcam and self.vcam.health is Health.FAILED:
             self.retry("sink")
         else:
             self.update(vcam=not self.wants_vcam)
@@ -192,8 +195,14 @@ class Controller(QObject):
 
     @property
     def wants_vcam(self) -> bool:
-        """Whether the output is the virtual camera."""
-        return is_virtual_camera(self.config.sink)
+        """Whether the virtual camera is one of the outputs."""
+        return any(is_virtual_camera(spec) for spec in self.config.sinks)
+
+    @property
+    def vcam(self) -> PartStatus:
+        """How the virtual camera is."""
+        found = (output.status for output in self.snapshot.outputs if is_virtual_camera(output.spec))
+        return next(found, self.snapshot.sink)
 
     # the pipeline's life
 
@@ -230,8 +239,8 @@ class Controller(QObject):
         self.settled.emit(key)
         if key == "start":
             self.start()
-        elif self.pipeline is not None and key in _PARTS:
-            self.pipeline.retry(key)
+        elif self.pipeline is not None and (part := key.partition(" ")[0]) in _PARTS:
+            self.pipeline.retry(part)
 
     def poll(self) -> None:
         """Looks at the pipeline once; a timer does so four times a second."""
@@ -240,6 +249,9 @@ class Controller(QObject):
         self.snapshot = self.pipeline.snapshot()
         for part in _PARTS:
             self._watch(part, getattr(self.snapshot, part))
+        others = {output.part: output.status for output in self.snapshot.outputs[1:]}
+        for part in others.keys() | {told for told in self._told if told.startswith("sink ")}:
+            self._watch(part, others.get(part, PartStatus()))
         self.snapshot_changed.emit(self.snapshot)
 
     def _watch(self, part: str, status: PartStatus) -> None:

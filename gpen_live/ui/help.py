@@ -31,21 +31,23 @@ def obs_steps(platform: str, camera: str) -> list[str]:
     name = camera or ("GPEN Live" if platform.startswith("linux") else "OBS Virtual Camera")
     steps = [
         "Start the virtual camera here.",
-        f"In OBS, under Sources, press + and choose “{device}”.",
-        f"As its device choose “{name}”.",
+        f"In OBS, under Sources, click + and choose “{device}”.",
+        f"As its device, choose “{name}”.",
     ]
     if platform in ("win32", "darwin"):
-        steps.append("Leave OBS's own “Start Virtual Camera” off: there is only one such camera, and it is in use here.")
+        steps.append(
+            "Don't press “Start Virtual Camera” in OBS itself: there is only one such camera, and GPEN Live is using it."
+        )
     return steps
 
 
 def obs_note(platform: str) -> str:
     """What has to be there before the steps work."""
     if platform == "win32":
-        return "The camera comes with OBS, so OBS has to be installed. Unity Capture works as well."
+        return "The camera is part of OBS, so OBS must be installed. Unity Capture works as well."
     if platform == "darwin":
-        return "Needs OBS 30 or newer, whose virtual camera was started and stopped once."
-    return f"Needs v4l2loopback (once: {INSTALL_COMMAND}). After each start of the computer, run this in a terminal:"
+        return "Requires OBS 30 or later. Start and stop its virtual camera once."
+    return f"Requires v4l2loopback (install once: {INSTALL_COMMAND}). After every reboot, run this in a terminal:"
 
 
 def obs_command(platform: str) -> str:

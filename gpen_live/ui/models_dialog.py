@@ -78,7 +78,7 @@ class ModelsDialog(QDialog):
         column.setSpacing(UNIT)
         column.addWidget(label("Models", "title"))
         column.addWidget(
-            WrappedLabel("Lite 256 comes with the app. The others are downloaded once, after you accept their terms.", "muted")
+            WrappedLabel("The Lite models are included. The others are downloaded once you accept their terms.", "muted")
         )
         column.addSpacing(UNIT)
         inner = QWidget()
@@ -185,9 +185,9 @@ class ModelRow(QFrame):
         self.state = WrappedLabel("", "small")
         self.main = button("Use", "compact")
         self.main.clicked.connect(lambda: self._press(name))
-        self.file = button("Use a file…", "link", "Choose a weights file from the disk")
+        self.file = button("Use a file…", "link", "Choose a weights file on this computer")
         self.file.clicked.connect(lambda: self.file_wanted.emit(name))
-        self.own_file = button("Back to its own file", "link")
+        self.own_file = button("Use the original file", "link")
         self.own_file.clicked.connect(lambda: self.own_file_wanted.emit(name))
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
@@ -222,15 +222,15 @@ class ModelRow(QFrame):
         if self.job is not None:
             return
         if own_file:
-            self.state.say(f"Uses {own_file}")
+            self.state.say(f"Using {own_file}")
         elif model.partial and not model.installed:
-            self.state.say(self.state.text() or "The download was interrupted; it goes on where it stopped.")
+            self.state.say(self.state.text() or "The download was interrupted. It can be resumed.")
         if in_use:
             self.main.setText("In use")
         elif self._usable:
             self.main.setText("Use")
         else:
-            self.main.setText("Resume" if model.partial else "Get…")
+            self.main.setText("Resume" if model.partial else "Download…")
         self.main.setEnabled(not in_use or not self._usable)
         self.main.setAccessibleName(f"{self.main.text()}: {model.title}")
 
@@ -284,7 +284,7 @@ class LicencePage(QWidget):
         self.text = QTextBrowser()
         self.text.setOpenExternalLinks(True)
         self.text.setAccessibleName("Terms")
-        self.agree = QCheckBox("I have read this and accept it")
+        self.agree = QCheckBox("I have read and accept these terms")
         self.download = button("Download", "primary")
         self.download.clicked.connect(lambda: self.accepted.emit(self._name))
         self.agree.toggled.connect(self.download.setEnabled)

@@ -16,14 +16,14 @@ from gpen_live.ui.widgets import ComboBox, Switch, WrappedLabel, button, label
 ROOM = (("None", 0.0), ("A quarter", 0.25), ("Half", 0.5), ("Three quarters", 0.75))
 BUDGETS = (("50 ms", 50.0), ("100 ms", 100.0), ("200 ms", 200.0), ("300 ms", 300.0), ("None", 0.0))
 RESTS = (
-    ("When nobody watches", Resting.KNOWN),
-    ("When the window is hidden", Resting.HIDDEN),
+    ("While nobody is watching", Resting.KNOWN),
+    ("While the window is hidden", Resting.HIDDEN),
     ("Never", Resting.NEVER),
 )
-THEMES = (("Like the system", "system"), ("Dark", "dark"), ("Light", "light"))
+THEMES = (("Match system", "system"), ("Dark", "dark"), ("Light", "light"))
 
 
-_ABOUT_REST = "When the network rests and raw frames go out. Whether a program reads the virtual camera is known on Linux alone."
+_ABOUT_REST = "Pauses inference and sends raw frames. Only Linux can tell whether a program is reading the virtual camera."
 
 
 def devices(platform: str, current: str) -> list[tuple[str, str]]:
@@ -61,15 +61,15 @@ class SettingsDialog(QDialog):
         self._controller = controller
         self.device = ComboBox("Compute device")
         self.device.picked.connect(lambda name: controller.update(device=name))
-        self.room = ComboBox("Room for a game")
+        self.room = ComboBox("Leave room for a game")
         self.room.picked.connect(lambda share: controller.update(leave_room=share))
         self.budget = ComboBox("Latency budget")
         self.budget.picked.connect(lambda budget: controller.update(budget_ms=budget))
-        self.rest = ComboBox("Rest")
+        self.rest = ComboBox("Idle mode")
         self.rest.picked.connect(lambda rest: controller.update(rest=rest))
         self.vcam_device = QLineEdit()
         self.vcam_device.setAccessibleName("Virtual camera")
-        self.vcam_device.setPlaceholderText("The first one")
+        self.vcam_device.setPlaceholderText("First available")
         self.vcam_device.editingFinished.connect(self._set_vcam_device)
         self.to_viewers = Switch("Show the overlay to viewers")
         self.to_viewers.clicked.connect(lambda on: controller.update(overlay_to_viewers=on))
@@ -84,23 +84,27 @@ class SettingsDialog(QDialog):
         self._column.setContentsMargins(3 * UNIT, 3 * UNIT, 3 * UNIT, 2 * UNIT)
         self._column.setSpacing(2 * UNIT)
         self._column.addWidget(label("Settings", "title"))
-        where = "Such as /dev/video10; empty takes the first." if sys.platform.startswith("linux") else "Empty takes the first."
-        self._row("Compute device", "Where the network runs. Automatic takes the fastest that works.", self.device)
+        where = (
+            "For example /dev/video10. Leave empty for the first available."
+            if sys.platform.startswith("linux")
+            else "Leave empty for the first available."
+        )
+        self._row("Compute device", "Where the network runs. Automatic picks the fastest that works.", self.device)
         self._row(
-            "Room for a game",
-            "How much of the device's time is left to other programs. More room costs frames, never their order.",
+            "Leave room for a game",
+            "The share of the device's time that other programs get. More room costs frames, never their order.",
             self.room,
         )
         self._row(
             "Latency budget",
-            "The longest way from camera to output. Under load, fine work is given up to hold it, as the window then says.",
+            "The most time from camera to output. Under load, quality is reduced to stay within it; the window shows how.",
             self.budget,
         )
-        self._row("Rest", _ABOUT_REST, self.rest)
+        self._row("Idle mode", _ABOUT_REST, self.rest)
         self._row("Virtual camera", where, self.vcam_device)
-        self._row("Show the overlay to viewers", "Draws latency and frame rate into the picture that goes out.", self.to_viewers)
-        self._row("Latency overlay in this window", "Seen by you alone (O).", self.overlay)
-        self._row("Mirror the preview", "Viewers still get the picture the right way round.", self.mirror)
+        self._row("Show the overlay to viewers", "Draws latency and frame rate into the output.", self.to_viewers)
+        self._row("Latency overlay in this window", "Only you can see it (O).", self.overlay)
+        self._row("Mirror the preview", "Viewers still see the picture the right way round.", self.mirror)
         self._row("Appearance", "", self.theme)
         self._column.addStretch(1)
         close = button("Close")

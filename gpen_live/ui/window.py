@@ -101,10 +101,10 @@ class MainWindow(QMainWindow):
         self.dot = QLabel("●")
         self.dot.setAccessibleName("")
         self.line = ElidedLabel("State", "muted")
-        self.compare = button("Hold to compare", "", "Show the raw picture while held (Space)")
+        self.compare = button("Hold to compare", "", "Hold to see the raw picture (Space)")
         self.overlay_button = IconButton("overlay", "Latency overlay", "Latency overlay (O)", checkable=True)
         self.mirror_button = IconButton(
-            "mirror", "Mirror the preview", "Mirror the preview; viewers are not affected", checkable=True
+            "mirror", "Mirror the preview", "Mirror the preview (viewers are not affected)", checkable=True
         )
         self.full_button = IconButton("fullscreen", "Full screen", "Full screen (F11)")
         self._strip = QWidget()
@@ -207,11 +207,11 @@ class MainWindow(QMainWindow):
         config = self.controller.config
         if snapshot.source.health is Health.FAILED:
             self.preview.show_picture(None)
-            self.preview.show_words("No picture", "Choose another source, or try again.", busy=False)
+            self.preview.show_words("No picture", "Choose another source or try again.", busy=False)
         else:
             self.preview.show_words(f"Opening {describe_source(config.source)}…", "", busy=True)
         loading = snapshot.model.health is Health.STARTING and config.look.enhance
-        self.preview.show_pill("Loading PyTorch and the model… the raw picture goes out meanwhile" if loading else "")
+        self.preview.show_pill("Loading the model… viewers see the raw picture until it is ready" if loading else "")
         colour, text = state_line(snapshot, config)
         self.dot.setStyleSheet(f"color: {getattr(tokens(), colour)}; font-size: 11px;")
         self.line.say(text)
@@ -243,7 +243,7 @@ class MainWindow(QMainWindow):
 
     def open_obs_help(self) -> None:
         """Opens the steps for OBS."""
-        sink = self.controller.snapshot.sink
+        sink = self.controller.vcam
         self._open(ObsSheet(sink.label if self.controller.wants_vcam and sink.health is Health.OK else "", self))
 
     def open_models(self, name: str = "") -> ModelsDialog:
@@ -379,8 +379,8 @@ def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:
     words = [source.label or describe_source(config.source)]
     if snapshot.size is not None:
         words.append(str(snapshot.size).replace("x", " × "))
-    if snapshot.sink.health is Health.FAILED:
-        return "bad", " · ".join([*words, "nothing goes out"])
+    if all(status.health is Health.FAILED for status in [output.status for output in snapshot.outputs] or [snapshot.sink]):
+        return "bad", " · ".join([*words, "no output"])
     if not config.look.enhance:
         return "muted", " · ".join([*words, "enhancement is off"])
     if snapshot.raw_reason is not None:

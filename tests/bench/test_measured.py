@@ -68,6 +68,9 @@ class FakeEngine:
     def new_scene(self) -> None:
         self.count = 0
 
+    def pin(self, image: Image) -> Image:
+        return image
+
     def process(self, image: Image, at: float, look: Look, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
         if look.mode is Mode.FULL:
             return FrameResult(HostPicture(image), times_ms={"network": 3.0})
@@ -84,9 +87,14 @@ class FakeEngine:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    """Also what the live pipeline's worker makes of the model that it is given."""
+    """Also what a run as fast as possible makes of the model that it is given."""
     engine = FakeEngine()
-    monkeypatch.setattr("gpen_live.live.worker.Worker._engine_with", lambda _, loaded: engine)
+
+    def made(*_: object) -> FakeEngine:
+        engine.new_scene()
+        return engine
+
+    monkeypatch.setattr("gpen_live.export.video.VideoRun._engine_with", made)
     return engine
 
 

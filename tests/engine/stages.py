@@ -22,12 +22,12 @@ def nowhere(height: int, width: int) -> Floats:
 
 def aside(height: int, width: int) -> Floats:
     """The same everywhere, even where the mask is zero."""
-    return np.broadcast_to(np.float32([[[3.5]], [[-2.25]]]), (2, height, width)).copy()
+    return np.broadcast_to(np.array([[[3.5]], [[-2.25]]], np.float32), (2, height, width)).copy()
 
 
 def wavy(height: int, width: int) -> Floats:
     y, x = np.mgrid[0:height, 0:width] / 64
-    return np.stack([3 * np.sin(7 * y + 2 * x), 2 * np.cos(5 * x - y)]).astype(np.float32)
+    return np.asarray([3 * np.sin(7 * y + 2 * x), 2 * np.cos(5 * x - y)], np.float32)
 
 
 class HostMove:

@@ -13,7 +13,8 @@ from PIL import Image as Pictures
 
 from gpen_live.cli import main
 from gpen_live.errors import GpenLiveError
-from gpen_live.export.photo import read_photo, write_photo
+from gpen_live.export.photo import read_photo
+from gpen_live.media.picture_file import write_picture
 from gpen_live.models.architectures import STRICT
 from tests.messages.says import says
 from tests.nets.test_gpen import load, recipe_picture
@@ -34,8 +35,8 @@ def test_transparency_is_kept_where_the_format_has_it(tmp_path: Path) -> None:
     cv2.imwrite(str(source), pixels)
     photo = read_photo(source)
     assert photo.alpha is not None
-    write_photo(png, photo.image, photo.alpha)
-    write_photo(jpg, photo.image, photo.alpha)
+    write_picture(png, photo.image, photo.alpha)
+    write_picture(jpg, photo.image, photo.alpha)
     assert np.array_equal(cv2.imread(str(png), cv2.IMREAD_UNCHANGED), pixels)
     assert cv2.imread(str(jpg), cv2.IMREAD_UNCHANGED).shape == (20, 30, 3)
 
@@ -62,7 +63,7 @@ def test_nothing_half_written_is_left(tmp_path: Path) -> None:
     folder = tmp_path / "taken.png"
     folder.mkdir()
     with pytest.raises(GpenLiveError, check=says("file.unwritable", path=folder)):
-        write_photo(folder, np.zeros((4, 4, 3), np.uint8))
+        write_picture(folder, np.zeros((4, 4, 3), np.uint8))
     assert [path.name for path in tmp_path.iterdir()] == ["taken.png"]
 
 

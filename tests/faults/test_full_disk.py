@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from gpen_live.errors import GpenLiveError, SinkError, WeightsError
-from gpen_live.export.photo import write_photo
 from gpen_live.frame import Size
 from gpen_live.inference import measurements
 from gpen_live.live.config import LiveConfig
@@ -24,6 +23,7 @@ from gpen_live.live.pipeline import LivePipeline, Outside
 from gpen_live.live.status.report import write_report
 from gpen_live.live.status.snapshot import Health
 from gpen_live.look import Look
+from gpen_live.media.picture_file import write_picture
 from gpen_live.messages import message
 from gpen_live.models.fetch import DIGESTS
 from gpen_live.models.registry import ModelSpec
@@ -89,7 +89,7 @@ def test_a_photo_is_whole_or_not_there(disk: Disk) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     disk.leave(0)
     with pytest.raises(GpenLiveError, check=says("file.unwritable", path=disk.folder / "out.png", reason=disk.reason)):
-        write_photo(disk.folder / "out.png", noise)
+        write_picture(disk.folder / "out.png", noise)
     assert names(disk.folder) == set()
 
 
@@ -188,7 +188,7 @@ def test_the_stream_goes_on_while_its_recording_ends(in_order: bool, disk: Disk,
         raise WeightsError("No network in this test.", "")
 
     pipeline = LivePipeline(
-        LiveConfig(sink=str(film), size=Size(160, 120), fps=30.0),
+        LiveConfig(sinks=(str(film),), size=Size(160, 120), fps=30.0),
         outside=Outside(open_source=camera, load=no_model),  # type: ignore[arg-type]
     )
     pipeline.start()

@@ -35,7 +35,7 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
 
 def run(start: Start, world: World, driver: FakeDriver) -> LivePipeline:
     outside = world.outside
-    pipeline = start(Outside(open_source=outside.open_source, open_sink=open_sink, load=outside.load), sink=driver.spec)
+    pipeline = start(Outside(open_source=outside.open_source, open_sink=open_sink, load=outside.load), sinks=(driver.spec,))
     wait_for(lambda: len(driver.taken()) > 10)
     return pipeline
 
@@ -109,7 +109,7 @@ def test_a_driver_that_never_comes_back_is_said_and_another_output_takes_over(dr
     pipeline = run(start, World(), driver)
     driver.set("block 60")
     wait_for(lambda: is_lost(pipeline))
-    pipeline.change(sink="none")
+    pipeline.change(sinks=())
     wait_for(lambda: pipeline.snapshot().sink.health is Health.OFF)
     sent = pipeline.snapshot().counts.sent
     wait_for(lambda: pipeline.snapshot().counts.sent > sent + 10)
@@ -130,7 +130,7 @@ def test_a_virtual_camera_that_was_never_there_is_not_tried_for_ever(driver: Fak
     """The user has to do something: install it, or stop the program that holds it."""
     driver.set("gone")
     world = World()
-    pipeline = start(Outside(open_source=world.outside.open_source, load=world.outside.load), sink=driver.spec)
+    pipeline = start(Outside(open_source=world.outside.open_source, load=world.outside.load), sinks=(driver.spec,))
     wait_for(lambda: pipeline.error() is not None)
     assert "There is no virtual camera" in pipeline.snapshot().sink.text
     driver.set()

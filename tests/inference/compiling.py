@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-_TYPES = {torch.float16: "*fp16", torch.float32: "*fp32", torch.int32: "*i32"}
+_TYPES = {torch.float16: "*fp16", torch.float32: "*fp32", torch.int32: "*i32", torch.uint8: "*u8"}
 _OPTIONS = ("num_warps", "num_stages", "launch_pdl")
 
 

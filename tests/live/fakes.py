@@ -15,7 +15,7 @@ from gpen_live.engine.effort import Effort
 from gpen_live.engine.result import FrameResult, HostPicture
 from gpen_live.errors import SinkError, SourceError
 from gpen_live.frame import Array, Image, PixelFormat, Size
-from gpen_live.live import bypass, capture, sender, worker
+from gpen_live.live import bypass, capture, outputs, worker
 from gpen_live.live.models import loader
 from gpen_live.look import Look, Mode
 from gpen_live.media.pixel_formats import convert
@@ -158,7 +158,7 @@ class World:
         self.sink_open_s = 0.0
         self.loads: list[str] = []
         monkeypatch.setattr(capture, "open_source", self._open_source)
-        monkeypatch.setattr(sender, "open_sink", self._open_sink)
+        monkeypatch.setattr(outputs, "open_sink", self._open_sink)
         monkeypatch.setattr(loader.Loader, "_load", lambda _, wanted: self._load(wanted))
         monkeypatch.setattr(worker.Worker, "_engine_with", lambda _, loaded: self.engine)
         monkeypatch.setattr(capture, "RETRY_S", 0.05)

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from gpen_live.cli.run import meters_line
 from gpen_live.engine.result import FrameResult
-from gpen_live.frame import STAGES, Image, PixelFormat, in_order
+from gpen_live.frame import STAGES, in_order
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.pipeline import LivePipeline
 from gpen_live.live.status.meters import Meters
 from gpen_live.live.status.overlay import overlay_lines
-from gpen_live.look import Look
 from tests.live.fakes import FakeEngine, World, wait_for
 
 
 class Painter(FakeEngine):
     """An engine with two stages more, one of which has an odd name."""
 
-    def process(self, image: Image, at: float, look: Look, pixel_format: PixelFormat = PixelFormat.BGR) -> FrameResult:
-        done = super().process(image, at, look, pixel_format)
+    def process(self, *arguments: Any, **named: Any) -> FrameResult:
+        done = super().process(*arguments, **named)
         done.times_ms |= {"make-up": 3.0, "": 1.0}
         return done
 

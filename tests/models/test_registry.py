@@ -34,7 +34,7 @@ def test_names() -> None:
 def test_unknown_name_says_what_is_allowed() -> None:
     with pytest.raises(
         UsageError,
-        match=r"no model 'gpen-513'\. Choose one of lite-256, lite-256-int8, lite-512, gpen-256, gpen-512, gpen-1024, gpen-2048",
+        match=r"gpen-513.* lite-256, lite-256-int8, lite-512, gpen-256, gpen-512, gpen-1024, gpen-2048",
     ):
         registry.get("gpen-513")
 
@@ -98,16 +98,14 @@ def test_shipped_weights_in_a_clone_and_in_a_wheel(tmp_path: Path, monkeypatch: 
 def test_locate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
     spec = registry.get("gpen-512")
-    with pytest.raises(
-        WeightsError, match=r"GPEN-512 are not here yet \(.*GPEN-BFR-512.pth\)\. .*gpen-live models fetch gpen-512"
-    ):
+    with pytest.raises(WeightsError, match=r"GPEN-512.*GPEN-BFR-512\.pth.*gpen-live models fetch gpen-512"):
         registry.locate(spec)
     path = registry.expected_path(spec)
     path.parent.mkdir(parents=True)
     path.touch()
     assert registry.locate(spec) == path
     other = tmp_path / "other.pth"
-    with pytest.raises(WeightsError, match=r"other\.pth does not exist"):
+    with pytest.raises(WeightsError, match=r"other\.pth"):
         registry.locate(spec, other)
     other.touch()
     assert registry.locate(spec, other) == other
@@ -115,5 +113,5 @@ def test_locate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_locate_a_shipped_file_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpen_live, "__file__", str(tmp_path / "gpen_live" / "__init__.py"))
-    with pytest.raises(WeightsError, match=r"lite-256\.safetensors, which comes with GPEN Live, is missing"):
+    with pytest.raises(WeightsError, match=r"lite-256\.safetensors"):
         registry.locate(registry.get("lite-256"))

@@ -143,8 +143,9 @@ def test_a_size_that_its_viewers_do_not_have_is_refused(driver: Driver) -> None:
     driver.shows("YU12:640x480@30\n")
     with pytest.raises(SinkError) as caught:
         vcam()
-    assert caught.value.what == f"Another program still shows GPEN Live ({driver.device}) in 640x480."
-    assert caught.value.remedy.endswith("or send 640x480.")
+    assert str(driver.device) in caught.value.what
+    assert "640x480" in caught.value.what
+    assert caught.value.remedy.count("640x480") == 1
     assert driver.events == ["closed"]
 
 

@@ -162,13 +162,16 @@ def test_an_ending_that_is_not_known(tmp_path: Path) -> None:
 
 def test_a_missing_folder(tmp_path: Path) -> None:
     what, remedy = said(tmp_path / "none" / "a.mp4")
-    assert what == f"There is no folder {tmp_path / 'none'} to record into."
-    assert "Create it" in remedy
+    assert str(tmp_path / "none") in what
+    assert "a.mp4" not in what
+    assert remedy
 
 
 def test_a_folder_of_that_name(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").mkdir()
-    assert said(tmp_path / "a.mp4")[0] == f"{tmp_path / 'a.mp4'} is a folder."
+    what, _ = said(tmp_path / "a.mp4")
+    assert str(tmp_path / "a.mp4") in what
+    assert "folder" in what
 
 
 def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,8 +180,9 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Path, "open", refuse)
     what, remedy = said(tmp_path / "a.mp4")
-    assert what == f"{tmp_path / 'a.mp4'} can't be written (Permission denied)."
-    assert "folder that you may write to" in remedy
+    assert str(tmp_path / "a.mp4") in what
+    assert "Permission denied" in what
+    assert remedy
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
@@ -187,9 +191,9 @@ def test_a_full_disk(tmp_path: Path) -> None:
     path.symlink_to("/dev/full")
     with pytest.raises(SinkError) as caught:
         record(path, pictures(100, Size(64, 48)))
-    assert caught.value.what.startswith(f"{path} can't be written")
+    assert str(path) in caught.value.what
     assert "No space left" in caught.value.what
-    assert "free space" in caught.value.remedy
+    assert caught.value.remedy
 
 
 def test_sending_after_the_end(tmp_path: Path) -> None:

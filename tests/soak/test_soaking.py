@@ -21,7 +21,7 @@ def soaked() -> Soak:
     soaking = Soaking(Options(seconds=120, size=SMALL, device="cpu", speed=2, faults_per_hour=30, seed=4, haste=10, warm_ups=1))
 
     def going(soak: Soak, passed: float, what: str) -> bool:
-        return len(soak.events) < len(FAULTS) or not soak.settled
+        return len(soak.events) < len(FAULTS) or not soak.settled or not soak.latencies
 
     soaking.run(going)
     return soaking.soak

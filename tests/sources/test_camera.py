@@ -230,20 +230,25 @@ def said(**options: Any) -> tuple[str, str]:
     return caught.value.what, caught.value.remedy
 
 
+def names_the_others(remedy: str) -> bool:
+    return "camera:0 (Integrated Camera)" in remedy and "camera:1 (C920)" in remedy
+
+
 @pytest.mark.parametrize("system", ["Windows", "Darwin"])
 def test_a_camera_that_does_not_exist(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "system", lambda: system)
     what, remedy = said(index=7)
-    assert what == "There is no camera 7."
-    assert remedy == "Cameras here: camera:0 (Integrated Camera), camera:1 (C920)."
+    assert "camera 7" in what
+    assert names_the_others(remedy)
 
 
 def test_no_camera_at_all(fake: type[FakeCapture], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(camera, "list_cameras", list)
     fake.opens = staticmethod(lambda backend: False)
     what, remedy = said(index=0)
-    assert what == "There is no camera 0."
-    assert remedy.startswith("No camera was found: plug one in")
+    assert "camera 0" in what
+    assert remedy
+    assert "camera:" not in remedy
 
 
 @pytest.mark.parametrize(
@@ -257,21 +262,23 @@ def test_a_camera_in_use(
     monkeypatch.setattr(platform, "system", lambda: system)
     fake.opens = staticmethod(lambda backend: False)
     what, remedy = said()
-    assert what == "C920 (camera:1) can't be opened: it is in use or not allowed."
-    assert remedy.startswith("Close the program that uses it")
+    assert "C920 (camera:1)" in what
+    assert remedy
     assert where in remedy
 
 
 def test_linux_a_camera_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     linux(monkeypatch, tmp_path, 0)
-    assert said() == ("There is no camera 1.", "Cameras here: camera:0 (Integrated Camera), camera:1 (C920).")
+    what, remedy = said()
+    assert "camera 1" in what
+    assert names_the_others(remedy)
 
 
 def test_linux_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     linux(monkeypatch, tmp_path, 1)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     what, remedy = said()
-    assert what == f"You may not use camera 1 ({tmp_path / 'video1'})."
+    assert f"camera 1 ({tmp_path / 'video1'})" in what
     assert "usermod -a -G video" in remedy
 
 
@@ -279,7 +286,7 @@ def test_linux_a_device_that_is_no_camera(tmp_path: Path, monkeypatch: pytest.Mo
     linux(monkeypatch, tmp_path, 1)
     monkeypatch.setattr(camera, "captures", lambda device: False)
     what, remedy = said()
-    assert what == f"{tmp_path / 'video1'} is a device that delivers no pictures."
+    assert str(tmp_path / "video1") in what
     assert "camera:0 (Integrated Camera)" in remedy
 
 
@@ -296,8 +303,9 @@ def test_linux_a_device_that_is_no_camera(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_camera_that_delivers_nothing(answer: Answer, fake: type[FakeCapture]) -> None:
     fake.answer = staticmethod(lambda capture: answer)
     what, remedy = said()
-    assert what == "C920 is open, but delivers no pictures."
-    assert "another camera" in remedy
+    assert "C920" in what
+    assert "camera:1" not in what, "it was opened"
+    assert remedy
 
 
 @pytest.mark.usefixtures("impatient")
@@ -305,7 +313,7 @@ def test_a_driver_that_hangs_while_opening(fake: type[FakeCapture]) -> None:
     goes_on = threading.Event()
     fake.opens = staticmethod(lambda backend: goes_on.wait(10))
     what, _ = said()
-    assert "can't be opened" in what
+    assert "C920 (camera:1)" in what, "as of one that can't be opened"
     goes_on.set()  # and the camera is released after all: see the fixture
 
 
@@ -314,7 +322,8 @@ def test_a_driver_that_hangs_while_reading(fake: type[FakeCapture]) -> None:
     goes_on = threading.Event()
     fake.answer = staticmethod(lambda capture: (goes_on.wait(10), None))
     what, _ = said()
-    assert "delivers no pictures" in what
+    assert "C920" in what
+    assert "camera:1" not in what, "it was opened"
     goes_on.set()
 
 
@@ -323,5 +332,5 @@ def test_a_camera_that_is_pulled_out(fake: type[FakeCapture]) -> None:
     source = CameraSource(0)
     with pytest.raises(SourceError) as caught:
         consume(source.read() for _ in range(10))
-    assert caught.value.what == "Integrated Camera stopped delivering pictures."
+    assert "Integrated Camera" in caught.value.what
     source.close()

@@ -87,4 +87,4 @@ def test_what_is_no_picture(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(SourceError) as caught:
         open_source(str(path), size=None, fps=None)
-    assert caught.value.what == "a.png is not a picture that can be read."
+    assert "a.png" in caught.value.what

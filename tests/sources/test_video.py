@@ -187,7 +187,7 @@ def test_what_is_no_video(tmp_path: Path, name: str, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(SourceError) as caught:
         play(path)
-    assert caught.value.what == f"{name} is not a video that can be read."
+    assert name in caught.value.what
     assert "MP4" in caught.value.remedy
 
 
@@ -210,7 +210,8 @@ def test_sound_only(tmp_path: Path) -> None:
         container.mux(stream.encode(None))
     with pytest.raises(SourceError) as caught:
         play(path)
-    assert caught.value.what == "song.mp4 has sound only, no pictures."
+    assert "song.mp4" in caught.value.what
+    assert "sound" in caught.value.what
 
 
 def test_no_frames_at_all(tmp_path: Path) -> None:
@@ -240,5 +241,6 @@ def test_damage_up_to_the_end(tmp_path: Path, loop: bool) -> None:
     source = play(path, loop=loop)
     with pytest.raises(SourceError) as caught:
         all_of(source)
-    assert caught.value.what == "a.mp4 is damaged: it can't be read any further."
+    assert "a.mp4" in caught.value.what
+    assert "damaged" in caught.value.what
     source.close()

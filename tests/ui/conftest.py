@@ -7,6 +7,7 @@ import os
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 from collections.abc import Callable, Iterator
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,13 @@ from gpen_live.settings import SettingsStore
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.window import MainWindow
 from tests.ui.fakes import FakeCamera, FakeCatalogue, FakePipeline
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting ends with the condition; pytest-qt's limit of 5 s is short for a busy machine."""
+    for wait in ("waitUntil", "waitSignal"):
+        monkeypatch.setattr(QtBot, wait, partialmethod(getattr(QtBot, wait), timeout=60_000))
 
 
 @pytest.fixture

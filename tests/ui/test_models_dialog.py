@@ -90,7 +90,7 @@ def test_a_failed_download_says_why(dialog: ModelsDialog, qtbot: QtBot, catalogu
     row = dialog.rows["gpen-256"]
     release(catalogue, 1)
     qtbot.waitUntil(lambda: row.state.text() == catalogue.refusal)
-    assert row.main.text() == "Get…"
+    assert row.main.text() == "Download…"
 
 
 def test_closing_the_dialog_keeps_the_download_going(

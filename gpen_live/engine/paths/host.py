@@ -36,7 +36,7 @@ class HostPath:
     def use(self, enhancer: HostEnhancer, kept: Sequence[HostEnhancer] = ()) -> None:
         self._enhancer = enhancer
 
-    def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool) -> None:
+    def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool, others: Sequence[HostEnhancer] = ()) -> None:
         self._enhancer.use_threads(whole_frame=whole_frame)
 
     def pin(self, image: Image) -> Image:
@@ -55,7 +55,7 @@ class HostPath:
             seen = [canvas.seen(face.matrix, size) for face in faces]
             crops = np.empty((len(faces), 3, size, size), np.float32)
             for crop, one in zip(crops, seen, strict=True):
-                crop[:] = planes(one)
+                planes(one, out=crop)
         with _timed(done, "network"):
             pictures = self._enhancer(crops, self._recalled(crops, [face.last for face in faces], at))
         with _timed(done, "blend"):

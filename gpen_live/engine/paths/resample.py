@@ -49,4 +49,4 @@ def _weights(old: int, new: int, weight: Callable[[float], float], reach: float)
         first, last = max(0, int(centre - reach * wide + 0.5)), min(old, int(centre + reach * wide + 0.5))
         for j in range(first, last):
             made[i, j] = weight((j + 0.5 - centre) / wide)
-    return (made / made.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(made / made.sum(axis=1, keepdims=True), np.float32)

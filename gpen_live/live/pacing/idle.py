@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from gpen_live.live.config import Resting
+from gpen_live.live.config import Resting, output_parts
 from gpen_live.live.session import Session
 from gpen_live.messages import message
 from gpen_live.sinks import is_file, is_virtual_camera
@@ -65,13 +65,17 @@ class IdleMonitor:
         finally:  # who doesn't look doesn't know
             self._unseen_since, self._rests = None, False
 
+    def _read_by(self, spec: str, part: str) -> int | None:
+        device = device_in(self._session.board.read(part).label) if is_virtual_camera(spec) else None
+        return None if device is None else self._count(device)
+
     def look(self) -> None:
         """Looks once. Resting begins after two seconds that nobody saw anything, and ends at once."""
         config = self._session.config
-        matters = is_virtual_camera(config.sink) and not self.window and config.realtime and config.rest is not Resting.NEVER
-        device = device_in(self._session.board.read("sink").label) if matters else None
-        unseen = config.realtime and nobody_sees(
-            config.rest, config.sink, self.window, self._count(device) if device is not None else None
+        matters = not self.window and config.rest is not Resting.NEVER
+        unseen = matters and all(
+            nobody_sees(config.rest, spec, self.window, self._read_by(spec, part))
+            for spec, part in output_parts(config.sinks).items()
         )
         if not unseen:
             self._unseen_since, self._rests = None, False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 
 from gpen_live.errors import GpenLiveError, reason_of
 from gpen_live.live.status.snapshot import Health, PartStatus
@@ -57,12 +58,20 @@ class StatusBoard:
 
     def read(self, part: str) -> PartStatus:
         with self._lock:
-            return self._parts[part]
+            return self._parts.get(part, PartStatus())
 
-    def error(self) -> GpenLiveError | None:
-        """The first part's error, if any part has failed."""
+    def keep_outputs(self, parts: Sequence[str]) -> None:
+        """Forgets the statuses of outputs other than these."""
         with self._lock:
-            return next((self._errors[part] for part in PARTS if part in self._errors), None)
+            for part in [part for part in self._parts if part.startswith("sink ") and part not in parts]:
+                del self._parts[part]
+                self._errors.pop(part, None)
+
+    def error(self, *, every: bool = False) -> GpenLiveError | None:
+        """The first part's error, if any part has failed; with `every` also of outputs other than the first one."""
+        with self._lock:
+            parts = [*PARTS, *self._errors] if every else PARTS
+            return next((self._errors[part] for part in parts if part in self._errors), None)
 
 
 def as_plain(error: Exception, otherwise: Message) -> GpenLiveError:

@@ -14,7 +14,7 @@ import psutil
 
 from gpen_live import __version__
 from gpen_live.errors import GpenLiveError
-from gpen_live.live.config import LiveConfig
+from gpen_live.live.config import LiveConfig, output_parts
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.status.meters import Meters
 from gpen_live.live.status.snapshot import Snapshot, grade
@@ -37,7 +37,11 @@ def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: 
         "strength": config.look.strength,
         "size": str(snapshot.size) if snapshot.size else None,
         "source": snapshot.source.label or config.source,
-        "sink": snapshot.sink.label or config.sink,
+        "sink": snapshot.sink.label or next(iter(output_parts(config.sinks))),
+        "sinks": [
+            {"label": output.status.label or output.spec, "sent": output.sent, "repeated": output.repeated}
+            for output in snapshot.outputs
+        ],
         "frames": dataclasses.asdict(meters.counts()),
         "leave_room": config.leave_room,
         "budget": {

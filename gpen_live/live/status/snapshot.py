@@ -92,12 +92,26 @@ class QualityState:
 
 
 @dataclass(frozen=True)
+class OutputState:
+    """One output: its name on the command line, its part of the board, how it is, and the frames that it took since its start."""
+
+    spec: str
+    part: str
+    status: PartStatus = PartStatus()
+    sent: int = 0
+    repeated: int = 0
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """The pipeline at one moment; stage quantiles are over the last two seconds."""
 
     source: PartStatus = PartStatus()
     model: PartStatus = PartStatus()
     sink: PartStatus = PartStatus()
+    """Of the first output."""
+    outputs: tuple[OutputState, ...] = ()
+    """All of them, the first one included."""
     model_name: str = ""
     precision: str = ""
     device: str = ""

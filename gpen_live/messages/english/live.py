@@ -23,6 +23,7 @@ SENTENCES = {
     "live.idle": Sentence("Idle: nobody is watching."),
     "live.model_loading": Sentence("The model is loading."),
     "live.no_face": Sentence("No face in view."),
+    "live.no_frame": Sentence("There is no picture yet.", "Try again in a moment."),
     "live.output_lost": Sentence("{cause.what} Everything else goes on; trying again.", "{cause.remedy}"),
     "live.overlay_failed": Sentence("The overlay for viewers failed ({reason})."),
     "live.pin_failed": Sentence("Staging a frame for the device failed ({reason})."),

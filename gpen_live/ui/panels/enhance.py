@@ -28,16 +28,16 @@ class EnhancePanel(Card):
         self._controller = controller
         self._list_models = list_models
         self.model = ComboBox("Model")
-        self.model.setToolTip("The network that enhances")
+        self.model.setToolTip("The network that does the enhancing")
         self.mode = Segments(
             "Area",
             (
-                ("Face", Mode.ROI, "Enhance the faces and leave all the rest as it is (M switches)"),
-                ("Full frame", Mode.FULL, "Put the whole frame through the network (M switches)"),
+                ("Face", Mode.ROI, "Enhance faces and leave everything else unchanged (M to switch)"),
+                ("Full frame", Mode.FULL, "Send the whole frame through the network (M to switch)"),
             ),
         )
         self.strength = StrengthSlider("Strength")
-        self.strength.setToolTip("From the raw picture (0 %) to the network's (100 %); Up and Down change it")
+        self.strength.setToolTip("From the raw picture (0 %) to the network's (100 %). Adjust with Up and Down")
         self.percent = label("100 %")
         self.add_field("Model", self.model)
         self.add_field("Area", self.mode)
@@ -63,7 +63,7 @@ class EnhancePanel(Card):
     def refresh(self) -> None:
         """Looks anew at which models are here."""
         items: list[tuple[str, object]] = [
-            (model.title if model.installed else f"{model.title}  (get…)", model.name) for model in self._list_models()
+            (model.title if model.installed else f"{model.title}  (download…)", model.name) for model in self._list_models()
         ]
         if self._controller.config.model not in [name for _, name in items]:
             items.append((self._controller.config.model, self._controller.config.model))

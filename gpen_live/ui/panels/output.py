@@ -5,7 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
-from gpen_live.live.status.snapshot import Health, Snapshot
+from gpen_live.live.config import FIRST_OUTPUT, output_parts
+from gpen_live.live.status.snapshot import Health, PartStatus, Snapshot
 from gpen_live.sinks import is_file
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.panels.source import describe_size
@@ -20,7 +21,7 @@ class OutputPanel(Card):
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
         super().__init__("Output", parent=parent)
         self._controller = controller
-        self.toggle = button("Start virtual camera", "primary", "Send the picture to OBS, Zoom and the like (V)")
+        self.toggle = button("Start virtual camera", "primary", "Send the picture to OBS, Zoom and other apps (V)")
         self.toggle.setMinimumHeight(44)
         self.state = WrappedLabel("", "small")
         self.state.setAccessibleName("State of the virtual camera")
@@ -38,20 +39,25 @@ class OutputPanel(Card):
     def show_state(self) -> None:
         """Shows what holds now."""
         wanted, snapshot = self._controller.wants_vcam, self._controller.snapshot
-        failed = wanted and snapshot.sink.health is Health.FAILED
+        failed = wanted and self._controller.vcam.health is Health.FAILED
         stops = wanted and not failed
         self.toggle.setText("Stop virtual camera" if stops else "Start virtual camera")
         restyle(self.toggle, kind="stop" if stops else "primary")
-        self.state.say(describe_output(self._controller.config.sink, snapshot))
+        self.state.say(describe_outputs(self._controller.config.sinks, snapshot))
 
 
-def describe_output(sink: str, snapshot: Snapshot) -> str:
-    """The state of the output `sink` in plain words."""
-    part = snapshot.sink
+def describe_outputs(sinks: tuple[str, ...], snapshot: Snapshot) -> str:
+    """The state of the outputs `sinks` in plain words."""
+    parts = output_parts(sinks)
+    statuses = {FIRST_OUTPUT: snapshot.sink, **{output.part: output.status for output in snapshot.outputs}}
+    return " ".join(_describe(spec, statuses.get(part, PartStatus()), snapshot) for spec, part in parts.items())
+
+
+def _describe(sink: str, part: PartStatus, snapshot: Snapshot) -> str:
     if sink == "none":
-        return "Off. OBS and other apps don't get a picture yet."
+        return "Off. OBS and other apps aren't getting a picture."
     if part.health is Health.FAILED:
-        return "Could not start. The message above the picture says what to do."
+        return "Couldn't start. See the message above the picture."
     if part.health is Health.OK or part.health is Health.WARNING:
         size = f", {describe_size(snapshot.size)}" if snapshot.size else ""
         rate = f" at {snapshot.rates.output:.0f} fps" if snapshot.rates.output else ""

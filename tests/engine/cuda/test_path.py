@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,10 +13,11 @@ import pytest
 import torch
 from torch import nn
 
+from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import NO_FACE, Engine
 from gpen_live.engine.paths.base import FramePath, open_path
 from gpen_live.engine.paths.host import HostPath
-from gpen_live.engine.result import Stage
+from gpen_live.engine.result import Change, Stage
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Array, Image, PixelFormat
@@ -24,9 +26,11 @@ from gpen_live.inference.enhancer import Enhancer, NetworkError
 from gpen_live.look import Look, Mode
 from gpen_live.media.pixel_formats import convert
 from tests.engine.networks import on_host, on_tensors
+from tests.engine.stages import Displacement, HostMove, TensorMove, aside, nowhere, wavy
 from tests.messages.says import holds
 
 if TYPE_CHECKING:
+    from gpen_live.engine.paths.cuda.stream import DeviceStream
     from gpen_live.inference.torch_detector import TorchDetector
 
 STEP = 1 / 30
@@ -34,7 +38,7 @@ STEP = 1 / 30
 
 def gpu_path(device: torch.device, detector: Detector, enhancer: Enhancer, stages: Sequence[Stage] = ()) -> FramePath:
     from gpen_live.engine.paths.cuda.path import GpuPath
-    from gpen_live.engine.paths.cuda.stream import CudaStream, DeviceStream, HostStream
+    from gpen_live.engine.paths.cuda.stream import CudaStream, HostStream
     from gpen_live.inference.device import low_priority_stream
 
     on_cpu = device.type == "cpu"
@@ -294,9 +298,167 @@ def test_another_network_and_another_size(device: torch.device) -> None:
         close(fast.process(image, i * STEP, Look()).image, slow.process(image, i * STEP, Look()).image)
 
 
-def test_recording_does_not_count_as_the_device_s_work(device: torch.device) -> None:
+def test_recording_does_not_count_as_the_device_s_work(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes the host seconds, once; whoever leaves room for a game would wait many times as long."""
     fast, _ = engines(device, Small(), (90, 60, 100))
-    busy = [fast.process(smooth(), i * STEP, Look(), PixelFormat.NV12).busy_ms for i in range(6)]
-    assert busy[0] == 0
-    assert busy[-1] > 0
+    stream = stream_of(fast)
+    record = stream.record
+
+    def slowly(work: Any) -> Any:
+        time.sleep(0.2)
+        return record(work)
+
+    monkeypatch.setattr(stream, "record", slowly)
+    start = time.perf_counter()
+    done = fast.process(tiny(), 0.0, Look(), PixelFormat.NV12)
+    assert time.perf_counter() - start > 2.4
+    assert done.busy_ms < 1200
+
+
+def stream_of(engine: Engine) -> DeviceStream:
+    stream: DeviceStream = engine._path._stream  # type: ignore[attr-defined]
+    return stream
+
+
+def tiny(phase: float = 0.0) -> Image:
+    return smooth(60, 120, phase)
+
+
+def beside(engine: Engine, *faces: tuple[float, float, float]) -> None:
+    """These are the faces in view from now on."""
+    assert isinstance(engine.detector, Known)
+    engine.detector.faces = Known(torch.device("cpu"), *faces).faces
+
+
+def test_nothing_is_recorded_when_a_face_appears_or_a_slider_moves(device: torch.device) -> None:
+    """All that a frame of this size can need is recorded with the first one, for as many faces as there may ever be."""
+    fast, _ = engines(device, Small(), (30, 30, 30))
+    fast.process(tiny(), 0.0, Look(), PixelFormat.NV12)
+    recorded = stream_of(fast).recorded
+    assert recorded == 1 + 4 * 3
+    enhanced = []
+    for i in range(1, 10):
+        if i == 3:
+            beside(fast, (30, 30, 30), (90, 30, 28))
+        if i == 5:
+            beside(fast, (30, 30, 30), (90, 30, 28), (60, 30, 26), (60, 50, 24))
+        done = fast.process(tiny(), i * STEP, Look(strength=1 - i / 10), PixelFormat.NV12)
+        enhanced.append(sum(face.weight > 0 for face in done.faces))
+    assert enhanced[-1] == 4
+    assert stream_of(fast).recorded == recorded
+    fast.process(tiny(), 10 * STEP, Look(), PixelFormat.I420)  # another sink: the last part, for all numbers of faces
+    assert stream_of(fast).recorded == recorded + 4
+
+
+def test_a_stand_in_is_recorded_when_it_comes_and_not_when_it_is_needed(device: torch.device) -> None:
+    """It is needed where time is short already."""
+    fast, _ = engines(device, Small(), (30, 30, 30))
+    fast.process(tiny(), 0.0, Look())
+    recorded = stream_of(fast).recorded
+    fast.lighter = (on_tensors(Remembering(), of(device), 64),)
+    fast.process(tiny(), STEP, Look())
+    assert stream_of(fast).recorded == recorded + 4 * 3
+    for number, lighter in enumerate((1, 0, 1)):
+        fast.effort = Effort(lighter=lighter)
+        assert fast.process(tiny(), (2 + number) * STEP, Look()).raw_reason is None
+    assert stream_of(fast).recorded == recorded + 4 * 3
+
+
+def test_a_strength_of_zero_shows_the_raw_frame_without_recording(device: torch.device) -> None:
+    fast, _ = engines(device, Small(), (30, 30, 40))
+    for mode in Mode:
+        for i in range(3):
+            shown = fast.process(tiny(), i * STEP, Look(mode=mode)).image
+        recorded = stream_of(fast).recorded
+        raw = fast.process(tiny(), 3 * STEP, Look(mode=mode, strength=0.0)).image
+        assert stream_of(fast).recorded == recorded
+        assert np.array_equal(raw, tiny())
+        assert not np.array_equal(raw, shown)
+
+
+def test_a_card_without_room_for_more_faces_goes_on_with_fewer(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gpen_live.engine.paths.cuda.steps import FacesStep
+
+    record = FacesStep.record
+
+    def full(self: FacesStep, pixel_format: PixelFormat) -> None:
+        if self.numbers.shape[0] > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        record(self, pixel_format)
+
+    monkeypatch.setattr(FacesStep, "record", full)
+    fast, slow = engines(device, Small(), (30, 30, 30), (90, 30, 28))
+    for i in range(3):
+        done, expected = fast.process(tiny(), i * STEP, Look()), slow.process(tiny(), i * STEP, Look())
+    close(done.image, expected.image)
+    assert not done.raw_reason
+
+
+@pytest.mark.parametrize("displacement", [aside, wavy])
+@pytest.mark.parametrize("faces", [[(50, 30, 50)], [(30, 30, 60), (70, 36, 50), (100, 20, 20)]])
+def test_stages_add_and_move_as_on_the_processor(device: torch.device, faces: list[Any], displacement: Displacement) -> None:
+    fast, slow = staged(device, Small(), displacement, 6.0, faces)
+    for i in range(4):
+        look = Look(strength=0.8 - i / 10)
+        done, expected = fast.process(tiny(), i * STEP, look, PixelFormat.NV12), slow.process(tiny(), i * STEP, look)
+    assert set(done.times_ms) == {"detect", "warp", "network", "move", "blend", "convert"}
+    close(done.image, expected.image)
+    assert np.array_equal(done.picture.pixels(PixelFormat.NV12), convert(done.image, PixelFormat.NV12))
+    plain, _ = engines(device, Small(), *faces)
+    for i in range(4):
+        unmoved = plain.process(tiny(), i * STEP, Look(strength=0.8 - i / 10))
+    assert np.abs(done.image.astype(int) - unmoved.image).max() > 5
+
+
+def test_stages_move_the_whole_frame_as_on_the_processor(device: torch.device) -> None:
+    fast, slow = staged(device, Small(), wavy, 6.0, [])
+    look = Look(mode=Mode.FULL, strength=0.6)
+    close(fast.process(tiny(), 0.0, look, PixelFormat.I420).image, slow.process(tiny(), 0.0, look).image)
+
+
+def test_where_nothing_changes_and_nothing_moves_every_bit_stays(device: torch.device) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (60, 120, 3), dtype=np.uint8)
+    fast, _ = staged(device, Nothing(), nowhere, 0.0, [(30, 30, 60), (70, 36, 50)])
+    for mode in Mode:
+        for i in range(3):
+            done = fast.process(image, i * STEP, Look(mode=mode))
+        assert not done.raw_reason
+        assert np.array_equal(done.image, image)
+
+
+class Nothing(Small):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.clone()
+
+
+def test_a_stage_that_gives_what_is_no_number_is_an_error(device: torch.device) -> None:
+    fast, _ = staged(device, Small(), wavy, float("nan"), [(30, 30, 60)])
+    fast.process(tiny(), 0.0, Look())  # the face is coming
+    with pytest.raises(NetworkError, match="not numbers"):
+        fast.process(tiny(), STEP, Look())
+
+
+def staged(
+    device: torch.device, network: nn.Module, displacement: Displacement, added: float, faces: list[Any]
+) -> tuple[Engine, Engine]:
+    """As `engines`, with a stage after the network that adds so many levels and moves what is seen."""
+    fast, slow = engines(device, network, *faces)
+    there, here = TensorMove(displacement, added), HostMove(displacement, added)
+    if device.type == "cuda":
+        there = OnCard(displacement, added, device)
+    path = gpu_path(device, fast.detector, cast(Enhancer, fast.enhancer), [there])
+    return Engine(of(device), fast.detector, fast.enhancer, path), Engine(CPU, slow.detector, slow.enhancer, stages=[here])
+
+
+class OnCard(TensorMove):
+    """Its displacement lies on the card before the first frame comes: a copy from the host can't be recorded."""
+
+    def __init__(self, displacement: Displacement, added: float, device: torch.device) -> None:
+        super().__init__(displacement, added)
+        self._there = {
+            shape: torch.from_numpy(displacement(*shape)).to(device).expand(4, -1, -1, -1).contiguous()
+            for shape in ((64, 64), tiny().shape[:2])
+        }
+
+    def __call__(self, seen: Any, change: Change, told: Any) -> Change:
+        return Change(change.added + self._added, self._there[tuple(seen.shape[-2:])][: seen.shape[0]])

@@ -27,7 +27,7 @@ def no_network(_):
 
 spec = sys.argv[1]
 mode = Path(spec.removeprefix("vcam:") + ".mode")
-pipeline = LivePipeline(LiveConfig(sink=spec, size=Size(320, 180)), outside=Outside(load=no_network))
+pipeline = LivePipeline(LiveConfig(sinks=(spec,), size=Size(320, 180)), outside=Outside(load=no_network))
 pipeline.start()
 while pipeline.meters.counts().sent < 20:
     time.sleep(0.01)

@@ -47,11 +47,16 @@ class RecordedStep(ABC):
 
     def run(self, pixel_format: PixelFormat) -> None:
         """Gives the device all of its work, with a mark after each part."""
+        self.record(pixel_format)
+        for name, _ in self._parts(pixel_format):
+            self._recorded[name]()
+            self._stream.mark(name)
+
+    def record(self, pixel_format: PixelFormat) -> None:
+        """What is not recorded yet; it works on what happens to lie there."""
         for name, work in self._parts(pixel_format):
             if name not in self._recorded:
                 self._recorded[name] = self._stream.record(work)
-            self._recorded[name]()
-            self._stream.mark(name)
 
     def marks(self, pixel_format: PixelFormat) -> list[tuple[str, str]]:
         """The names of the parts for the meters, and those of the marks at their ends."""

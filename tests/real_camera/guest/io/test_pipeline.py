@@ -28,7 +28,7 @@ def no_network(_: object) -> NoReturn:
 @contextmanager
 def live(source: str, *, enhance: bool = False) -> Iterator[LivePipeline]:
     """The pipeline, running; on an emulated processor the networks are left out."""
-    config = LiveConfig(source=source, sink="vcam", size=SIZE, fps=5, look=Look(enhance=enhance))
+    config = LiveConfig(source=source, sinks=("vcam",), size=SIZE, fps=5, look=Look(enhance=enhance))
     pipeline = LivePipeline(config, outside=Outside(load=no_network))
     pipeline.start()
     try:
@@ -121,7 +121,7 @@ def test_the_camera_falls_silent_without_an_error() -> None:
 
 def test_the_camera_is_held_by_another_program_until_the_user_tries_again() -> None:
     with holder(drivers.CAMERA) as other:
-        config = LiveConfig(source="camera:0", sink="vcam", size=SIZE, fps=5, look=Look(enhance=False))
+        config = LiveConfig(source="camera:0", sinks=("vcam",), size=SIZE, fps=5, look=Look(enhance=False))
         pipeline = LivePipeline(config, outside=Outside(load=no_network))
         pipeline.start()
         try:
@@ -137,7 +137,7 @@ def test_the_camera_is_held_by_another_program_until_the_user_tries_again() -> N
 
 def test_the_virtual_camera_is_held_by_another_program_until_the_user_tries_again() -> None:
     with film(drivers.VIRTUAL, SIZE) as other, film(drivers.FILM, SIZE, "YUYV"):
-        config = LiveConfig(source="camera:11", sink="vcam", size=SIZE, fps=5, look=Look(enhance=False))
+        config = LiveConfig(source="camera:11", sinks=("vcam",), size=SIZE, fps=5, look=Look(enhance=False))
         pipeline = LivePipeline(config, outside=Outside(load=no_network))
         pipeline.start()
         try:

@@ -44,10 +44,10 @@ def test_the_virtual_cameras_driver_is_gone_and_comes_back() -> None:
     with live("camera:0") as pipeline:
         assert "in use" in drivers.refused(*UNLOAD)
         goes_on(pipeline)
-        pipeline.change(sink="none")
+        pipeline.change(sinks=())
         wait_until(lambda: pipeline.snapshot().sink.health is Health.OFF)
         wait_until(lambda: subprocess.run(UNLOAD, capture_output=True, check=False).returncode == 0)
-        pipeline.change(sink="vcam")
+        pipeline.change(sinks=("vcam",))
         wait_until(lambda: pipeline.snapshot().sink.health is Health.FAILED)
         assert pipeline.snapshot().sink.text.startswith("The driver of the virtual camera is not loaded.")
         captured = pipeline.meters.counts().captured
