@@ -158,7 +158,7 @@ def _retinaface() -> Callable[..., nn.Module]:
 
 
 def padded(reduced: Tensor) -> Tensor:
-    """As `gpen_live.faces.detect.padded`."""
+    """The picture (1 x 3 x h x w, BGR, 0..255) without the mean, its sides up to whole steps with zeros."""
     height, width = reduced.shape[-2:]
     return F.pad(reduced.float() - _mean_on(reduced.device), (0, -width % STEPS[-1], 0, -height % STEPS[-1]))
 
