@@ -79,7 +79,7 @@ def _have_streams() -> None:
     """A windowed start has no terminal: what is printed goes nowhere, and nobody need look whether there is one."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # for as long as the program runs
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  for as long as the program runs
 
 
 def leave(code: int) -> NoReturn:
