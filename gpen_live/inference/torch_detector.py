@@ -84,10 +84,7 @@ class TorchDetector(Detector):
         try:
             network.load_state_dict(_read_weights(path), strict=True)
         except RuntimeError as error:
-            raise WeightsError(
-                f"{path.name} does not hold weights of the face detector ({ARCHITECTURE}).",
-                "Restore the file that came with GPEN Live.",
-            ) from error
+            raise WeightsError("detector.other_network", file=path.name, architecture=ARCHITECTURE) from error
         return TorchDetector(network, device, dtype, long_side=long_side)
 
     @torch.inference_mode()
@@ -209,9 +206,9 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     try:
         tensors: dict[str, Tensor] = load_file(str(path))
     except (OSError, SafetensorError) as error:
-        missing = isinstance(error, FileNotFoundError)
-        what = f"The face detector's weights {path} are missing." if missing else f"{path.name} is damaged or no weights file."
-        raise WeightsError(what, "Restore the file that came with GPEN Live.") from error
+        if isinstance(error, FileNotFoundError):
+            raise WeightsError("detector.missing", path=path) from error
+        raise WeightsError("detector.damaged", file=path.name) from error
     return tensors
 
 

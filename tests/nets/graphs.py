@@ -56,14 +56,14 @@ def heads() -> Graph:
     fine = layers.relu(layers.convolution("fine", x, 8, kernel=3, padding=1))
     coarse = layers.relu(layers.convolution("coarse", fine, 16, kernel=2, stride=2))
     boxes = [layers.rows(layers.convolution(f"boxes.{i}", level, 8), 4) for i, level in enumerate((fine, coarse))]
-    whole = layers.dense("whole", layers.flatten(layers.pool(coarse, 4, mode="max"), 16 * 2 * 3), 7)
+    whole = layers.dense("whole", layers.flatten(layers.pool(coarse, 4, mode="max"), 16 * 1 * 2), 7)
     return Graph("heads", (x,), (layers.concatenate(*boxes), layers.concatenate(whole, layers.mean(fine))))
 
 
 SHAPES: dict[str, tuple[Callable[[], Graph], tuple[int, int, int]]] = {
-    "mesh": (mesh, (2, 32, 48)),
-    "retouch": (retouch, (2, 16, 24)),
-    "heads": (heads, (1, 16, 24)),
+    "mesh": (mesh, (2, 16, 24)),
+    "retouch": (retouch, (2, 8, 12)),
+    "heads": (heads, (1, 8, 16)),
 }
 """Each graph with the number, height and width of pictures that it takes."""
 
