@@ -12,11 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gpen_live.errors import reason_of
 from gpen_live.faces.state import MAX_FACES
 from gpen_live.inference import measurements as store
 from gpen_live.inference.autotune_cpu import CLEARLY, Candidate, sample_crop
 from gpen_live.inference.openvino.network import RuntimeMissingError
 from gpen_live.inference.triton.gpen_plan import Plan
+from gpen_live.messages import Message, message
 from gpen_live.models.architectures import STRICT
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from gpen_live.inference.torch_network import Network
     from gpen_live.nets.gpen import Gpen
-    from gpen_live.nets.torch_lite import Lite
+    from gpen_live.nets.torch_graph import Residual
 
 Say = Callable[[float], None]
 """Told the share of a long measurement that is done, 0..1."""
@@ -40,7 +42,7 @@ class CudaAutotuner:
         size: of its crops in pixels.
         memory: whether it also gets its last pictures.
         fingerprint: tells its weights from others'; empty: nothing is remembered about them.
-        notes: gets a sentence about each way that can't be used.
+        notes: gets a message about each way that can't be used.
         fit: told about the fitting to the card, which happens once; None: it does not happen, and tiles are guessed.
     """
 
@@ -52,7 +54,7 @@ class CudaAutotuner:
         *,
         memory: bool,
         fingerprint: str,
-        notes: list[str],
+        notes: list[Message],
         fit: Say | None,
     ) -> None:
         self._module, self._size, self._device = network, size, device
@@ -83,14 +85,19 @@ class CudaAutotuner:
                     truth = self._truth(crop) if truth is None else truth
                 candidate = self._measured(network, crop, runtime, precision, truth, known)
             except (RuntimeError, RuntimeMissingError) as error:
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
-                self._notes.append(f"{runtime} in {precision} fails on this card ({reason}).")
+                told = message("network.fails_on_card", runtime=runtime, precision=precision, reason=reason_of(error))
+                self._notes.append(told)
                 continue
             near = candidate.error_mean < STRICT.mean and candidate.error_max < STRICT.most
             if not near:
                 self._notes.append(
-                    f"{runtime} in {precision} is too coarse on this card (its picture differs by {candidate.error_mean:.2f} "
-                    f"levels of 255 on average, {candidate.error_max:.1f} at most); it is not used."
+                    message(
+                        "network.coarse",
+                        runtime=runtime,
+                        precision=precision,
+                        mean=candidate.error_mean,
+                        most=candidate.error_max,
+                    )
                 )
             found.append(candidate)
             if near and (best is None or candidate.ms < CLEARLY * found[best[0]].ms):
@@ -99,7 +106,7 @@ class CudaAutotuner:
             if best is not None and not thorough:
                 break
         if best is None:
-            raise RuntimeError(" ".join(self._notes) or "there is no way to run it")
+            raise RuntimeError(" ".join(note.what for note in self._notes) or "there is no way to run it")
         return [replace(one, chosen=i == best[0]) for i, one in enumerate(found)], best[1]
 
     def _measured(
@@ -138,15 +145,15 @@ class CudaAutotuner:
     def _ways(self) -> Iterator[tuple[str, str, Callable[[], Network]]]:
         """Runtime, precision and how to make the network, the fastest first."""
         from gpen_live.nets.gpen import Gpen
-        from gpen_live.nets.torch_lite import Lite
+        from gpen_live.nets.torch_graph import Residual
 
         module = self._module
         if isinstance(module, Gpen) and _has_triton():
             for precision in ("fp16", "bf16", "tf32"):
                 yield "Triton", precision, lambda precision=precision: self._fused_gpen(module, precision)  # type: ignore[misc]
-        if isinstance(module, Lite) and _has_triton():
+        if isinstance(module, Residual) and _has_triton():
             for precision in ("fp16", "bf16"):
-                yield "Triton", precision, lambda precision=precision: self._fused_lite(module, precision)  # type: ignore[misc]
+                yield "Triton", precision, lambda precision=precision: self._fused_residual(module, precision)  # type: ignore[misc]
         for precision in ("fp16", "bf16"):
             yield "PyTorch", precision, lambda precision=precision: self._plain(precision)  # type: ignore[misc]
         yield "PyTorch", "fp32", lambda: self._plain("fp32")
@@ -191,11 +198,12 @@ class CudaAutotuner:
                 store.remember(tiles_key, plan.pack())
                 give_memory_back()
 
-    def _fused_lite(self, module: Lite, precision: str) -> Network:
+    def _fused_residual(self, module: Residual, precision: str) -> Network:
         import torch
 
-        lite = _late("lite")
-        made: Network = lite.TritonLite(module, getattr(torch, _DTYPES[precision]), self._device)
+        from gpen_live.nets.torch_graph import network
+
+        made: Network = _late("network").TritonNetwork(network(module), getattr(torch, _DTYPES[precision]), self._device)
         for faces in range(MAX_FACES, 0, -1):  # compiles for each number of them, not when they come into view
             crops = torch.zeros(faces, 3, self._size, self._size, device=self._device)
             made(crops, crops if self._memory else None)
@@ -241,7 +249,7 @@ def _late(room: str) -> Any:
     """A module that imports Triton. Raises RuntimeError where there is none (Windows, macOS)."""
     try:
         return importlib.import_module(f"gpen_live.inference.triton.{room}")
-    except (ImportError, OSError) as error:
+    except (ImportError, OSError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RuntimeError(f"Triton does not load: {reason}") from error
 

@@ -128,12 +128,7 @@ class Sender:
                 self._all_sent = self._worker.idle.is_set() or self._stop.wait(_WAIT_S)
                 continue
             self._follow_wishes(size, fps)
-            if self._session.config.realtime:
-                self._tick(fps if self._recording is None else self._recording.fps)
-            elif self._sink is not None:
-                self._send_next(0.05)
-            else:
-                self._stop.wait(_WAIT_S)
+            self._tick(fps if self._recording is None else self._recording.fps)
         self._show_last_to_its_end()
         self.let_go()
         if self._ended.is_set():
@@ -158,15 +153,15 @@ class Sender:
         if not self._ticker.wait(self._stop):
             return
         at = now()
-        fresh = self._send_next(0)
+        fresh = self._send_next()
         if fresh is not None:
             wait = (at - fresh.ready_at) % self._ticker.period  # without the whole periods of one that stood behind another
             self._ticker.shift(self._lock.advice(wait))
 
-    def _send_next(self, timeout: float) -> Outgoing | None:
+    def _send_next(self) -> Outgoing | None:
         """Sends the newest finished frame, which it returns; else a raw one past a stuck engine, or the last one again."""
         idle = self._worker.idle.is_set()  # read before the slot: no frame comes after it
-        item = self.inbox.take(0 if idle else timeout)
+        item = self.inbox.take(0)
         if item is not None and self._is_late(item):
             self._worker.finished.left_out(self.inbox, item)
             item = None
@@ -177,7 +172,7 @@ class Sender:
             self._send_new(raw)
         elif idle:
             self._all_sent = True
-        elif self._last is not None and self._session.config.realtime:
+        elif self._last is not None:
             self._repeat(self._last)
         return item
 
@@ -189,9 +184,7 @@ class Sender:
 
     def _is_late(self, item: Outgoing) -> bool:
         """A newer one is out, or the system has slept since."""
-        return item.number <= self._newest or (
-            self._session.config.realtime and item.captured_at < self._session.sleep.ended_at()
-        )
+        return item.number <= self._newest or item.captured_at < self._session.sleep.ended_at()
 
     def _past_the_engine(self) -> Outgoing | None:
         try:
@@ -231,7 +224,7 @@ class Sender:
         """Gives a frame to the sink; False, with the reason on the board, when there is no sink to take it."""
         if self._sink is None or self._opened is None:
             return False
-        at = now() if self._session.config.realtime else item.media_time
+        at = now()
         try:
             item = self._suited(item, self._opened.size, self._sink.wants)
             self._sink.send(item.pixels, at)
@@ -308,6 +301,8 @@ class Sender:
             self.status.fail(wanted.sink, opening.error or SinkError("live.unopened", name=wanted.sink))
             return
         self._sink, self._opened = opening.opened, wanted
+        if wanted.sink != "none":
+            self._session.timers.hold()
         self._shared.opened()
         self.status.write(Health.OK if wanted.sink != "none" else Health.OFF, self._sink.label)
 
@@ -321,6 +316,8 @@ class Sender:
         if self._sink is not None and self._opened is not None:
             sink, spec = self._sink, self._opened.sink
             self._sink = self._opened = None
+            if spec != "none":
+                self._session.timers.give_back()
             # Finishing a recording takes longer than a tick.
             self._departures.start(spec, lambda: self._close_late(sink))
 
@@ -339,7 +336,7 @@ class Sender:
     def _show_last_to_its_end(self) -> None:
         """A recording's last picture stays until now: the run may end right after the system has held it up."""
         recording, last = self._recording, self._last
-        if recording is None or last is None or not self._session.config.realtime:
+        if recording is None or last is None:
             return
         if now() - self._given_at > 1.5 / recording.fps:
             self._repeat(last)

@@ -177,15 +177,6 @@ def test_a_recording_keeps_its_size_while_the_camera_changes(world: World, start
     assert {frame.shape for frame in sink(world, "a.mp4").sent} == {(48, 64, 3)}
 
 
-def test_as_fast_as_possible_each_output_gets_every_frame(world: World, start: Start) -> None:
-    world.sources["demo"] = FakeSource(fps=2000, script={40: None})
-    sink(world, "b.mp4").slow = 0.005
-    pipeline = start("a.mp4", "b.mp4", realtime=False, loop=False)
-    wait_for(lambda: pipeline.finished)
-    for name in ("a.mp4", "b.mp4"):
-        assert [number_of(frame) for frame in sink(world, name).sent] == list(range(40))
-
-
 def test_the_report_has_all_of_them(world: World, start: Start) -> None:
     pipeline = start("vcam", "a.mp4")
     goes_on(sink(world, "a.mp4"))

@@ -108,14 +108,6 @@ def test_what_was_loaded_is_used_as_it_is_handed_over(world: World, running: lis
     assert seen == ["lite-256"]
 
 
-def test_as_fast_as_possible_leaves_no_frame_out(world: World, running: list[LivePipeline]) -> None:
-    world.sources["demo"] = FakeSource(fps=2000, script={40: None})
-    world.engine.slow = 0.002
-    pipeline = start(running, LiveConfig(realtime=False), wait_for_model=True)
-    wait_for(lambda: pipeline.finished)
-    assert [number_of(frame) for frame in world.sink.sent] == list(range(40))
-
-
 def test_a_slow_engine_costs_freshness_but_not_the_rhythm(world: World, running: list[LivePipeline]) -> None:
     world.engine.slow = 0.08
     pipeline = start(running, LiveConfig(fps=50.0))
@@ -153,7 +145,7 @@ def test_a_failing_network_lets_the_raw_frame_through_and_recovers(world: World,
     world.engine.fail = RuntimeError("device lost")
     wait_for(lambda: world.sink.sent[-1][5, 5, 0] == 50)
     wait_for(lambda: pipeline.snapshot().model.health is Health.WARNING)
-    failed = message("live.engine_failed", reason="RuntimeError: device lost")
+    failed = message("live.engine_failed", reason="device lost")
     assert pipeline.snapshot().raw_reason == failed
     world.engine.fail = None
     wait_for(lambda: world.sink.sent[-1][5, 5, 0] == 150)
@@ -433,7 +425,7 @@ def test_an_overlay_that_fails_leaves_the_picture(world: World, running: list[Li
     pipeline.start(wait_for_model=True)
     wait_for(lambda: len(world.sink.sent) > 5)
     assert world.sink.sent[-1][5, 5, 0] == 150
-    assert message("live.overlay_failed", reason="RuntimeError: no font") in pipeline.board.notes()
+    assert message("live.overlay_failed", reason="no font") in pipeline.board.notes()
 
 
 def test_a_thread_that_breaks_ends_a_headless_run_with_an_error(world: World, running: list[LivePipeline]) -> None:
@@ -555,7 +547,7 @@ def test_frames_are_staged_by_the_capture_thread_and_serve_as_they_are_where_tha
     seen = len(world.sink.sent)
     wait_for(lambda: len(world.sink.sent) > seen + 5)
     assert world.sink.sent[-1][5, 5, 0] == 150
-    assert message("live.pin_failed", reason="RuntimeError: no page-locked memory") in pipeline.board.notes()
+    assert message("live.pin_failed", reason="no page-locked memory") in pipeline.board.notes()
 
 
 def test_what_the_engine_says_is_noted(world: World, running: list[LivePipeline]) -> None:
@@ -675,7 +667,7 @@ def test_a_finished_picture_that_can_not_be_had_any_more_leaves_the_raw_one(
     pipeline = start(running)
     wait_for(lambda: pipeline.snapshot().counts.raw > 5)
     snapshot = pipeline.snapshot()
-    failed = message("live.engine_failed", reason="RuntimeError: the device is lost")
+    failed = message("live.engine_failed", reason="the device is lost")
     assert snapshot.raw_reason == failed
     assert snapshot.model.message == message("live.raw_goes_out", cause=failed)
     assert snapshot.counts.enhanced == 0
@@ -699,15 +691,6 @@ def test_under_load_less_is_done_which_is_said_and_taken_back_without_a_budget(w
     pipeline.change(budget_ms=0.0)
     wait_for(lambda: world.engine.effort == Effort())
     wait_for(lambda: pipeline.snapshot().quality.given_up == ())
-
-
-def test_as_fast_as_possible_gives_nothing_up(world: World, running: list[LivePipeline]) -> None:
-    world.sources["demo"] = FakeSource(fps=2000, script={60: None})
-    world.engine.slow = 0.05
-    pipeline = start(running, LiveConfig(realtime=False, budget_ms=10.0), wait_for_model=True)
-    wait_for(lambda: pipeline.finished)
-    assert world.engine.effort == Effort()
-    assert len(world.sink.sent) == 60
 
 
 def test_while_nobody_looks_raw_frames_go_out_and_the_network_rests(world: World, running: list[LivePipeline]) -> None:

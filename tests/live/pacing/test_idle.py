@@ -111,12 +111,6 @@ def test_a_virtual_camera_that_is_not_open_yet_is_not_asked_about() -> None:
     assert desk.asked == 0
 
 
-def test_as_fast_as_possible_never_rests() -> None:
-    desk = Desk()
-    desk.session.change(realtime=False)
-    assert not any(desk.after(1.0) for _ in range(10))
-
-
 def test_who_never_wants_it_to_rest_does_not_pay_for_looking() -> None:
     desk = Desk()
     desk.session.change(rest=Resting.NEVER)
