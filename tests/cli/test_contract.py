@@ -60,6 +60,7 @@ HEADLESS = ("run", "--headless", "--sink", "none")
         (["run", "--headless", "--device", "gpu"], "auto, cpu, cuda"),
         (["run", "--headless", "--frames", "0"], "0"),
         (["run", "--headless", "--sink", "film.xyz"], ".mp4"),
+        (["run", "--headless", "--sink", "a.mp4", "--sink", "./a.mp4"], "one file"),
         (["run", "--headless", "--source", "camera:x"], "camera:"),
         (["run", "--nonsense"], "nonsense"),
         (["nonsense"], "nonsense"),

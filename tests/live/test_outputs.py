@@ -143,7 +143,7 @@ def test_each_status_has_a_name_of_its_own_and_keeps_it_with_its_place(world: Wo
     world.sinks["vcam"] = SinkError("No virtual camera here.", "Install one.")
     pipeline = start("a.mp4", "vcam")
     wait_for(lambda: pipeline.board.read("sink vcam").health is Health.FAILED)
-    assert pipeline.board.read("sink").health is Health.OK
+    wait_for(lambda: pipeline.board.read("sink").health is Health.OK)
     assert pipeline.error() is None
     pipeline.change(sinks=("vcam", "a.mp4"))
     assert pipeline.board.read("sink").health is Health.FAILED
@@ -217,8 +217,8 @@ def test_outputs_that_end_leave_no_threads(world: World, start: Start) -> None:
     goes_on(sink(world, "vcam"))
     before = threading.active_count()
     for _ in range(5):
-        pipeline.change(sinks=("vcam", "a.mp4", "b.mp4"))
-        goes_on(sink(world, "b.mp4"))
+        pipeline.change(sinks=("vcam", "vcam:b", "a.mp4"))
+        goes_on(sink(world, "vcam:b"))
         pipeline.change(sinks=("vcam",))
     wait_for(lambda: threading.active_count() <= before)
     assert len(pipeline._threads._threads) < 12
@@ -239,6 +239,12 @@ def test_outputs_that_end_leave_no_threads(world: World, start: Start) -> None:
 def test_two_outputs_onto_one_thing_are_refused(specs: tuple[str, ...]) -> None:
     with pytest.raises(UsageError):
         check_specs(specs)
+    with pytest.raises(UsageError):
+        LivePipeline(LiveConfig(sinks=specs))
+    pipeline = LivePipeline(LiveConfig())
+    with pytest.raises(UsageError):
+        pipeline.change(sinks=specs)
+    assert pipeline.config.sinks == ()
 
 
 def test_outputs_that_go_together() -> None:
