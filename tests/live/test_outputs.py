@@ -239,6 +239,12 @@ def test_outputs_that_end_leave_no_threads(world: World, start: Start) -> None:
 def test_two_outputs_onto_one_thing_are_refused(specs: tuple[str, ...]) -> None:
     with pytest.raises(UsageError):
         check_specs(specs)
+    with pytest.raises(UsageError):
+        LivePipeline(LiveConfig(sinks=specs))
+    pipeline = LivePipeline(LiveConfig())
+    with pytest.raises(UsageError):
+        pipeline.change(sinks=specs)
+    assert pipeline.config.sinks == ()
 
 
 def test_outputs_that_go_together() -> None:
