@@ -53,7 +53,7 @@ _STAY = 40  # frames each: they fade in and out
 @click.option("--model", type=MODEL, default="gpen-256", show_default=True)
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights to use instead of the model's own.")
 @click.option("--device", type=DEVICE, default="auto", show_default=True)
-@click.option("--pixel_format", type=click.Choice([one.value for one in PixelFormat]), default="nv12", show_default=True)
+@click.option("--pixel-format", type=click.Choice([one.value for one in PixelFormat]), default="nv12", show_default=True)
 @click.option("--faces", type=click.IntRange(1, 4), help="So many at fixed places, whatever the detector finds.")
 @click.option("--appear", is_flag=True, help="Faces come one by one, and go: what do the frames take in which one comes?")
 @click.option("--full", is_flag=True, help="The whole frame instead of its faces.")

@@ -43,7 +43,7 @@ _LEAST_WEIGHT = 1e-3
 
 
 class Engine:
-    """Owns detector, tracker and network. All methods but `stage` belong to the one thread that owns the device.
+    """Owns detector, tracker and network. All methods but `pin` belong to the one thread that owns the device.
 
     `notes` are messages for the user about what could not be used; whoever tells them takes them out. `enhancer` is
     the network in use, and `lighter` are those that may stand in for `wished`, the strongest first, all warm.
@@ -130,7 +130,7 @@ class Engine:
         done = FrameResult(HostPicture(image))
         whole_frame = look.mode is Mode.FULL
         with self._falling_back():
-            self._path.prepare(image, pixel_format, whole_frame=whole_frame)
+            self._path.prepare(image, pixel_format, whole_frame=whole_frame, others=(self.wished, *self.lighter))
             if whole_frame:
                 whole = FaceCrop(WHOLE, 1.0, look, self._states.whole)
                 self._path.enhance_frame(done, image, whole, at, pixel_format)

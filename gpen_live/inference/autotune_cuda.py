@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from gpen_live.inference.torch_network import Network
     from gpen_live.nets.gpen import Gpen
-    from gpen_live.nets.torch_lite import Lite
+    from gpen_live.nets.torch_graph import Residual
 
 Say = Callable[[float], None]
 """Told the share of a long measurement that is done, 0..1."""
@@ -145,15 +145,15 @@ class CudaAutotuner:
     def _ways(self) -> Iterator[tuple[str, str, Callable[[], Network]]]:
         """Runtime, precision and how to make the network, the fastest first."""
         from gpen_live.nets.gpen import Gpen
-        from gpen_live.nets.torch_lite import Lite
+        from gpen_live.nets.torch_graph import Residual
 
         module = self._module
         if isinstance(module, Gpen) and _has_triton():
             for precision in ("fp16", "bf16", "tf32"):
                 yield "Triton", precision, lambda precision=precision: self._fused_gpen(module, precision)  # type: ignore[misc]
-        if isinstance(module, Lite) and _has_triton():
+        if isinstance(module, Residual) and _has_triton():
             for precision in ("fp16", "bf16"):
-                yield "Triton", precision, lambda precision=precision: self._fused_lite(module, precision)  # type: ignore[misc]
+                yield "Triton", precision, lambda precision=precision: self._fused_residual(module, precision)  # type: ignore[misc]
         for precision in ("fp16", "bf16"):
             yield "PyTorch", precision, lambda precision=precision: self._plain(precision)  # type: ignore[misc]
         yield "PyTorch", "fp32", lambda: self._plain("fp32")
@@ -198,11 +198,12 @@ class CudaAutotuner:
                 store.remember(tiles_key, plan.pack())
                 give_memory_back()
 
-    def _fused_lite(self, module: Lite, precision: str) -> Network:
+    def _fused_residual(self, module: Residual, precision: str) -> Network:
         import torch
 
-        lite = _late("lite")
-        made: Network = lite.TritonLite(module, getattr(torch, _DTYPES[precision]), self._device)
+        from gpen_live.nets.torch_graph import network
+
+        made: Network = _late("network").TritonNetwork(network(module), getattr(torch, _DTYPES[precision]), self._device)
         for faces in range(MAX_FACES, 0, -1):  # compiles for each number of them, not when they come into view
             crops = torch.zeros(faces, 3, self._size, self._size, device=self._device)
             made(crops, crops if self._memory else None)
@@ -248,7 +249,7 @@ def _late(room: str) -> Any:
     """A module that imports Triton. Raises RuntimeError where there is none (Windows, macOS)."""
     try:
         return importlib.import_module(f"gpen_live.inference.triton.{room}")
-    except (ImportError, OSError) as error:
+    except (ImportError, OSError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RuntimeError(f"Triton does not load: {reason}") from error
 

@@ -140,7 +140,7 @@ class Capture:
 
         def opened() -> _Opened:
             spec = wanted.source if known is None else known.now()
-            source = self._open_source(spec, size=wanted.size, fps=wanted.fps, realtime=config.realtime, loop=config.loop)
+            source = self._open_source(spec, size=wanted.size, fps=wanted.fps, realtime=True, loop=config.loop)
             camera = CameraIdentity.of(wanted.source, source) if known is None and isinstance(source, CameraSource) else known
             return _Opened(source, spec, camera, source.label)
 
@@ -192,7 +192,8 @@ class Capture:
         media_time = at if source.media_time is None else source.media_time
         frame = Frame(self._pinned(fitted), self._number, at, media_time, {"capture": (at - start) * 1e3}, self.scene)
         self._number += 1
-        self._hand_over(frame)
+        if self.frames.put(frame) is not None:
+            self._session.meters.dropped()
         if self._max_frames is not None and self._number >= self._max_frames:
             self.ended.set()
 
@@ -208,15 +209,6 @@ class Capture:
         self._close()
         if self._opening is None and self._wanted is not None and self._session.config.source == self._wanted.source:
             self.ended.set()
-
-    def _hand_over(self, frame: Frame) -> None:
-        if self._session.config.realtime:
-            if self.frames.put(frame) is not None:
-                self._session.meters.dropped()
-            return
-        while not self._stop.is_set():
-            if self.frames.put_when_free(frame, 0.1):
-                return
 
     def _fail(self, source: Source, error: Exception) -> None:
         """A source that worked has failed: the last frame stays with viewers, a camera is tried again until it is back."""

@@ -53,7 +53,6 @@ class LiveConfig:
             what `gpen_live.live.budget.ladder` says. 0: nothing is given up.
         rest: when to rest.
         overlay: draw latency and frame rate into the output for viewers to see.
-        realtime: False runs a file as fast as the machine can, without dropping frames.
         loop: start a video file anew at its end.
     """
 
@@ -69,5 +68,4 @@ class LiveConfig:
     budget_ms: float = DEFAULT_MS
     rest: Resting = Resting.KNOWN
     overlay: bool = False
-    realtime: bool = True
     loop: bool = True

@@ -99,13 +99,6 @@ class Outlet:
         """Hands all other outputs a frame that the first one has."""
         self._put(outgoing, (self.first,))
 
-    def put_when_free(self, outgoing: Outgoing, stop: threading.Event) -> None:
-        """Hands a frame to all, waiting for each of them to have taken the one before."""
-        self.newest, outgoing.counted_by = outgoing, self.first
-        for inbox in self._inboxes:
-            while inbox in self._inboxes and not stop.is_set() and not inbox.put_when_free(outgoing, 0.1):
-                pass
-
     def left_out(self, inbox: Inbox, outgoing: Outgoing | None) -> None:
         """An output does not send a frame (None: there was none)."""
         if outgoing is not None and outgoing.counted_by is inbox:

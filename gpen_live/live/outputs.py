@@ -9,8 +9,7 @@ from gpen_live.errors import SinkError
 from gpen_live.frame import Array, Image, PixelFormat, Size
 from gpen_live.live.capture import Capture
 from gpen_live.live.config import FIRST_OUTPUT, output_parts
-from gpen_live.live.opening import Departures
-from gpen_live.live.sender import Sender
+from gpen_live.live.sender import Sender, Shared
 from gpen_live.live.session import Session
 from gpen_live.live.status.snapshot import OutputState
 from gpen_live.live.supervisor import Supervisor
@@ -31,9 +30,7 @@ class Outputs:
 
     def __init__(self, session: Session, capture: Capture, worker: Worker, opener: Callable[..., Sink] | None = None) -> None:
         self._session, self._capture, self._worker = session, capture, worker
-        self._open_sink = opener or open_sink
-        self._departures = Departures()
-        self._recorded: set[str] = set()
+        self._shared = Shared(opener or open_sink, self.choose_format)
         self._lock = threading.RLock()
         self._threads: Supervisor | None = None
         self._senders: list[Sender] = []
@@ -116,16 +113,7 @@ class Outputs:
         return newest.bgr()
 
     def _new(self, spec: str) -> Sender:
-        sender = Sender(
-            self._session,
-            self._capture,
-            self._worker,
-            spec,
-            self._open_sink,
-            self._departures,
-            self._recorded,
-            self.choose_format,
-        )
+        sender = Sender(self._session, self._capture, self._worker, self._shared, spec)
         if self._threads is not None:
             self._run(sender, self._threads)
         return sender

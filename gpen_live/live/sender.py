@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gpen_live.errors import GpenLiveError, SinkError, reason_of
@@ -41,6 +41,22 @@ class _SinkRequest:
     attempt: int
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What the senders of one run share.
+
+    Args:
+        open_sink: as the function of this name in `gpen_live.sinks`.
+        opened: called when another sink is open.
+        departures: what is being closed. recorded: the names of the files that were recorded to.
+    """
+
+    open_sink: Callable[..., Sink]
+    opened: Callable[[], None]
+    departures: Departures = field(default_factory=Departures)
+    recorded: set[str] = field(default_factory=set)
+
+
 class Sender:
     """Runs the sender thread. `done` is set once the worker is idle, its last frame was sent and the sink closed.
 
@@ -50,24 +66,12 @@ class Sender:
     Args:
         capture: knows the size and frame rate of the output. worker: makes the frames.
         spec: the output's name; another one is taken up within a frame.
-        opener: as `open_sink`. departures, recorded: what is being closed, and which files were recorded to, in all of the run.
-        opened: called when another output is open.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        capture: Capture,
-        worker: Worker,
-        spec: str,
-        opener: Callable[..., Sink],
-        departures: Departures,
-        recorded: set[str],
-        opened: Callable[[], None],
-    ) -> None:
+    def __init__(self, session: Session, capture: Capture, worker: Worker, shared: Shared, spec: str) -> None:
         self._session, self._meters, self._stop = session, session.meters, session.stop
         self._capture, self._worker, self.spec = capture, worker, spec
-        self._open_sink, self._departures, self._recorded, self._tell_opened = opener, departures, recorded, opened
+        self._shared, self._departures = shared, shared.departures
         self.inbox = Inbox()
         self.status = OutputStatus(session.board, FIRST_OUTPUT)
         self.sent = self.repeated = 0
@@ -124,18 +128,17 @@ class Sender:
                 self._all_sent = self._worker.idle.is_set() or self._stop.wait(_WAIT_S)
                 continue
             self._follow_wishes(size, fps)
-            if self._session.config.realtime:
-                self._tick(fps if self._recording is None else self._recording.fps)
-            elif self._sink is not None:
-                self._send_next(0.05)
-            else:
-                self._stop.wait(_WAIT_S)
+            self._tick(fps if self._recording is None else self._recording.fps)
         self._show_last_to_its_end()
         self.let_go()
-        while (item := self.inbox.take(0)) is not None:
-            self._worker.finished.left_out(self.inbox, item)
+        if self._ended.is_set():
+            self._leave_out_what_waits()
         self._departures.wait(_CLOSE_S)  # a recording is whole once its closing is done
         self.done.set()
+
+    def _leave_out_what_waits(self) -> None:
+        while (item := self.inbox.take(0)) is not None:
+            self._worker.finished.left_out(self.inbox, item)
 
     def let_go(self) -> None:
         """Closes what is open; `run` opens it again."""
@@ -150,15 +153,15 @@ class Sender:
         if not self._ticker.wait(self._stop):
             return
         at = now()
-        fresh = self._send_next(0)
+        fresh = self._send_next()
         if fresh is not None:
             wait = (at - fresh.ready_at) % self._ticker.period  # without the whole periods of one that stood behind another
             self._ticker.shift(self._lock.advice(wait))
 
-    def _send_next(self, timeout: float) -> Outgoing | None:
+    def _send_next(self) -> Outgoing | None:
         """Sends the newest finished frame, which it returns; else a raw one past a stuck engine, or the last one again."""
         idle = self._worker.idle.is_set()  # read before the slot: no frame comes after it
-        item = self.inbox.take(0 if idle else timeout)
+        item = self.inbox.take(0)
         if item is not None and self._is_late(item):
             self._worker.finished.left_out(self.inbox, item)
             item = None
@@ -169,24 +172,19 @@ class Sender:
             self._send_new(raw)
         elif idle:
             self._all_sent = True
-        elif self._last is not None and self._session.config.realtime:
+        elif self._last is not None:
             self._repeat(self._last)
         return item
 
     def _repeat(self, item: Outgoing) -> None:
         if self._give(item):
-            self._count_repeated()
-
-    def _count_repeated(self) -> None:
-        self.repeated += 1
-        if self._first:
-            self._meters.repeated(now())
+            self.repeated += 1
+            if self._first:
+                self._meters.repeated(now())
 
     def _is_late(self, item: Outgoing) -> bool:
         """A newer one is out, or the system has slept since."""
-        return item.number <= self._newest or (
-            self._session.config.realtime and item.captured_at < self._session.sleep.ended_at()
-        )
+        return item.number <= self._newest or item.captured_at < self._session.sleep.ended_at()
 
     def _past_the_engine(self) -> Outgoing | None:
         try:
@@ -210,7 +208,7 @@ class Sender:
         end = now()
         if item.counted_by is not self.inbox:
             if given and self._first:  # it was not when the frame was handed over: another output has counted it
-                self._count_repeated()
+                self._meters.repeated(end)
             return
         if not self._first:  # nor is it any longer
             self._meters.dropped()
@@ -226,14 +224,14 @@ class Sender:
         """Gives a frame to the sink; False, with the reason on the board, when there is no sink to take it."""
         if self._sink is None or self._opened is None:
             return False
-        at = now() if self._session.config.realtime else item.media_time
+        at = now()
         try:
             item = self._suited(item, self._opened.size, self._sink.wants)
             self._sink.send(item.pixels, at)
         except Exception as error:
             self._fail(self._sink, self._opened.sink, error)
             return False
-        self._recorded.add(self._opened.sink)
+        self._shared.recorded.add(self._opened.sink)
         self._last, self._given_at = item, at
         self.sent += 1
         return True
@@ -289,10 +287,9 @@ class Sender:
 
     def _open(self, wanted: _SinkRequest) -> Sink:
         # What this run has recorded is not written over: the next recording gets a name of its own.
-        spec = (
-            str(free_name(Path(wanted.sink), first=2)) if is_file(wanted.sink) and wanted.sink in self._recorded else wanted.sink
-        )
-        return self._open_sink(spec, size=wanted.size, fps=wanted.fps)
+        again = is_file(wanted.sink) and wanted.sink in self._shared.recorded
+        spec = str(free_name(Path(wanted.sink), first=2)) if again else wanted.sink
+        return self._shared.open_sink(spec, size=wanted.size, fps=wanted.fps)
 
     def _adopt(self, wanted: _SinkRequest, opening: Opening[Sink]) -> None:
         self._close()
@@ -304,7 +301,9 @@ class Sender:
             self.status.fail(wanted.sink, opening.error or SinkError("live.unopened", name=wanted.sink))
             return
         self._sink, self._opened = opening.opened, wanted
-        self._tell_opened()
+        if wanted.sink != "none":
+            self._session.timers.hold()
+        self._shared.opened()
         self.status.write(Health.OK if wanted.sink != "none" else Health.OFF, self._sink.label)
 
     def _abandon(self) -> None:
@@ -317,6 +316,8 @@ class Sender:
         if self._sink is not None and self._opened is not None:
             sink, spec = self._sink, self._opened.sink
             self._sink = self._opened = None
+            if spec != "none":
+                self._session.timers.give_back()
             # Finishing a recording takes longer than a tick.
             self._departures.start(spec, lambda: self._close_late(sink))
 
@@ -335,7 +336,7 @@ class Sender:
     def _show_last_to_its_end(self) -> None:
         """A recording's last picture stays until now: the run may end right after the system has held it up."""
         recording, last = self._recording, self._last
-        if recording is None or last is None or not self._session.config.realtime:
+        if recording is None or last is None:
             return
         if now() - self._given_at > 1.5 / recording.fps:
             self._repeat(last)

@@ -11,13 +11,14 @@ from gpen_live.live.config import LiveConfig
 from gpen_live.live.pacing.clock import Sleep, now
 from gpen_live.live.status.board import StatusBoard
 from gpen_live.live.status.meters import Meters
+from gpen_live.system.timers import FineTimers
 
 
 class Session:
     """One run of the pipeline. Any thread may use all of it.
 
     `config` is replaced as a whole by `change`: read it once for a frame, and all of that frame is of one mind. `stop` ends the
-    run. `sleep` tells when the system has slept.
+    run. `sleep` tells when the system has slept; `timers` are held by each output while it is open.
 
     Args:
         clock: seconds, as `gpen_live.live.pacing.clock.now`.
@@ -31,6 +32,7 @@ class Session:
         self.board = StatusBoard()
         self.stop = threading.Event()
         self.sleep = Sleep()
+        self.timers = FineTimers()
 
     @property
     def config(self) -> LiveConfig:

@@ -95,7 +95,7 @@ class Worker:
         while not self._stop.is_set():
             ended = self._source_ended.is_set()  # read before the slot: no frame comes after it
             frame = self._inbox.take(0 if ended else 0.05)
-            if frame is not None and frame.captured_at < self._session.sleep.ended_at() and self._session.config.realtime:
+            if frame is not None and frame.captured_at < self._session.sleep.ended_at():
                 self._meters.dropped()  # it shows what was before the system slept
                 frame = None
             self.bypass.begin(counts=frame is not None)
@@ -130,7 +130,7 @@ class Worker:
     def _newest_if_late(self, frame: Frame) -> Frame:
         """The frame, or the one that waits behind it where that would get late by waiting any longer."""
         skips = self._governor.backlog.skips
-        while self._session.config.realtime and skips(frame.captured_at, waiting=not self._inbox.empty):
+        while skips(frame.captured_at, waiting=not self._inbox.empty):
             newer = self._inbox.take(0)
             if newer is None:  # it went past this thread
                 break
@@ -209,7 +209,7 @@ class Worker:
         end = now()
         frame.times_ms["convert"] = frame.times_ms.get("convert", 0.0) + (end - start) * 1e3
         image = shown.image() if shown.at_hand else None
-        self._hand_over(Outgoing.of(frame, pixels, pixel_format, image, ready_at=end, enhanced=not reason), config)
+        self._hand_over(Outgoing.of(frame, pixels, pixel_format, image, ready_at=end, enhanced=not reason))
         self._show(picture, frame, faces)
         self.bypass.end()
         self._duty_cycle.leave(begun, busy_ms)
@@ -249,12 +249,9 @@ class Worker:
         self._show(picture, frame, [])
         return Outgoing.of(frame, pixels, pixel_format, shown.image(), ready_at=now(), enhanced=False)
 
-    def _hand_over(self, outgoing: Outgoing, config: LiveConfig) -> None:
+    def _hand_over(self, outgoing: Outgoing) -> None:
         if self.bypass.overtaken(outgoing.number):
             self._meters.dropped()
-            return
-        if not config.realtime:
-            self.finished.put_when_free(outgoing, self._stop)
             return
         if self._governor.backlog.replaces(outgoing.captured_at, waiting=not self.finished.empty):
             self.finished.leave_out_oldest()

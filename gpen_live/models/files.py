@@ -65,7 +65,7 @@ def check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError):
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError):  # of names that are no text
         damaged = "archive"
     if damaged is not None:
         raise _damaged(path)

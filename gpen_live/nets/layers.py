@@ -357,18 +357,23 @@ class Graph:
         return {layer.name: layer for layer in self.layers if isinstance(layer.op, Convolution)}
 
     @cached_property
-    def stride(self) -> int:
-        """Height and width of the pictures must be multiples of this."""
-        steps: dict[Layer, Fraction] = {}
+    def steps(self) -> dict[Layer, Fraction]:
+        """Pixels of the pictures, along a side, for each pixel of a layer's map."""
+        found: dict[Layer, Fraction] = {}
         for layer in self.layers:
-            step = max((steps[source] for source in layer.sources), default=Fraction(1))
+            step = max((found[source] for source in layer.sources), default=Fraction(1))
             match layer.op:
                 case Convolution(stride=factor) | Pool(stride=factor) | Unshuffle(factor=factor):
                     step *= factor
                 case Upsample(factor=factor) | Shuffle(factor=factor):
                     step /= factor
-            steps[layer] = step
-        return lcm(*(step.numerator for step in steps.values()))
+            found[layer] = step
+        return found
+
+    @cached_property
+    def stride(self) -> int:
+        """Height and width of the pictures must be multiples of this."""
+        return lcm(*(step.numerator for step in self.steps.values()))
 
     def misfit(self, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
         """What is wrong with parameters of these names and shapes, for the end of a sentence; None: nothing."""

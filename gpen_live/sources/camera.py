@@ -39,10 +39,6 @@ _log = logging.getLogger(__name__)
 
 OpenDevice = Callable[[int, Size, float], "cv2.VideoCapture | None"]
 
-# Read by OpenCV at the first capture.
-os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")  # else opening takes up to a minute
-os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")  # seconds; else a silent camera can't be released for 10 s
-os.environ.setdefault("OPENCV_AVFOUNDATION_SKIP_AUTH", "1")  # OpenCV asks on the main thread only; macOS itself asks on any
 cv2.setLogLevel(2)  # errors only: what its warnings say about cameras, SourceError says better
 
 

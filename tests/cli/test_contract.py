@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from gpen_live.cli import main
+from gpen_live.inference import loading
 from gpen_live.messages import message
 
 
@@ -58,6 +60,7 @@ HEADLESS = ("run", "--headless", "--sink", "none")
         (["run", "--headless", "--device", "gpu"], "auto, cpu, cuda"),
         (["run", "--headless", "--frames", "0"], "0"),
         (["run", "--headless", "--sink", "film.xyz"], ".mp4"),
+        (["run", "--headless", "--sink", "a.mp4", "--sink", "./a.mp4"], "one file"),
         (["run", "--headless", "--source", "camera:x"], "camera:"),
         (["run", "--nonsense"], "nonsense"),
         (["nonsense"], "nonsense"),
@@ -179,6 +182,16 @@ def test_a_photo_without_a_face(call: Call, tmp_path: Path) -> None:
     assert not (tmp_path / "out.png").exists()
 
 
+load_once = cache(loading.load_enhancer)
+
+
+@pytest.fixture
+def networks_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test has loaded serves the next."""
+    monkeypatch.setattr(loading, "load_enhancer", load_once)
+
+
+@pytest.mark.usefixtures("networks_stay")
 @pytest.mark.parametrize("shape", [(1, 1), (40, 30), (31, 17, 3), (300, 300, 4), (500, 400, 3)])
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_aligned_takes_any_picture_and_writes_the_networks(

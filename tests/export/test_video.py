@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -23,6 +24,7 @@ from gpen_live.live.pipeline import Outside
 from gpen_live.live.status.snapshot import Health
 from tests.faults.fakes import ENHANCED, RAW, Known, World
 from tests.live.fakes import FakeSink, FakeSource, wait_for
+from tests.live.test_recording_time import seconds_of
 from tests.messages.says import mentions
 
 Pictures = npt.NDArray[np.float32]
@@ -283,3 +285,10 @@ def test_several_outputs_each_get_every_frame_in_their_own_format(run: Run) -> N
     assert [frame.shape for frame in second.sent] == [(studio.film.size.height * 3 // 2, studio.film.size.width)] * FRAMES
     assert [output["sent"] for output in cast(list[dict[str, int]], done.report()["sinks"])] == [FRAMES, FRAMES]
     assert second.closed.is_set()
+
+
+def test_a_recording_lasts_as_long_as_the_film_did(run: Run, tmp_path: Path) -> None:
+    studio = Studio(frames=48)
+    path = tmp_path / "a.mp4"
+    run(studio, outside=dataclasses.replace(studio.outside, open_sink=None), sinks=(str(path),))
+    assert seconds_of(path) == pytest.approx(48 / FPS, abs=0.001)

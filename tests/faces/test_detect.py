@@ -20,7 +20,8 @@ from gpen_live.frame import Image
 from gpen_live.inference import torch_detector
 from gpen_live.inference.device import CPU
 from gpen_live.inference.loading import load_detector
-from gpen_live.inference.torch_detector import TorchDetector, build_network
+from gpen_live.inference.torch_detector import TorchDetector
+from gpen_live.training.facexlib_network import as_network, build_network
 
 WEIGHTS = Path(__file__).parents[2] / "weights" / "detector.safetensors"
 
@@ -257,7 +258,7 @@ def test_a_broken_network_gives_no_faces_rather_than_nonsense(astronaut: Image) 
     network = build_network(torch.device("cpu"))
     for parameter in network.parameters():
         torch.nn.init.constant_(parameter, float("nan"))
-    assert TorchDetector(network, CPU).detect(astronaut) == []
+    assert TorchDetector(as_network(network), CPU).detect(astronaut) == []
 
 
 def test_area_is_that_of_the_box() -> None:

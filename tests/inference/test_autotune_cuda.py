@@ -16,7 +16,6 @@ from gpen_live.inference import autotune_cuda as cards
 from gpen_live.inference import measurements as store
 from gpen_live.inference.autotune_cuda import CudaAutotuner
 from gpen_live.inference.cuda import replay
-from gpen_live.inference.triton import lite as triton_lite
 from gpen_live.inference.triton.gpen_plan import Layer, Plan, Tile
 from gpen_live.messages import Message
 from gpen_live.nets.torch_lite import Lite
@@ -123,14 +122,12 @@ def test_without_triton_pytorch_runs_the_network(
     monkeypatch.setattr(cards, "_has_triton", lambda: how == "does not load")
     if how == "does not load":
         monkeypatch.setitem(sys.modules, "triton", None)
-        triton_lite.kernels.cache_clear()
-        for room in ("lite_kernels", "launch"):
+        for room in ("graph", "graph_kernels", "lite", "lite_kernels", "launch", "network", "parts"):
             monkeypatch.delitem(sys.modules, f"gpen_live.inference.triton.{room}", raising=False)
     notes: list[Message] = []
     network = Lite(shuffle=2, channels=[16, 16], encoder=[1, 1], decoder=[1], memory=True).eval().requires_grad_(False)
     real = CudaAutotuner(network, 16, torch.device("cpu"), memory=True, fingerprint="", notes=notes, fit=None)
     found, run = real.choose(thorough=False)
-    triton_lite.kernels.cache_clear()
     assert [(one.runtime, one.chosen) for one in found] == [("PyTorch", True)]
     assert run(torch.zeros(1, 3, 16, 16), None).shape == (1, 3, 16, 16)
     assert bool(notes) == (how == "does not load")

@@ -143,7 +143,7 @@ def test_each_status_has_a_name_of_its_own_and_keeps_it_with_its_place(world: Wo
     world.sinks["vcam"] = SinkError("No virtual camera here.", "Install one.")
     pipeline = start("a.mp4", "vcam")
     wait_for(lambda: pipeline.board.read("sink vcam").health is Health.FAILED)
-    assert pipeline.board.read("sink").health is Health.OK
+    wait_for(lambda: pipeline.board.read("sink").health is Health.OK)
     assert pipeline.error() is None
     pipeline.change(sinks=("vcam", "a.mp4"))
     assert pipeline.board.read("sink").health is Health.FAILED
@@ -175,15 +175,6 @@ def test_a_recording_keeps_its_size_while_the_camera_changes(world: World, start
     wait_for(lambda: sink(world, "vcam").sent[-1].shape == (96, 128, 3))
     goes_on(sink(world, "a.mp4"))
     assert {frame.shape for frame in sink(world, "a.mp4").sent} == {(48, 64, 3)}
-
-
-def test_as_fast_as_possible_each_output_gets_every_frame(world: World, start: Start) -> None:
-    world.sources["demo"] = FakeSource(fps=2000, script={40: None})
-    sink(world, "b.mp4").slow = 0.005
-    pipeline = start("a.mp4", "b.mp4", realtime=False, loop=False)
-    wait_for(lambda: pipeline.finished)
-    for name in ("a.mp4", "b.mp4"):
-        assert [number_of(frame) for frame in sink(world, name).sent] == list(range(40))
 
 
 def test_the_report_has_all_of_them(world: World, start: Start) -> None:
@@ -226,8 +217,8 @@ def test_outputs_that_end_leave_no_threads(world: World, start: Start) -> None:
     goes_on(sink(world, "vcam"))
     before = threading.active_count()
     for _ in range(5):
-        pipeline.change(sinks=("vcam", "a.mp4", "b.mp4"))
-        goes_on(sink(world, "b.mp4"))
+        pipeline.change(sinks=("vcam", "vcam:b", "a.mp4"))
+        goes_on(sink(world, "vcam:b"))
         pipeline.change(sinks=("vcam",))
     wait_for(lambda: threading.active_count() <= before)
     assert len(pipeline._threads._threads) < 12

@@ -108,14 +108,6 @@ def test_what_was_loaded_is_used_as_it_is_handed_over(world: World, running: lis
     assert seen == ["lite-256"]
 
 
-def test_as_fast_as_possible_leaves_no_frame_out(world: World, running: list[LivePipeline]) -> None:
-    world.sources["demo"] = FakeSource(fps=2000, script={40: None})
-    world.engine.slow = 0.002
-    pipeline = start(running, LiveConfig(realtime=False), wait_for_model=True)
-    wait_for(lambda: pipeline.finished)
-    assert [number_of(frame) for frame in world.sink.sent] == list(range(40))
-
-
 def test_a_slow_engine_costs_freshness_but_not_the_rhythm(world: World, running: list[LivePipeline]) -> None:
     world.engine.slow = 0.08
     pipeline = start(running, LiveConfig(fps=50.0))
@@ -699,15 +691,6 @@ def test_under_load_less_is_done_which_is_said_and_taken_back_without_a_budget(w
     pipeline.change(budget_ms=0.0)
     wait_for(lambda: world.engine.effort == Effort())
     wait_for(lambda: pipeline.snapshot().quality.given_up == ())
-
-
-def test_as_fast_as_possible_gives_nothing_up(world: World, running: list[LivePipeline]) -> None:
-    world.sources["demo"] = FakeSource(fps=2000, script={60: None})
-    world.engine.slow = 0.05
-    pipeline = start(running, LiveConfig(realtime=False, budget_ms=10.0), wait_for_model=True)
-    wait_for(lambda: pipeline.finished)
-    assert world.engine.effort == Effort()
-    assert len(world.sink.sent) == 60
 
 
 def test_while_nobody_looks_raw_frames_go_out_and_the_network_rests(world: World, running: list[LivePipeline]) -> None:

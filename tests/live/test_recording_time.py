@@ -143,20 +143,3 @@ def test_a_process_that_is_stopped_for_a_while(seconds: int, tmp_path: Path) -> 
         took = float(process.stdout.readline())
     assert took > 3
     assert seconds_of(film) == pytest.approx(took, abs=2 / 30)
-
-
-def test_as_fast_as_possible_it_lasts_as_long_as_the_film_did(tmp_path: Path) -> None:
-    class Film(FakeSource):
-        def read(self) -> Array | None:
-            picture = super().read()
-            self.media_time = 100 + self.number / 24
-            return picture
-
-    film = Film(fps=24, script={48: None})
-    film.pace = 1000
-    outside = Outside(open_source=lambda *_, **__: film, load=no_network)  # type: ignore[arg-type]
-    pipeline = LivePipeline(LiveConfig(sinks=(str(tmp_path / "a.mp4"),), realtime=False, loop=False), outside=outside)
-    pipeline.start()
-    wait_for(lambda: pipeline.finished)
-    pipeline.stop()
-    assert seconds_of(tmp_path / "a.mp4") == pytest.approx(2, abs=0.001)

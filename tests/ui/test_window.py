@@ -19,7 +19,7 @@ from pytestqt.qtbot import QtBot
 from gpen_live.errors import DeviceError
 from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig, Resting
-from gpen_live.live.status.snapshot import Health, PartStatus, QualityState, Quantiles, Rates, Snapshot
+from gpen_live.live.status.snapshot import Health, OutputState, PartStatus, QualityState, Quantiles, Rates, Snapshot
 from gpen_live.look import Look, Mode
 from gpen_live.messages import Message, message
 from gpen_live.settings import Settings, SettingsStore, WindowGeometry
@@ -187,6 +187,45 @@ def test_start_and_stop_of_the_virtual_camera(window: MainWindow, pipeline: Fake
     assert window.output.state.text() == "On as “GPEN Live”, 640 × 360 at 30 fps."
     QTest.mouseClick(window.output.toggle, LEFT)
     assert pipeline.changes[1:] == [{"sinks": ()}]
+
+
+def test_a_recording_goes_on_when_the_virtual_camera_is_started_and_stopped(
+    pipeline: FakePipeline, open_window: Callable[[Controller], MainWindow], make_controller: Callable[..., Controller]
+) -> None:
+    controller = make_controller(pipeline, LiveConfig(sinks=("film.mp4",)))
+    opened = open_window(controller)
+    controller.start()
+    for _ in range(2):
+        QTest.mouseClick(opened.output.toggle, LEFT)
+    assert pipeline.changes == [{"sinks": ("vcam", "film.mp4")}, {"sinks": ("film.mp4",)}]
+    recording = OutputState("film.mp4", "sink film.mp4", PartStatus(Health.OK, "film.mp4"))
+    camera = PartStatus(Health.FAILED, "vcam")
+    pipeline.state = replace(RUNNING, sink=camera, outputs=(OutputState("vcam", "sink", camera), recording))
+    QTest.mouseClick(opened.output.toggle, LEFT)
+    opened.controller.poll()
+    assert opened.output.toggle.text() == "Start virtual camera"
+    assert opened.output.state.text().endswith("Recording to “film.mp4”, 640 × 360 at 30 fps.")
+    assert state_line(pipeline.state, opened.controller.config)[0] == "good", "something goes out"
+
+
+def test_a_second_outputs_trouble_is_told_until_it_is_over(window: MainWindow, pipeline: FakePipeline) -> None:
+    told: list[str] = []
+    settled: list[str] = []
+    window.controller.noticed.connect(lambda notice: told.append(notice.key))
+    window.controller.settled.connect(settled.append)
+    first = OutputState("vcam", "sink", PartStatus(Health.OK, "GPEN Live"))
+    broken = OutputState("a.mp4", "sink a.mp4", failed("sink", "The disk is full.").sink)
+    pipeline.state = replace(RUNNING, outputs=(first, broken))
+    window.controller.poll()
+    window.controller.poll()
+    assert told == ["sink a.mp4"]
+    window.controller.retry("sink a.mp4")
+    assert pipeline.retried == ["sink"]
+    window.controller.poll()
+    settled.clear()
+    pipeline.state = replace(RUNNING, outputs=(first,))
+    window.controller.poll()
+    assert settled == ["sink a.mp4"]
 
 
 def test_a_failed_virtual_camera_is_tried_again_by_its_button(window: MainWindow, pipeline: FakePipeline) -> None:

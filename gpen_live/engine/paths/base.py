@@ -42,8 +42,8 @@ class FramePath(Protocol):
     def use(self, enhancer: Any, kept: Sequence[Any] = ()) -> None:
         """Another network on the same device. What was made for those in `kept` stays, for when they are used again."""
 
-    def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool) -> None:
-        """For frames like this one: whatever takes long and can be done before faces appear in them."""
+    def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool, others: Sequence[Any] = ()) -> None:
+        """For frames like this one: whatever takes long and can be done before faces appear, or before `others` take over."""
 
     def pin(self, image: Image) -> Image:
         """The frame where the device reaches it soonest, so that its owner need not copy it; any other thread may call this."""

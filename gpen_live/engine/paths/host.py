@@ -36,7 +36,7 @@ class HostPath:
     def use(self, enhancer: HostEnhancer, kept: Sequence[HostEnhancer] = ()) -> None:
         self._enhancer = enhancer
 
-    def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool) -> None:
+    def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool, others: Sequence[HostEnhancer] = ()) -> None:
         self._enhancer.use_threads(whole_frame=whole_frame)
 
     def pin(self, image: Image) -> Image:

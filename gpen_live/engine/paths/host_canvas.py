@@ -17,7 +17,7 @@ import numpy.typing as npt
 from gpen_live.engine.paths.geometry import Box, covered, shrink_of
 from gpen_live.engine.paths.mask import face_mask, mask_support
 from gpen_live.faces.align import Matrix, invert
-from gpen_live.frame import Image, Size
+from gpen_live.frame import Array, Image, Size
 
 Floats = npt.NDArray[np.float32]
 Pixels = cv2.typing.MatLike
@@ -62,40 +62,32 @@ class HostCanvas:
         """
         for box, field in fields:
             x0, y0, x1, y1 = box
-            there = np.empty_like(field)
-            there[:, :, 0] = np.arange(x0, x1)
-            there[:, :, 1] = np.arange(y0, y1)[:, None]
-            for other, moved in fields:
-                _add_where_they_meet(there, box, moved, other)
-            self._writable()[y0:y1, x0:x1] = cv2.remap(
-                self._original, there[:, :, 0], there[:, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-            )
+            moved = field.copy()
+            for other in fields:
+                if other[0] is not box:
+                    _add_where_they_meet(moved, box, other)
+            x = moved[:, :, 0] + np.arange(x0, x1, dtype=np.float32)
+            y = moved[:, :, 1] + np.arange(y0, y1, dtype=np.float32)[:, None]
+            self._writable()[y0:y1, x0:x1] = cv2.remap(self._original, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
     def field(self, matrix: Matrix, displacement: Floats) -> Field | None:
-        """A crop's displacement (S x S x 2, in its pixels, zero at its border) in the frame; None where it lies outside."""
-        size = displacement.shape[0]
-        box = covered(matrix, (0, 0, size, size), Size.of(self._original))
-        if box is None:
+        """A crop's masked displacement (S x S x 2, in its pixels) in the frame; None where it lies outside."""
+        placed = self._placed(matrix, displacement.shape[0])
+        if placed is None:
             return None
-        back = _onto(box, matrix)
-        moved = warp(displacement, back, Size(box[2] - box[0], box[3] - box[1]), border=cv2.BORDER_CONSTANT)
+        part, box, back = placed
+        moved = warp(_part_of(displacement, part), back, _size_of(box), border=cv2.BORDER_CONSTANT)
         return box, np.asarray(cv2.transform(moved, invert(matrix)[:, :2]), np.float32)
 
     def add(self, matrix: Matrix, added: Floats, fade: float = 1.0) -> None:
         """Adds a masked change (S x S x 3, levels, BGR) times `fade`, warped back, to the frame."""
-        size = added.shape[0]
-        frame = self._writable()
-        whole = shrink_of(invert(matrix)) > 1  # the mask's support alone would be shrunk on another grid
-        part = (0, 0, size, size) if whole else mask_support(size)
-        box = covered(matrix, part, Size.of(frame))
-        if box is None:
+        placed = self._placed(matrix, added.shape[0])
+        if placed is None:
             return
-        x0, y0, x1, y1 = box
-        added = added[part[1] : part[3], part[0] : part[2]]
-        back = _onto(box, matrix)
-        back[:, 2] += back[:, :2] @ part[:2]
-        patch, there = frame[y0:y1, x0:x1], Size(x1 - x0, y1 - y0)
-        if whole or cv2.norm(added, cv2.NORM_INF) * fade > _MOST:
+        part, box, back = placed
+        added, there = _part_of(added, part), _size_of(box)
+        patch = _part_of(self._writable(), box)
+        if shrink_of(back) > 1 or cv2.norm(added, cv2.NORM_INF) * fade > _MOST:
             more = warp(added * np.float32(fade), back, there, border=cv2.BORDER_CONSTANT)
             cv2.add(patch, more, dst=patch, dtype=cv2.CV_8U)
             return
@@ -112,6 +104,17 @@ class HostCanvas:
     def picture(self) -> Image:
         """The finished frame."""
         return self._image
+
+    def _placed(self, matrix: Matrix, size: int) -> tuple[Box, Box, Matrix] | None:
+        """The part of a crop within its mask, the part of the frame that it covers, and the transform between the two."""
+        back = invert(matrix)
+        shrinks = shrink_of(back) > 1  # what is shrunk first must be all of it: a part would be shrunk on another grid
+        part = (0, 0, size, size) if shrinks else mask_support(size)
+        box = covered(matrix, part, Size.of(self._original))
+        if box is None:
+            return None
+        back[:, 2] += back[:, :2] @ part[:2] - box[:2]
+        return part, box, back
 
     def _writable(self) -> Image:
         if self._image is self._original:
@@ -145,18 +148,22 @@ def mask_of_three(size: int) -> Floats:
     return mask
 
 
-def _onto(box: Box, matrix: Matrix) -> Matrix:
-    """From the crop's pixels to those of a part of the frame."""
-    back = invert(matrix)
-    back[:, 2] -= box[:2]
-    return back
+def _part_of(pixels: Array, box: Box) -> Array:
+    x0, y0, x1, y1 = box
+    return pixels[y0:y1, x0:x1]
 
 
-def _add_where_they_meet(there: Floats, box: Box, moved: Floats, other: Box) -> None:
+def _size_of(box: Box) -> Size:
+    x0, y0, x1, y1 = box
+    return Size(x1 - x0, y1 - y0)
+
+
+def _add_where_they_meet(moved: Floats, box: Box, field: Field) -> None:
+    other, more = field
     x0, y0, x1, y1 = max(box[0], other[0]), max(box[1], other[1]), min(box[2], other[2]), min(box[3], other[3])
     if x0 < x1 and y0 < y1:
-        part = moved[y0 - other[1] : y1 - other[1], x0 - other[0] : x1 - other[0]]
-        there[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]] += part
+        part = more[y0 - other[1] : y1 - other[1], x0 - other[0] : x1 - other[0]]
+        moved[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]] += part
 
 
 def warp(image: Pixels, matrix: Matrix, size: Size, *, border: int) -> Pixels:

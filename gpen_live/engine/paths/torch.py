@@ -43,7 +43,7 @@ class TorchPath:
     def use(self, enhancer: Enhancer, kept: Sequence[Enhancer] = ()) -> None:
         self._enhancer = enhancer
 
-    def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool) -> None:
+    def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool, others: Sequence[Enhancer] = ()) -> None:
         """Nothing is recorded here."""
 
     def pin(self, image: Image) -> Image:

@@ -72,7 +72,7 @@ class QualityGovernor:
             self._mode = config.look.mode
             self._begin()
         self._count(at)
-        if not (config.budget_ms > 0 and config.realtime):
+        if config.budget_ms <= 0:
             if level:
                 self._begin()
             return level > 0

@@ -72,7 +72,7 @@ class IdleMonitor:
     def look(self) -> None:
         """Looks once. Resting begins after two seconds that nobody saw anything, and ends at once."""
         config = self._session.config
-        matters = not self.window and config.realtime and config.rest is not Resting.NEVER
+        matters = not self.window and config.rest is not Resting.NEVER
         unseen = matters and all(
             nobody_sees(config.rest, spec, self.window, self._read_by(spec, part))
             for spec, part in output_parts(config.sinks).items()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -142,7 +141,7 @@ def _start(inherited: tuple[int, ...]) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         cwd=Path(gpen_live.__file__).parents[1],
         pass_fds=inherited,
-        start_new_session=os.name == "posix",
+        start_new_session=sys.platform != "win32",
         creationflags=flags,
     )
 

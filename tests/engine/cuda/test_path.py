@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import NO_FACE, Engine
 from gpen_live.engine.paths.base import FramePath, open_path
 from gpen_live.engine.paths.host import HostPath
@@ -347,6 +348,20 @@ def test_nothing_is_recorded_when_a_face_appears_or_a_slider_moves(device: torch
     assert stream_of(fast).recorded == recorded
     fast.process(tiny(), 10 * STEP, Look(), PixelFormat.I420)  # another sink: the last part, for all numbers of faces
     assert stream_of(fast).recorded == recorded + 4
+
+
+def test_a_stand_in_is_recorded_when_it_comes_and_not_when_it_is_needed(device: torch.device) -> None:
+    """It is needed where time is short already."""
+    fast, _ = engines(device, Small(), (30, 30, 30))
+    fast.process(tiny(), 0.0, Look())
+    recorded = stream_of(fast).recorded
+    fast.lighter = (on_tensors(Remembering(), of(device), 64),)
+    fast.process(tiny(), STEP, Look())
+    assert stream_of(fast).recorded == recorded + 4 * 3
+    for number, lighter in enumerate((1, 0, 1)):
+        fast.effort = Effort(lighter=lighter)
+        assert fast.process(tiny(), (2 + number) * STEP, Look()).raw_reason is None
+    assert stream_of(fast).recorded == recorded + 4 * 3
 
 
 def test_a_strength_of_zero_shows_the_raw_frame_without_recording(device: torch.device) -> None:

@@ -15,10 +15,11 @@ os.environ["TRITON_INTERPRET"] = "1"
 import torch
 from torch import Tensor
 
-from gpen_live.inference.triton.lite import TritonLite
 from gpen_live.inference.triton.lite_tiles import Choose, Tile, usual_tile
+from gpen_live.inference.triton.network import TritonNetwork
 from gpen_live.models.loading import load
 from gpen_live.models.registry import get, locate
+from gpen_live.nets.torch_graph import network as as_network
 from gpen_live.nets.torch_lite import Lite
 
 CPU = torch.device("cpu")
@@ -60,7 +61,7 @@ def main() -> None:
     torch.use_deterministic_algorithms(True)  # fills new tensors with NaN: what is read before it is written shows
     for name, network, shape, choose, dtype in cases():
         x, previous = pictures(*shape), pictures(*shape)
-        fast = TritonLite(network, dtype, CPU, choose=choose)
+        fast = TritonNetwork(as_network(network), dtype, CPU, choose=choose)
         for before in (previous, None) if name in ("one scale", "smallest picture") else (previous,):
             out, want = fast(x, before), network(x, before)
             difference, changed = (float((each - want).abs().max()) * 127.5 for each in (out, x))

@@ -16,15 +16,14 @@ from typing import Any
 import pytest
 import torch
 
-from gpen_live.inference.openvino.network import RuntimeMissingError
-from gpen_live.inference.triton import lite as triton_lite
-from gpen_live.inference.triton.lite import TritonLite, kernels
-from gpen_live.inference.triton.lite_tiles import Layer, Tile, usual_tile
+from gpen_live.inference.triton.lite_tiles import Choose, Layer, Tile, usual_tile
 from gpen_live.models.loading import load
 from gpen_live.models.registry import get, locate
+from gpen_live.nets import layers
+from gpen_live.nets.torch_graph import network as as_network
 from gpen_live.nets.torch_lite import Lite, lite_256
 from tests.inference.compiling import compiled, stack_bytes
-from tests.messages.says import says
+from tests.nets.graphs import with_random_parameters
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[3]
@@ -71,16 +70,22 @@ def launches(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """Networks of the test launch nothing; what they would have launched is in here."""
     calls: Calls = []
     noting = SimpleNamespace(**{name: Launch(name, calls) for name in NAMES})
-    monkeypatch.setattr(triton_lite, "kernels", lambda: noting)
-    monkeypatch.setattr(triton_lite, "_check", lambda dtype, device: None)
+    monkeypatch.setattr("gpen_live.inference.triton.lite.kernels", noting)
+    monkeypatch.setattr("gpen_live.inference.triton.graph.check_device", lambda dtype, device: None)
     return calls
+
+
+def on(network: Lite, dtype: torch.dtype, device: torch.device = CPU, choose: Choose = usual_tile) -> Callable[..., torch.Tensor]:
+    from gpen_live.inference.triton.network import TritonNetwork
+
+    return TritonNetwork(as_network(network), dtype, device, choose=choose)
 
 
 @needs_triton
 def test_a_layer_is_a_kernel(launches: Calls) -> None:
-    TritonLite(lite_256(), torch.float16, CPU, choose=lambda layer, _: Tile(32, 64))(torch.zeros(1, 3, 256, 256))
+    on(lite_256(), torch.float16, choose=lambda layer, _: Tile(32, 64))(torch.zeros(1, 3, 256, 256))
     assert len(launches) == 17
-    TritonLite(lite_256(), torch.float16, CPU)(torch.zeros(1, 3, 256, 256))
+    on(lite_256(), torch.float16)(torch.zeros(1, 3, 256, 256))
     assert len(launches) - 17 <= 22
 
 
@@ -93,13 +98,14 @@ def test_every_kernel_compiles_for_cards(
 ) -> None:
     """Within the shared memory of desktop cards, with the matrix units, and without variables that spill to slow memory."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    TritonLite(lite_256(), torch.float16, CPU)(torch.zeros(1, 3, size, size))
+    on(lite_256(), torch.float16)(torch.zeros(1, 3, size, size))
+    lite_kernels = importlib.import_module("gpen_live.inference.triton.lite_kernels")
     seen: set[str] = set()
     for name, _, arguments, sizes in launches:
         if f"{name} {sizes}" in seen:
             continue
         seen.add(f"{name} {sizes}")
-        made = compiled(getattr(kernels(), name), arguments, sizes, capability)
+        made = compiled(getattr(lite_kernels, name), arguments, sizes, capability)
         assert made.metadata.shared <= shared, (name, sizes)
         assert re.search("wgmma|mma.sync", made.asm["ptx"]), (name, sizes)
         assert stack_bytes(made.asm["cubin"], tmp_path) <= 64, (name, sizes)
@@ -108,7 +114,7 @@ def test_every_kernel_compiles_for_cards(
 
 @needs_triton
 def test_pictures_that_do_not_fit_are_refused(launches: Calls) -> None:
-    network = TritonLite(lite_256(), torch.float16, CPU)
+    network = on(lite_256(), torch.float16)
     good = torch.zeros(1, 3, 32, 32)
     for bad in (good.half(), good[..., :31], good[:, :2], good[:0]):
         with pytest.raises(RuntimeError, match="the network's pictures must be"):
@@ -121,32 +127,48 @@ def test_pictures_that_do_not_fit_are_refused(launches: Calls) -> None:
 
 
 @needs_triton
-def test_the_widest_network_runs_in_16_bits_alone(launches: Calls) -> None:
+def test_the_widest_network_takes_these_kernels_in_16_bits_alone(launches: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    general: list[str] = []
+    monkeypatch.setattr("gpen_live.inference.triton.graph.launch", lambda kernel, *_, **__: general.append(kernel.__name__))
     widest = Lite(shuffle=4, channels=[16, 512], encoder=[0, 1], decoder=[0])
-    TritonLite(widest, torch.bfloat16, CPU)(torch.zeros(1, 3, 8, 8))
-    assert launches
-    with pytest.raises(RuntimeError, match="no more than 256 channels in float32"):
-        TritonLite(widest, torch.float32, CPU)
+    on(widest, torch.bfloat16)(torch.zeros(1, 3, 8, 8))
+    assert "block" in {name for name, *_ in launches} or "block_widen" in {name for name, *_ in launches}
+    assert not general
+    launches.clear()
+    on(widest, torch.float32)(torch.zeros(1, 3, 8, 8))
+    assert {"convolve", "depthwise"} <= set(general)
+    assert {name for name, *_ in launches} == {"entry", "leave"}
 
 
-def test_without_triton_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    kernels.cache_clear()
-    monkeypatch.setitem(sys.modules, "triton", None)
-    monkeypatch.delitem(sys.modules, "gpen_live.inference.triton.lite_kernels", raising=False)
-    with pytest.raises(RuntimeMissingError, check=says("runtime.no_triton")):
-        TritonLite(lite_256(), torch.float16, CPU)
+@needs_triton
+def test_an_uneven_map_is_left_to_the_kernels_for_every_graph(launches: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one for 2x2 convolutions counts on twice the lines of its output."""
+    from gpen_live.inference.triton.graph import TritonGraph
+    from gpen_live.inference.triton.lite import patterns
+
+    general: list[str] = []
+    monkeypatch.setattr("gpen_live.inference.triton.graph.launch", lambda kernel, *_, **__: general.append(kernel.__name__))
+    x = layers.picture("x", 3)
+    for padding, kind in ((1, "down"), (0, "convolve")):
+        general.clear()
+        launches.clear()
+        y = layers.convolution("b", layers.convolution("a", x, 16, kernel=4 - padding, padding=padding), 16, kernel=2, stride=2)
+        network = with_random_parameters(layers.Graph("uneven", (x,), (y,)))
+        TritonGraph(network, torch.float16, CPU, patterns=patterns(usual_tile))(torch.zeros(1, 3, 8, 8))
+        assert [name for name, *_ in launches] == (["down"] if kind == "down" else [])
+        assert general.count("convolve") == (1 if kind == "down" else 2)
 
 
 @needs_triton
 @needs_compiler
 def test_what_can_not_run_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RuntimeError, match="need a graphics card"):
-        TritonLite(lite_256(), torch.float16, CPU)
+        on(lite_256(), torch.float16)
     with pytest.raises(RuntimeError, match="in float64"):
-        TritonLite(lite_256(), torch.float64, CPU)
+        on(lite_256(), torch.float64)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
     with pytest.raises(RuntimeError, match="too old"):
-        TritonLite(lite_256(), torch.float16, torch.device("cuda"))
+        on(lite_256(), torch.float16, torch.device("cuda"))
 
 
 @pytest.mark.parametrize("kind", ["entry", "block", "down", "fuse", "exit"])
@@ -171,7 +193,7 @@ def test_on_a_card_it_is_the_same_picture_and_can_be_captured(count: int, height
     card = torch.device("cuda")
     generator = torch.Generator().manual_seed(0)
     x, before = (torch.rand(count, 3, height, width, generator=generator) * 2 - 1 for _ in range(2))
-    fast = TritonLite(plain, torch.float16, card)
+    fast = on(plain, torch.float16, card)
     on_card = (x.to(card), before.to(card))
     out = fast(*on_card)
     difference = (out.cpu() - plain(x, before)).abs() * 127.5

@@ -79,6 +79,23 @@ def test_it_rests_after_a_while_and_wakes_at_once() -> None:
     assert desk.after(1.1)
 
 
+def test_beside_a_recording_it_never_rests_and_of_two_cameras_each_is_asked_about() -> None:
+    desk = Desk()
+    desk.session.change(sinks=("vcam", "film.mp4"))
+    assert not any(desk.after(1.0) for _ in range(10))
+    desk.session.change(sinks=("film.mp4", "vcam"))
+    assert not any(desk.after(1.0) for _ in range(10))
+    desk.session.change(sinks=("vcam:/dev/video9", "vcam:/dev/video10"))
+    desk.session.board.write("sink", Health.OK, "/dev/video9")
+    desk.session.board.write("sink vcam:/dev/video10", Health.OK, "/dev/video10")
+    counts = {"/dev/video9": 0, "/dev/video10": 1}
+    desk.rest = IdleMonitor(desk.session, lambda device: counts[device])
+    desk.rest.window = False
+    assert not any(desk.after(1.0) for _ in range(10))
+    counts["/dev/video10"] = 0
+    assert [desk.after(1.0) for _ in range(3)] == [False, False, True]
+
+
 def test_while_the_window_is_seen_nobody_is_asked() -> None:
     desk = Desk()
     desk.rest.window = True
@@ -92,12 +109,6 @@ def test_a_virtual_camera_that_is_not_open_yet_is_not_asked_about() -> None:
     for _ in range(10):
         assert not desk.after(1.0)
     assert desk.asked == 0
-
-
-def test_as_fast_as_possible_never_rests() -> None:
-    desk = Desk()
-    desk.session.change(realtime=False)
-    assert not any(desk.after(1.0) for _ in range(10))
 
 
 def test_who_never_wants_it_to_rest_does_not_pay_for_looking() -> None:

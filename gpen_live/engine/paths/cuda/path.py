@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -64,6 +65,15 @@ class DevicePicture:
         return self._pixels if pixel_format is self._pixel_format else convert(self.image(), pixel_format)
 
 
+@dataclass
+class _Made:
+    """What was made for one network: steps by number of faces, the last pictures of faces and whole frame, what is recorded."""
+
+    steps: dict[int, RecordedStep] = field(default_factory=dict)
+    pictures: dict[bool, PictureRows] = field(default_factory=dict)
+    prepared: set[tuple[PixelFormat, bool]] = field(default_factory=set)
+
+
 class GpuPath:
     """See the module; the interface is that of `gpen_live.engine.paths.base.FramePath`.
 
@@ -82,47 +92,44 @@ class GpuPath:
         self._search: Work | None = None
         self._found: Tensor | None = None
         self._found_host: Tensor | None = None
-        self._steps: dict[int, RecordedStep] = {}
-        self._pictures: dict[bool, PictureRows] = {}
-        self._shelf: dict[Enhancer, tuple[dict[int, RecordedStep], dict[bool, PictureRows]]] = {}
+        self._made: dict[Enhancer, _Made] = {}
         self._crops: dict[int, CropBuffers] = {}
-        self._prepared: set[tuple[PixelFormat, bool]] = set()
         self._number = 0
 
     def use(self, enhancer: Enhancer, kept: Sequence[Enhancer] = ()) -> None:
-        self._shelf[self._enhancer] = (self._steps, self._pictures)
-        self._shelf = {one: made for one, made in self._shelf.items() if one in kept}
+        self._made = {one: made for one, made in self._made.items() if one is enhancer or one in kept}
         self._enhancer = enhancer
-        self._steps, self._pictures = self._shelf.pop(enhancer, ({}, {}))
-        self._prepared = set()
 
-    def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool) -> None:
+    def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool, others: Sequence[Enhancer] = ()) -> None:
         check_picture(image)
-        if self._fits(image) and (pixel_format, whole_frame) in self._prepared:
-            return
-        with self._guarded():
-            self._take_up(image)
-            if whole_frame:
-                self._record(_WHOLE, pixel_format)
-            else:
-                self._search_recorded()
-                for count in range(1, MAX_FACES + 1):
-                    try:
-                        self._record(count, pixel_format)
-                    except torch.OutOfMemoryError:  # on a small card: it may do for as many as there will be
-                        if count == 1:
-                            raise
-                        self._steps.pop(count, None)
-                        break
-        self._prepared.add((pixel_format, whole_frame))
+        wanted = (pixel_format, whole_frame)
+        for enhancer in (self._enhancer, *others):
+            if not self._fits(image) or wanted not in self._made_for(enhancer).prepared:
+                with self._guarded():
+                    self._take_up(image)
+                    self._record_all(enhancer, pixel_format, whole_frame=whole_frame)
+                self._made_for(enhancer).prepared.add(wanted)
+                return  # one network a frame
 
-    def _record(self, count: int, pixel_format: PixelFormat) -> None:
+    def _record_all(self, enhancer: Enhancer, pixel_format: PixelFormat, *, whole_frame: bool) -> None:
+        self._search_recorded()
+        needed = 1 if enhancer is self._enhancer else -1
+        for count in (_WHOLE,) if whole_frame else range(1, MAX_FACES + 1):
+            try:
+                self._record(enhancer, count, pixel_format)
+            except torch.OutOfMemoryError:  # on a small card: what there is may do for as many faces as there will be
+                if count <= needed:
+                    raise
+                self._made_for(enhancer).steps.pop(count, None)
+                return
+
+    def _record(self, enhancer: Enhancer, count: int, pixel_format: PixelFormat) -> None:
         """Records the work for so many faces, with numbers that no harm comes of."""
         assert self._frames is not None
-        step, pictures = self._step_for(count), self._pictures_of(count)
+        step, pictures = self._step_for(enhancer, count), self._pictures_of(enhancer, count)
         height, width = self._frames.height, self._frames.width
-        somewhere = to_template(GPEN_TEMPLATE * min(height, width), self._enhancer.size)
-        self._told[:] = face_numbers(somewhere, self._enhancer.size, height, width, 0.0, 0.0)
+        somewhere = to_template(GPEN_TEMPLATE * min(height, width), enhancer.size)
+        self._told[:] = face_numbers(somewhere, enhancer.size, height, width, 0.0, 0.0)
         self._told[:, RECALLED] = NONE
         if pictures is not None:
             self._told[: max(count, 1), KEPT] = pictures.free(max(count, 1))
@@ -204,8 +211,7 @@ class GpuPath:
     def _finish(self, done: FrameResult, count: int, lasts: Sequence[LastResult], at: float, pixel_format: PixelFormat) -> None:
         assert self._frames is not None
         recorded = self._stream.recorded
-        step = self._step_for(count)
-        pictures = self._pictures_of(count)
+        step, pictures = self._step_for(self._enhancer, count), self._pictures_of(self._enhancer, count)
         if pictures is not None:
             kept = pictures.free(len(lasts))
             self._told[: len(lasts), RECALLED] = pictures.recall(lasts, at)
@@ -240,34 +246,38 @@ class GpuPath:
         assert self._numbers is not None
         self._numbers.copy_(self._numbers_host, non_blocking=True)
 
-    def _step_for(self, count: int) -> RecordedStep:
-        if count not in self._steps:
-            self._steps[count] = self._step(count)
-        return self._steps[count]
+    def _made_for(self, enhancer: Enhancer) -> _Made:
+        return self._made.setdefault(enhancer, _Made())
 
-    def _step(self, count: int) -> RecordedStep:
+    def _step_for(self, enhancer: Enhancer, count: int) -> RecordedStep:
+        steps = self._made_for(enhancer).steps
+        if count not in steps:
+            steps[count] = self._step(enhancer, count)
+        return steps[count]
+
+    def _step(self, enhancer: Enhancer, count: int) -> RecordedStep:
         assert self._frames is not None
         assert self._numbers is not None
-        rows, size = self._pictures_of(count), self._enhancer.size
+        rows, size = self._pictures_of(enhancer, count), enhancer.size
         pictures = None if rows is None else rows.pictures
         if count == _WHOLE:
-            return WholeStep(self._stream, self._frames, self._enhancer, self._numbers[:1], pictures, self._stages)
+            return WholeStep(self._stream, self._frames, enhancer, self._numbers[:1], pictures, self._stages)
         if size not in self._crops:
             self._crops[size] = CropBuffers(MAX_FACES, size, self._stream.device)
         numbers, crops = self._numbers[:count], self._crops[size]
-        return FacesStep(self._stream, self._frames, self._enhancer, numbers, pictures, self._stages, crops)
+        return FacesStep(self._stream, self._frames, enhancer, numbers, pictures, self._stages, crops)
 
-    def _pictures_of(self, count: int) -> PictureRows | None:
+    def _pictures_of(self, enhancer: Enhancer, count: int) -> PictureRows | None:
         """The last pictures of the faces, or of the whole frame; None where the network has no memory."""
-        if not self._enhancer.memory:
+        if not enhancer.memory:
             return None
-        whole = count == _WHOLE
-        if whole not in self._pictures:
+        whole, pictures = count == _WHOLE, self._made_for(enhancer).pictures
+        if whole not in pictures:
             assert self._frames is not None
-            size = self._enhancer.size
+            size = enhancer.size
             shape = (1, self._frames.height, self._frames.width) if whole else (MAX_FACES, size, size)
-            self._pictures[whole] = PictureRows(*shape, device=self._stream.device)
-        return self._pictures[whole]
+            pictures[whole] = PictureRows(*shape, device=self._stream.device)
+        return pictures[whole]
 
     def _bgr_of(self, number: int) -> Image | None:
         """The picture of the frame with this number, if it is still there."""
@@ -300,11 +310,13 @@ class GpuPath:
 
     def _drop(self) -> None:
         self._stream.settle()
-        self._pictures = {}
+        self._made = {}
         self._forget_frames()
 
     def _forget_frames(self) -> None:
         """All that has to do with the size of the frames; the last pictures of faces have not."""
-        self._steps, self._shelf, self._crops, self._prepared = {}, {}, {}, set()
-        self._pictures.pop(True, None)
+        for made in self._made.values():
+            made.steps, made.prepared = {}, set()
+            made.pictures.pop(True, None)
+        self._crops = {}
         self._frames = self._numbers = self._search = self._found = self._found_host = None
