@@ -117,7 +117,7 @@ def test_a_network_with_a_memory_gets_its_last_picture() -> None:
 
 def test_without_openvino_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(RuntimeMissingError, match=r"OpenVINO does not load .*: the network runs in PyTorch"):
+    with pytest.raises(RuntimeMissingError, match="OpenVINO does not load"):
         library()
 
 
