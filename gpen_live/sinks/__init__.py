@@ -48,6 +48,15 @@ def check_specs(specs: Sequence[str]) -> None:
     """
     for spec in specs:
         check_spec(spec)
+    check_distinct(specs)
+
+
+def check_distinct(specs: Sequence[str]) -> None:
+    """Checks that several sinks may be open at once.
+
+    Raises:
+        UsageError: two would send to one device or file.
+    """
     cameras = [spec for spec in specs if is_virtual_camera(spec)]
     if len(set(cameras)) < len(cameras) or ("vcam" in cameras and len(cameras) > 1):
         raise UsageError("sink.same_camera")
