@@ -24,6 +24,7 @@ import msgspec
 from gpen_live import __version__
 from gpen_live.privacy import scrub
 from gpen_live.sinks.loopback import INSTALL_COMMAND, SETUP_COMMAND, virtual_devices
+from gpen_live.system.folders import log_file
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -446,6 +447,12 @@ def judge_settings(path: Path) -> Check:
     return Check("Settings", Status.OK, str(path))
 
 
+def _log_file() -> Check:
+    path = log_file()
+    found = f"What went wrong is in {path}." if path.is_file() else f"Nothing went wrong so far; it would be in {path}."
+    return Check("Log", Status.OK, found)
+
+
 EXAMINATIONS: tuple[tuple[str, Examination], ...] = (
     ("System", _system),
     ("Python", _python),
@@ -460,5 +467,6 @@ EXAMINATIONS: tuple[tuple[str, Examination], ...] = (
     ("Recording", _encoder),
     ("Disk", _disk),
     ("Settings", _settings),
+    ("Log", _log_file),
 )
 """Every check by the name that it has when it fails before it can give itself one."""

@@ -36,10 +36,15 @@ class GpenLiveError(Exception):
         return self.message.text
 
 
+_PLAIN = (RuntimeError, OSError, ImportError)
+
+
 def reason_of(error: BaseException) -> str:
-    """A foreign error in short: its type and the first line of what it says."""
+    """A foreign error in short: the first line of what it says, and its type unless that says nothing more."""
     said = str(error).partition("\n")[0]
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    if not said:
+        return type(error).__name__
+    return said if type(error) in _PLAIN else f"{type(error).__name__}: {said}"
 
 
 class UsageError(GpenLiveError):

@@ -17,12 +17,14 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Iterable, Iterator
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
 from pathlib import Path, PurePath
 from types import TracebackType
 from urllib.parse import quote
 
 import gpen_live
-from gpen_live.system.folders import HOME_VARIABLE, cache_dir, config_dir, data_dir
+from gpen_live.system.folders import HOME_VARIABLE, cache_dir, config_dir, data_dir, log_file
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +50,8 @@ _SERIALS = (
 _HOMES = re.compile(r"(?<=[/\\])(?P<folder>home|Users|media)(?P<slash>[/\\]+)[^/\\\s\"'<>|]+", re.IGNORECASE)
 _NOBODY = ("root", "user", "home", "localhost", "computer", "debian", "ubuntu", "fedora", "nvidia")
 """Names that say nothing about who it is; the systems' are what a computer is called unless someone names it."""
+
+_LARGEST_LOG = 500_000  # bytes, of two files
 
 _hidden: set[str] = set()
 
@@ -118,7 +122,7 @@ def _own_folders(home: Path) -> Iterator[tuple[Path, str]]:
     for name in ("purelib", "platlib"):
         yield Path(sysconfig.get_path(name)), "site-packages"
     yield Path(sysconfig.get_path("stdlib")), f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    for folder in (Path(sys.prefix), config_dir(), data_dir(), cache_dir()):
+    for folder in (Path(sys.prefix), config_dir(), data_dir(), cache_dir(), log_file().parent):
         if home in folder.parents and home != Path(home.anchor):
             yield folder, f"~/{folder.relative_to(home).as_posix()}"
 
@@ -189,10 +193,32 @@ def _files_in(error: BaseException | None) -> Iterator[str]:
 
 
 def log_to_terminal(level: int) -> None:
-    """Sets up logging, for the whole program: to the standard error output, scrubbed. There is no log file."""
+    """Sets up logging, for the whole program: to the standard error output, scrubbed."""
     handler = logging.StreamHandler()
+    handler.setLevel(level)
     handler.setFormatter(PrivateFormatter("%(asctime)s %(name)s: %(message)s"))
     logging.basicConfig(level=level, handlers=[handler])
+
+
+class _LogFile(RotatingFileHandler):
+    """A log that is not worth a failure: a full disk, or another program that holds the file."""
+
+    def _open(self) -> TextIOWrapper:
+        Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+        return super()._open()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Nobody is told."""
+
+
+def log_to_file(path: Path) -> None:
+    """Also keeps warnings and worse in a file, scrubbed; it is made with the first of them, and never grows beyond a megabyte."""
+    handler = _LogFile(path, maxBytes=_LARGEST_LOG, backupCount=1, encoding="utf-8", delay=True)
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(PrivateFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(min(root.level, logging.WARNING))
 
 
 def guard_tracebacks() -> None:

@@ -200,7 +200,7 @@ def run(command: Sequence[str], failed: str, environment: Mapping[str, str] | No
     except OSError as error:
         raise SetupError(f"{failed} {command[0]} can't be run: {error.strerror}.") from None
     if code:
-        raise SetupError(f"{failed} What it said is above; run the same command again to go on from here.")
+        raise SetupError(f"{failed} See its output above; run the same command again to continue from here.")
 
 
 def get_system_libraries(window: bool, ask: bool) -> None:
@@ -211,7 +211,7 @@ def get_system_libraries(window: bool, ask: bool) -> None:
     if not missing:
         return
     commands = library_commands(missing, shutil.which)
-    say("This Linux lacks libraries that the app needs: " + ", ".join(library.name for library in missing))
+    say("Some system libraries that the app needs are missing: " + ", ".join(library.name for library in missing))
     if not commands:
         say("Install them with your package manager, then start again.")
         return
@@ -219,7 +219,7 @@ def get_system_libraries(window: bool, ask: bool) -> None:
     elevated = commands if root else [["sudo", *command] for command in commands]
     typed = " && ".join(" ".join(command) for command in elevated)
     if not root and not (ask and shutil.which("sudo") and _agrees(typed)):
-        say(f"Going on without them. To install them: {typed}")
+        say(f"Continuing without them. To install them: {typed}")
         return
     if root:
         say(f"Installing them: {typed}")
@@ -229,7 +229,7 @@ def get_system_libraries(window: bool, ask: bool) -> None:
             subprocess.call(command, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
     still = missing_libraries(window)
     if still:
-        say("Still missing: " + ", ".join(library.name for library in still) + ". Going on without them.")
+        say("Still missing: " + ", ".join(library.name for library in still) + ". Continuing without them.")
 
 
 def _agrees(command: str) -> bool:
@@ -258,10 +258,10 @@ def get_uv(venv: Path) -> str:
         raise SetupError(f"This Python has no pip. Install it (for example: {remedy}) and start again.")
     say("Getting the installer (uv, about 25 MB) ...")
     environment = {**os.environ, "PIP_REQUIRE_VIRTUALENV": "0", "PIP_ROOT_USER_ACTION": "ignore"}
-    run(fetch_uv_command(sys.executable, venv), "The installer could not be downloaded.", environment)
+    run(fetch_uv_command(sys.executable, venv), "The installer couldn't be downloaded.", environment)
     found = find_uv(venv, sys.platform)
     if found is None:
-        raise SetupError("The installer was downloaded but holds no program for this system.")
+        raise SetupError("The installer was downloaded but contains no program for this system.")
     return str(found)
 
 
@@ -296,7 +296,7 @@ def prepare(*, tests: bool, window: bool) -> Path:
     size = "5 GB" if sys.platform.startswith("linux") or backend else "2 GB"
     say(f"Setting up in {venv.name}: needs about {size} on disk, most of it PyTorch. This happens once.")
     if not whole:
-        run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(venv)], "The environment could not be made.")
+        run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(venv)], "The environment couldn't be created.")
     uv = get_uv(venv)
     steps = install_commands(uv, str(python), pyproject, backend, tests)
     labels = ("PyTorch", "the app and its other libraries")
@@ -326,5 +326,5 @@ def main(task: Callable[[], int]) -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped. Run the same command again to go on from here.", file=sys.stderr)
+        print("\nStopped. Run the same command again to continue from here.", file=sys.stderr)
         return 130

@@ -9,10 +9,10 @@ def complaint(major: int, minor: int, platform: str, is_64_bit: bool) -> str:
         start = "py -3.12 packaging\\start.py" if platform == "win32" else "python3.12 packaging/start.py"
         return (
             f"GPEN Live needs Python 3.10, 3.11 or 3.12, and this is Python {major}.{minor}. "
-            f"Install one of them beside it and start with it, for example: {start}"
+            f"Install one of them alongside it and use that one, for example: {start}"
         )
     if not is_64_bit:
-        return "This is a 32-bit Python, and PyTorch needs a 64-bit one. Install that and start with it."
+        return "This is a 32-bit Python, but PyTorch needs a 64-bit one. Install one and use that."
     return ""
 
 

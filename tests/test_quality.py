@@ -323,6 +323,26 @@ def test_readme_is_short_and_leads_to_every_page() -> None:
     assert [page.name for page in pages()[1:] if page not in linked] == []
 
 
+def test_the_pictures_are_what_their_script_draws() -> None:
+    from drawings import DOCS, DRAWINGS
+
+    assert [name for name, draw in DRAWINGS.items() if read(DOCS / name) != draw()] == [], "run packaging/drawings.py"
+
+
+def test_the_picture_of_the_packages_shows_their_order() -> None:
+    """A room is drawn above all those that it may import."""
+    from drawings import PACKAGES
+
+    drawn = [{name for name, *_ in cells} for _, cells in reversed(PACKAGES)]
+    assert drawn == [set(row) - {"__init__"} for row in ORDER if row != ("__main__",)]
+
+
+def test_the_page_on_architecture_describes_every_package() -> None:
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    described = re.findall(r"^\| `(\w+)` \|", read(ROOT / "docs" / "architecture.md"), re.MULTILINE)
+    assert sorted(described) == sorted(packages)
+
+
 def test_pages_name_every_option_of_the_command_line() -> None:
     text = told()
     named = set(re.findall(r"--[a-z][a-z-]+", text))

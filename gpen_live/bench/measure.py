@@ -28,6 +28,7 @@ from gpen_live.inference.enhancer import Enhancer
 from gpen_live.inference.host import HostEnhancer
 from gpen_live.inference.loading import load_detector, load_enhancer
 from gpen_live.look import Mode
+from gpen_live.messages import Message
 from gpen_live.models.registry import ModelSpec, get
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Measurement:
         self._options = options
         self._folder = folder
         self._budget: Budget = QUICK if options.quick else FULL
-        unusable: list[str] = []
+        unusable: list[Message] = []
         self._device = choose_device(options.device, unusable)
         self._guess = Guess(gflops(self._device), self._device.type != "cpu", options.size)
         self._detector: Detector | None = None
@@ -91,7 +92,7 @@ class Measurement:
             source=Path(options.source).name,
             quick=options.quick,
         )
-        self.bench.failures += unusable
+        self.bench.failures += [note.text for note in unusable]
         self.steps = [Step("frames and detector", 3.0 + _FRAMES * 0.02, self._prepare)]
         for name in options.models:
             self.steps += self._steps_of(get(name))

@@ -64,7 +64,7 @@ def time_network(enhancer: HostEnhancer | Enhancer, budget: Budget, going: Going
         own_weights=own_weights,
         proof=proof,
         candidates=[dataclasses.asdict(one) for one in enhancer.candidates],
-        notes=list(enhancer.notes),
+        notes=[note.text for note in enhancer.notes],
         four_faces_ms=four_ms,
     )
 

@@ -1,4 +1,4 @@
-"""The command line: a contract that scripts build on (see the README). Exit codes: 0 done, 1 failed, 2 wrong usage."""
+"""The command line: a contract that scripts build on (see docs/command-line.md). Exit codes: 0 done, 1 failed, 2 wrong usage."""
 
 from gpen_live.cli.main import entry, leave, main
 

@@ -9,14 +9,17 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from gpen_live import __version__
 from gpen_live.errors import GpenLiveError
-from gpen_live.privacy import guard_tracebacks, log_to_terminal, scrub
+from gpen_live.privacy import guard_tracebacks, log_to_file, log_to_terminal, scrub
+from gpen_live.system.folders import log_file
 from gpen_live.system.heap import share_one
+from gpen_live.system.opencv import prepare
 
 _COMMANDS = {
     "run": "gpen_live.cli.run",
@@ -28,6 +31,7 @@ _COMMANDS = {
     "doctor": "gpen_live.cli.doctor",
 }
 _LONGEST_NAME = 200  # characters of a file's name in an error
+_log = logging.getLogger(__name__)
 
 
 class _Lazy(click.Group):
@@ -59,14 +63,23 @@ def _cli(ctx: click.Context) -> None:
 
 def entry() -> NoReturn:
     """What the installed command calls: runs the command line and ends the process with its exit code."""
+    _have_streams()
+    prepare()
     guard_tracebacks()
     share_one()
     try:
-        code = main()
+        code = main(log=log_file())
     except Exception as error:  # noqa: BLE001  --debug, or there is no place to tell of one
         code = 1
         sys.excepthook(type(error), error, error.__traceback__)
     leave(code)
+
+
+def _have_streams() -> None:
+    """A windowed start has no terminal: what is printed goes nowhere, and nobody need look whether there is one."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  for as long as the program runs
 
 
 def leave(code: int) -> NoReturn:
@@ -83,12 +96,14 @@ def leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code."""
+def main(arguments: Sequence[str] | None = None, *, log: Path | None = None) -> int:
+    """Runs the command line; returns the exit code. `log`: a file for what goes wrong."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     log_to_terminal(logging.DEBUG if debug else logging.CRITICAL)
+    if log is not None:
+        log_to_file(log)
     for noisy in ("PIL", "libav", "matplotlib", "numba"):
         logging.getLogger(noisy).setLevel(logging.WARNING if debug else logging.CRITICAL)
     try:
@@ -102,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GpenLiveError as error:
         if debug:
             raise
+        _log.error("%s", error)
         click.echo(f"gpen-live: {error}", err=True)
         return error.exit_code
     except BrokenPipeError:
@@ -118,6 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
+        _log.exception("unforeseen")
         what = scrub(f"{type(error).__name__}: {error}")
         click.echo(f"gpen-live: Something unexpected went wrong ({what}).", err=True)
         click.echo("Run the same command with --debug to see where.", err=True)

@@ -37,7 +37,7 @@ _NO_DISPLAY = "No display was found, so this runs without the window and prints 
     multiple=True,
     default=("none",),
     show_default=True,
-    help="none, a FILE.mp4 to record to, vcam or vcam:DEVICE. Repeat it for several at once.",
+    help="none, a FILE.mp4 to record to, vcam or vcam:DEVICE. Repeat for several outputs at once.",
 )
 @click.option("--size", type=SizeType(), help="Size of the output, also requested from a camera.", show_default="the source's")
 @click.option("--fps", type=FiniteRange(1, 240), help="Frame rate of the output.", show_default="the source's")

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
+from gpen_live.errors import reason_of
+from gpen_live.messages import Message, message
 from gpen_live.models.architectures import LIGHT, Tolerance
 
 Pictures = npt.NDArray[np.float32]
@@ -67,7 +69,7 @@ class Contest:
         size: of a crop in pixels.
         memory: whether the network gets its last picture too.
         budget_s: seconds for the timing of one way.
-        notes: gets a sentence about each way that can't be used.
+        notes: gets a message about each way that can't be used.
         wanted: only ways in this precision may win, if any of them runs.
         tolerance: how far a way's picture may be from the first one's.
     """
@@ -78,7 +80,7 @@ class Contest:
         *,
         memory: bool,
         budget_s: float,
-        notes: list[str],
+        notes: list[Message],
         wanted: str | None = None,
         tolerance: Tolerance = LIGHT,
     ) -> None:
@@ -109,13 +111,11 @@ class Contest:
             ms = self._time(network) if near and first_s < SLOW_S else round(first_s * 1e3, 3)
         except RuntimeError as error_:
             self._notes.append(
-                f"{way.runtime} in {way.precision} fails on this processor ({(str(error_).splitlines() or ['?'])[0]})."
+                message("network.fails_on_processor", runtime=way.runtime, precision=way.precision, reason=reason_of(error_))
             )
             return
         if not near:
-            self._notes.append(
-                f"{way.runtime} in {way.precision} gives other pictures than float32 on this processor; it is not used."
-            )
+            self._notes.append(message("network.other_pictures", runtime=way.runtime, precision=way.precision))
             return
         errors = round(float(error.mean()), 4), round(float(error.max()), 3)
         candidate = Candidate(way.runtime, way.precision, threads, ms, error_mean=errors[0], error_max=errors[1])
@@ -157,7 +157,7 @@ class Contest:
 
     def _ahead(self) -> tuple[int, Way]:
         if self._leader is None:
-            raise RuntimeError(" ".join(self._notes) or "there is no way to run it")
+            raise RuntimeError(" ".join(note.what for note in self._notes) or "there is no way to run it")
         return self._leader
 
     def best(self) -> tuple[list[Candidate], HostNetwork]:

@@ -12,11 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gpen_live.errors import reason_of
 from gpen_live.faces.state import MAX_FACES
 from gpen_live.inference import measurements as store
 from gpen_live.inference.autotune_cpu import CLEARLY, Candidate, sample_crop
 from gpen_live.inference.openvino.network import RuntimeMissingError
 from gpen_live.inference.triton.gpen_plan import Plan
+from gpen_live.messages import Message, message
 from gpen_live.models.architectures import STRICT
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class CudaAutotuner:
         size: of its crops in pixels.
         memory: whether it also gets its last pictures.
         fingerprint: tells its weights from others'; empty: nothing is remembered about them.
-        notes: gets a sentence about each way that can't be used.
+        notes: gets a message about each way that can't be used.
         fit: told about the fitting to the card, which happens once; None: it does not happen, and tiles are guessed.
     """
 
@@ -52,7 +54,7 @@ class CudaAutotuner:
         *,
         memory: bool,
         fingerprint: str,
-        notes: list[str],
+        notes: list[Message],
         fit: Say | None,
     ) -> None:
         self._module, self._size, self._device = network, size, device
@@ -83,14 +85,19 @@ class CudaAutotuner:
                     truth = self._truth(crop) if truth is None else truth
                 candidate = self._measured(network, crop, runtime, precision, truth, known)
             except (RuntimeError, RuntimeMissingError) as error:
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
-                self._notes.append(f"{runtime} in {precision} fails on this card ({reason}).")
+                told = message("network.fails_on_card", runtime=runtime, precision=precision, reason=reason_of(error))
+                self._notes.append(told)
                 continue
             near = candidate.error_mean < STRICT.mean and candidate.error_max < STRICT.most
             if not near:
                 self._notes.append(
-                    f"{runtime} in {precision} is too coarse on this card (its picture differs by {candidate.error_mean:.2f} "
-                    f"levels of 255 on average, {candidate.error_max:.1f} at most); it is not used."
+                    message(
+                        "network.coarse",
+                        runtime=runtime,
+                        precision=precision,
+                        mean=candidate.error_mean,
+                        most=candidate.error_max,
+                    )
                 )
             found.append(candidate)
             if near and (best is None or candidate.ms < CLEARLY * found[best[0]].ms):
@@ -99,7 +106,7 @@ class CudaAutotuner:
             if best is not None and not thorough:
                 break
         if best is None:
-            raise RuntimeError(" ".join(self._notes) or "there is no way to run it")
+            raise RuntimeError(" ".join(note.what for note in self._notes) or "there is no way to run it")
         return [replace(one, chosen=i == best[0]) for i, one in enumerate(found)], best[1]
 
     def _measured(

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import psutil
 
-from gpen_live.errors import DeviceError, UsageError
+from gpen_live.errors import DeviceError, UsageError, reason_of
+from gpen_live.messages import Message, message
 
 if TYPE_CHECKING:
     import torch
@@ -50,17 +51,17 @@ CPU: Final = Device("cpu")
 def check_device_name(name: str) -> None:
     """Raises UsageError unless `name` has the form of a device; asks no hardware and imports nothing heavy."""
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
-        raise UsageError(f"There is no device called {name!r}.", f"Allowed are {ALLOWED}.")
+        raise UsageError("device.unknown", name=name, allowed=ALLOWED)
 
 
-def choose_device(name: str, notes: list[str] | None = None) -> Device:
+def choose_device(name: str, notes: list[Message] | None = None) -> Device:
     """The device for `name`; "auto" takes what works: CUDA, then MPS, then the processor.
 
     A device that was asked for by name is used or refused, never replaced: a silent fall-back to the processor is the most common
     complaint about tools of this kind.
 
     Args:
-        notes: gets a sentence about each device that is there and that "auto" could not take.
+        notes: gets a message about each device that is there and that "auto" could not take.
 
     Raises:
         UsageError: no such name. DeviceError: this machine or this PyTorch has no such device, or it fails a first operation.
@@ -74,8 +75,8 @@ def choose_device(name: str, notes: list[str] | None = None) -> Device:
         try:
             return _named(candidate)
         except DeviceError as error:
-            note = f"{error.what} The processor does the work."
-            _log.warning(note)
+            note = message("device.passed_over", cause=error.message)
+            _log.warning("%s", note)
             if notes is not None:
                 notes.append(note)
     return CPU
@@ -89,15 +90,11 @@ def _named(name: str) -> Device:
     try:
         import torch  # noqa: F401
     except (ImportError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DeviceError(f"PyTorch, which {name} needs, does not load ({reason}).", _REMEDY) from error
+        raise DeviceError("device.no_pytorch", device=name, reason=reason_of(error)) from error
     _check_there(device)
     with exclusive(device):
         _prove(device)
     return device
-
-
-_REMEDY = "Use --device cpu or --device auto; `gpen-live doctor` says what is missing."
 
 
 def _check_there(device: Device) -> None:
@@ -105,14 +102,14 @@ def _check_there(device: Device) -> None:
 
     if device.type == "mps":
         if not torch.backends.mps.is_available():
-            raise DeviceError("This machine has no Apple GPU that PyTorch can use (mps).", "Use --device cpu or --device auto.")
+            raise DeviceError("device.no_apple_gpu")
         return
     if not torch.cuda.is_available():
-        raise DeviceError("This PyTorch finds no NVIDIA GPU (cuda) on this machine.", _REMEDY)
+        raise DeviceError("device.no_nvidia_gpu")
     count = torch.cuda.device_count()
     if device.index >= count:
-        there = "cuda:0 alone" if count == 1 else f"cuda:0 to cuda:{count - 1}"
-        raise DeviceError(f"There is no {device}; this machine has {there}.", "Name one of these.")
+        there = ", ".join(str(Device("cuda", index)) for index in range(count))
+        raise DeviceError("device.absent", device=device, there=there)
 
 
 def _prove(device: Device) -> None:
@@ -124,10 +121,9 @@ def _prove(device: Device) -> None:
         picture = torch.ones(1, 1, 8, 8, device=there)
         total = float(torch.nn.functional.conv2d(picture, torch.ones(1, 1, 3, 3, device=there)).sum())
     except (RuntimeError, AssertionError) as error:  # an assertion: PyTorch without CUDA
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DeviceError(f"The device {device} failed a first operation ({reason}).", "Use --device cpu.") from error
+        raise DeviceError("device.first_operation", device=device, reason=reason_of(error)) from error
     if total != 324.0:
-        raise DeviceError(f"The device {device} computes wrong results.", "Use --device cpu.")
+        raise DeviceError("device.wrong_results", device=device)
 
 
 def may_have_card() -> bool:

@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gpen_live.errors import GpenLiveError
+from gpen_live.errors import GpenLiveError, reason_of
 from gpen_live.inference.autotune_cpu import Candidate, sample_crop
 from gpen_live.inference.device import Device, exclusive, synchronize
+from gpen_live.messages import Message, message
 from gpen_live.models.registry import ModelSpec
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Enhancer:
     One thread calls it. `size` is the side of its crops in pixels, `stride` what the sides of a whole frame must be multiples
     of (None: it takes squares of `size` alone), `memory` whether it also looks at its last pictures. `runtime` is what it runs in
     ("PyTorch", "Triton"), `precision` the arithmetic ("fp32", "tf32", "bf16", "fp16"), `candidates` what was measured to choose
-    them, `warm_up_s` how many seconds that took, and `notes` are sentences for the user about what could not be used. `threads`
+    them, `warm_up_s` how many seconds that took, and `notes` are messages for the user about what could not be used. `threads`
     is for processors.
     """
 
@@ -49,7 +50,7 @@ class Enhancer:
         self.precision = "fp32"
         self.runtime = "PyTorch"
         self.candidates: list[Candidate] = []
-        self.notes: list[str] = []
+        self.notes: list[Message] = []
         self.warm_up_s = 0.0
         self._module: torch.nn.Module | None = network.eval().requires_grad_(False)
         if device.type != "cuda":
@@ -92,7 +93,7 @@ class Enhancer:
                         self(crop)
                         synchronize(self.device)
         if self.spec.float_model is not None:
-            self.notes.append(f"8 bits are for processors: on {self.device} {self.spec.name} computes in {self.precision}.")
+            self.notes.append(message("network.wrong_device", device=self.device, name=self.spec.name, precision=self.precision))
         self.warm_up_s = time.perf_counter() - start
 
     def _take_card(self, thorough: bool, fingerprint: str, fit: Callable[[float], None] | None) -> None:
@@ -111,7 +112,7 @@ class Enhancer:
         try:
             self.candidates, self._network = tuner.choose(thorough=thorough)
         except RuntimeError as error:
-            raise NetworkError(f"The network {self.spec.name} failed ({str(error).splitlines()[0]}).") from error
+            raise NetworkError("network.failed", name=self.spec.name, reason=reason_of(error)) from error
         chosen = next(one for one in self.candidates if one.chosen)
         self.runtime, self.precision = chosen.runtime, chosen.precision
         self._module = None  # its weights were copied
@@ -156,11 +157,10 @@ class Enhancer:
             run = self._network if self._replayed is None else self._replayed
             out: torch.Tensor = run(pictures, previous if self.memory else None)
         except RuntimeError as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise NetworkError(f"The network {self.spec.name} failed ({reason}).") from error
+            raise NetworkError("network.failed", name=self.spec.name, reason=reason_of(error)) from error
         out = out.to(torch.float32)
         if out.shape != pictures.shape:
-            raise NetworkError(f"The network {self.spec.name} gave a picture of shape {tuple(out.shape)}.")
+            raise NetworkError("network.shape", name=self.spec.name, shape=tuple(out.shape))
         if not bool(torch.isfinite(out).all()):
-            raise NetworkError(f"The network {self.spec.name} gave a picture with values that are not numbers.")
+            raise NetworkError("network.not_finite", name=self.spec.name)
         return out.clamp_(-1, 1)

@@ -13,6 +13,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from gpen_live.errors import reason_of
 from gpen_live.inference import measurements as store
 from gpen_live.inference.autotune_cpu import (
     SLOW_S,
@@ -27,6 +28,7 @@ from gpen_live.inference.autotune_cpu import (
 )
 from gpen_live.inference.device import CPU, cpu_name
 from gpen_live.inference.enhancer import NetworkError
+from gpen_live.messages import Message
 from gpen_live.models.registry import ModelSpec
 
 _HASTY_S, _PATIENT_S = 0.07, 0.5
@@ -44,7 +46,7 @@ class HostEnhancer:
     One thread calls it. `size` is the side of its crops in pixels, `stride` what the sides of a whole frame must be multiples
     of (None: it takes squares of `size` alone), `memory` whether it also looks at its last pictures. `runtime` is what it runs in
     ("OpenVINO", "PyTorch"), `precision` the arithmetic ("fp32", "bf16", "int8"), `threads` how many it computes a crop with,
-    `candidates` what was measured to choose them, `warm_up_s` how many seconds that took, and `notes` are sentences for the user
+    `candidates` what was measured to choose them, `warm_up_s` how many seconds that took, and `notes` are messages for the user
     about what could not be used.
 
     Args:
@@ -70,7 +72,7 @@ class HostEnhancer:
         self.precision = ways[0].precision if ways else "fp32"
         self.threads: int | None = None
         self.candidates: list[Candidate] = []
-        self.notes: list[str] = []
+        self.notes: list[Message] = []
         self.warm_up_s = 0.0
         self._ways, self._in_pytorch = tuple(ways), in_pytorch
         self._network: HostNetwork | None = None
@@ -125,7 +127,7 @@ class HostEnhancer:
                     contest.enter(ahead, threads)
             self.candidates, self._network = contest.best()
         except RuntimeError as error:
-            raise NetworkError(f"The network {self.spec.name} failed ({_first_line(error)}).") from error
+            raise NetworkError("network.failed", name=self.spec.name, reason=reason_of(error)) from error
         self._take(next(one for one in self.candidates if one.chosen))
         assert contest.picture is not None
         return contest.picture
@@ -189,11 +191,11 @@ class HostEnhancer:
         try:
             out = self._made()(pictures, previous if self.memory else None)
         except RuntimeError as error:
-            raise NetworkError(f"The network {self.spec.name} failed ({_first_line(error)}).") from error
+            raise NetworkError("network.failed", name=self.spec.name, reason=reason_of(error)) from error
         if out.shape != pictures.shape:
-            raise NetworkError(f"The network {self.spec.name} gave a picture of shape {out.shape}.")
+            raise NetworkError("network.shape", name=self.spec.name, shape=out.shape)
         if not (np.isfinite(out.min()) and np.isfinite(out.max())):
-            raise NetworkError(f"The network {self.spec.name} gave a picture with values that are not numbers.")
+            raise NetworkError("network.not_finite", name=self.spec.name)
         return out.clip(-1, 1)
 
     def _made(self) -> HostNetwork:
@@ -254,7 +256,3 @@ def _is_candidate(row: Any) -> bool:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -19,6 +19,7 @@ from gpen_live.inference.device import Device
 from gpen_live.inference.enhancer import Enhancer
 from gpen_live.inference.host import HostEnhancer
 from gpen_live.inference.openvino.network import OpenVinoNetwork, RuntimeMissingError, core, library
+from gpen_live.messages import Message, message
 from gpen_live.models.files import sha256
 from gpen_live.models.loading import load, load_quantised
 from gpen_live.models.registry import ModelSpec, get, locate
@@ -76,14 +77,14 @@ def _on_host(spec: ModelSpec, path: Path) -> HostEnhancer:
     loaded = load(spec, path)
     if loaded.network is None:
         return gpen_on_host(spec, cast("Gpen", loaded.module()))
-    notes: list[str] = []
+    notes: list[Message] = []
     quantised: Quantised | None = None
     try:
         quantised = load_quantised(spec, path)
     except WeightsError as error:
         if spec.float_model is not None:
             raise
-        notes.append(f"Without 8 bits: {error}")
+        notes.append(message("network.without_eight_bits", cause=error.message))
 
     def in_pytorch() -> Sequence[Way]:
         from gpen_live.inference.torch_network import torch_ways
@@ -96,12 +97,12 @@ def _on_host(spec: ModelSpec, path: Path) -> HostEnhancer:
     return enhancer
 
 
-def _openvino_ways(network: Network, quantised: Quantised | None, size: int, notes: list[str]) -> list[Way]:
+def _openvino_ways(network: Network, quantised: Quantised | None, size: int, notes: list[Message]) -> list[Way]:
     """All ways of OpenVINO to run `network` on this processor, the most exact first; none, and a note, where it is missing."""
     try:
         library()
     except RuntimeMissingError as error:
-        notes.append(str(error))
+        notes.append(error.message)
         return []
 
     def way(precision: Precision) -> Way:
@@ -144,7 +145,7 @@ def gpen_on_host(spec: ModelSpec, network: Gpen) -> HostEnhancer:
         library()
     except RuntimeMissingError as error:
         enhancer = HostEnhancer(spec, torch_ways(network, memory=False))
-        enhancer.notes.append(str(error))
+        enhancer.notes.append(error.message)
         return enhancer
     ways = list(torch_ways(network, memory=False, bf16=False))
     ways.append(Way("OpenVINO", "fp32", lambda threads: OpenVinoGpen(network, "fp32", threads=threads)))

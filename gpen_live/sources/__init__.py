@@ -11,8 +11,6 @@ from gpen_live.frame import Size
 from gpen_live.privacy import hide
 from gpen_live.sources.base import Source
 
-ALLOWED = 'Allowed are "demo", "camera:N" (N = 0, 1, ...), a device such as /dev/video0 (Linux), or a video or picture file.'
-
 
 def camera_index(spec: str) -> int | None:
     """The number of the camera that `spec` names ("camera:2", "/dev/video2"); None when it names no camera.
@@ -22,11 +20,11 @@ def camera_index(spec: str) -> int | None:
     """
     if spec.startswith("/dev/"):
         if not (platform.system() == "Linux" and (match := re.fullmatch(r"/dev/video(\d{1,4})", spec, re.ASCII))):
-            raise UsageError(f'"{spec}" is not a camera device of this system.', ALLOWED)
+            raise UsageError("camera.no_device", spec=spec)
         return int(match[1])
     if spec.startswith("camera:"):
         if not (match := re.fullmatch(r"camera:(\d{1,4})", spec, re.ASCII)):
-            raise UsageError(f'"{spec}" names no camera.', ALLOWED)
+            raise UsageError("camera.no_number", spec=spec)
         return int(match[1])
     return None
 
@@ -39,9 +37,9 @@ def check_spec(spec: str) -> None:
         SourceError: the file is missing, a folder, empty or not readable.
     """
     if not spec.strip():
-        raise UsageError("The source is empty.", ALLOWED)
+        raise UsageError("source.empty_name")
     if "://" in spec:
-        raise UsageError(f'"{spec}" is an address: streams from the network are not played.', ALLOWED)
+        raise UsageError("source.address", spec=spec)
     if spec != "demo" and camera_index(spec) is None:
         hide(spec)
         _check_file(Path(spec))
@@ -83,11 +81,11 @@ def open_source(spec: str, *, size: Size | None, fps: float | None, realtime: bo
 def _check_file(path: Path) -> None:
     try:
         if path.is_dir():
-            raise SourceError(f"{path} is a folder.", "Choose a video or picture file.")
+            raise SourceError("source.folder", path=path)
         with path.open("rb") as file:
             if not file.read(1):
-                raise SourceError(f"{path} is empty.", "Choose another file.")
+                raise SourceError("source.empty_file", path=path)
     except FileNotFoundError as error:
-        raise SourceError(f"There is no file {path}.", ALLOWED) from error
+        raise SourceError("source.missing", path=path) from error
     except (OSError, ValueError) as error:
-        raise SourceError(f"{path} can't be read.", "Check its name and your permission to read it.") from error
+        raise SourceError("source.unreadable", path=path) from error

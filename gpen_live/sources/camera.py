@@ -14,8 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gpen_live.errors import SourceError
+from gpen_live.errors import SourceError, reason_of
 from gpen_live.frame import Array, Image, Size
+from gpen_live.messages import Message, message
 from gpen_live.sources.base import Source
 from gpen_live.sources.devices import CameraInfo, captures, list_cameras
 
@@ -38,10 +39,6 @@ _log = logging.getLogger(__name__)
 
 OpenDevice = Callable[[int, Size, float], "cv2.VideoCapture | None"]
 
-# Read by OpenCV at the first capture.
-os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")  # else opening takes up to a minute
-os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")  # seconds; else a silent camera can't be released for 10 s
-os.environ.setdefault("OPENCV_AVFOUNDATION_SKIP_AUTH", "1")  # OpenCV asks on the main thread only; macOS itself asks on any
 cv2.setLogLevel(2)  # errors only: what its warnings say about cameras, SourceError says better
 
 
@@ -97,9 +94,7 @@ class CameraSource(Source):
             picture, self._picture = self._picture, None
             self._check()
         if picture is None:
-            raise SourceError(
-                f"{self.label} stopped delivering pictures.", "Check its plug, and that no other program took it over."
-            )
+            raise SourceError("camera.stopped", name=self.label)
         return picture
 
     def close(self) -> None:
@@ -116,15 +111,13 @@ class CameraSource(Source):
             self._changed.wait_for(lambda: self._picture is not None or self._failed, _FIRST_FRAME_TIMEOUT_S)
             self._check()
             if self._picture is None:
-                what = f"{self.label} is open, but delivers no pictures."
-                raise SourceError(what, "Close other programs that use it, plug it in again, or choose another camera.")
+                raise SourceError("camera.silent", name=self.label)
             return self._picture
 
     def _check(self) -> None:
         """Raises what ended the camera's thread, if anything did."""
         if self._failed is not None:
-            what = f"{self.label} failed unexpectedly ({type(self._failed).__name__}: {self._failed})."
-            raise SourceError(what, "Plug it in again, or choose another camera.") from self._failed
+            raise SourceError("camera.failed", name=self.label, reason=reason_of(self._failed)) from self._failed
 
     def _run(self, size: Size, fps: float) -> None:
         try:
@@ -233,11 +226,9 @@ def _obstacle(index: int, cameras: list[CameraInfo]) -> SourceError | None:
         if not device.exists():
             return _missing(index, cameras)
         if not os.access(device, os.R_OK | os.W_OK):
-            return SourceError(
-                f"You may not use camera {index} ({device}).", 'Run "sudo usermod -a -G video $USER", then log out and in again.'
-            )
+            return SourceError("camera.no_permission", index=index, device=device)
         if not captures(str(device)):
-            return SourceError(f"{device} is a device that delivers no pictures.", _choose(cameras))
+            return SourceError("camera.not_a_camera", device=device, choices=_choices(cameras))
         return None
     if cameras and all(camera.index != index for camera in cameras):
         return _missing(index, cameras)
@@ -245,22 +236,22 @@ def _obstacle(index: int, cameras: list[CameraInfo]) -> SourceError | None:
 
 
 def _missing(index: int, cameras: list[CameraInfo]) -> SourceError:
-    return SourceError(f"There is no camera {index}.", _choose(cameras))
+    return SourceError("camera.missing", index=index, choices=_choices(cameras))
 
 
-def _choose(cameras: list[CameraInfo]) -> str:
+def _choices(cameras: list[CameraInfo]) -> Message:
     if not cameras:
-        return 'No camera was found: plug one in, or use "demo" or a video file as the source.'
-    return "Cameras here: " + ", ".join(f"{camera.spec} ({camera.name})" for camera in cameras) + "."
+        return message("camera.no_choice")
+    return message("camera.choices", cameras=", ".join(f"{camera.spec} ({camera.name})" for camera in cameras))
 
 
 def _unopened(label: str, index: int, cameras: list[CameraInfo]) -> SourceError:
     if not cameras:
         return _missing(index, cameras)
-    remedy = "Close the program that uses it (OBS, a browser, a video call)"
-    system = platform.system()
-    if system == "Windows":
-        remedy += ", and allow desktop apps to use cameras in Settings > Privacy & security > Camera"
-    elif system == "Darwin":
-        remedy += ", and allow it in System Settings > Privacy & Security > Camera"
-    return SourceError(f"{label} (camera:{index}) can't be opened: it is in use or not allowed.", f"{remedy}.")
+    match platform.system():
+        case "Windows":
+            return SourceError("camera.busy_windows", name=label, index=index)
+        case "Darwin":
+            return SourceError("camera.busy_macos", name=label, index=index)
+        case _:
+            return SourceError("camera.busy", name=label, index=index)

@@ -43,7 +43,5 @@ class CameraIdentity:
             return f"camera:{moved}"
         other = next((camera for camera in cameras if camera.index == self.index), None)
         if other is not None:
-            raise SourceError(
-                f"{self.name} is gone; {other.spec} is {other.name} now.", "Plug it in again, or choose another one."
-            )
+            raise SourceError("camera.gone", name=self.name, spec=other.spec, other=other.name)
         return self.spec

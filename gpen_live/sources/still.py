@@ -30,7 +30,7 @@ class StillSource(Source):
         except (cv2.error, OSError):
             image = None
         if image is None:
-            raise SourceError(f"{path.name} is not a picture that can be read.", "Choose another file, or save it anew as PNG.")
+            raise SourceError("still.unreadable", file=path.name)
         self._image = np.ascontiguousarray(image, dtype=np.uint8)
         self.size = Size.of(self._image)
         self._pace = Pace(self.fps) if realtime else None

@@ -55,7 +55,7 @@ class VideoSource(Source):
         self._upcoming = next(self._frames, None)
         if self._upcoming is None:
             self.close()
-            raise SourceError(f"{path.name} has no pictures.", "Choose another video file.")
+            raise SourceError("video.no_pictures", file=path.name)
         self.size = Size.of(_to_bgr(self._upcoming[1]))
 
     def read(self) -> Image | None:
@@ -143,7 +143,7 @@ class VideoSource(Source):
                 undecodable = 0
             yield from frames
         if undecodable:
-            raise SourceError(f"{self.label} is damaged: it can't be read any further.", "Choose another file, or make it anew.")
+            raise SourceError("video.damaged", file=self.label)
 
     def _open(self) -> InputContainer:
         import av
@@ -151,15 +151,13 @@ class VideoSource(Source):
         try:
             container = av.open(str(self._path.absolute()), options=_OPTIONS, metadata_errors="replace")
         except (av.FFmpegError, OSError) as error:
-            raise SourceError(
-                f"{self.label} is not a video that can be read.", "Choose an MP4, MOV, MKV, WebM or GIF."
-            ) from error
+            raise SourceError("video.unreadable", file=self.label) from error
         if not container.streams.video:
             container.close()
-            raise SourceError(f"{self.label} has sound only, no pictures.", "Choose another video file.")
+            raise SourceError("video.sound_only", file=self.label)
         if getattr(container.streams.video[0], "codec_context", None) is None:  # its header is cut off
             container.close()
-            raise SourceError(f"{self.label} is damaged: how its pictures are packed is not known.", "Choose another file.")
+            raise SourceError("video.damaged_header", file=self.label)
         return container
 
 

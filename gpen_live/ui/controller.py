@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from gpen_live.errors import GpenLiveError
+from gpen_live.errors import GpenLiveError, reason_of
 from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.status.snapshot import Health, PartStatus, Snapshot
@@ -221,7 +221,7 @@ class Controller(QObject):
         except Exception as error:  # noqa: BLE001  the window must stay usable, whatever it is
             _log.exception("the pipeline did not start")
             self.pipeline = None
-            failed = message("window.start_failed", reason=f"{type(error).__name__}: {error}")
+            failed = message("window.start_failed", reason=reason_of(error))
             self.noticed.emit(Notice("start", failed, Level.ERROR, retry=True))
         else:
             self._poll.start()

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gpen_live.errors import GpenLiveError
+from gpen_live.errors import GpenLiveError, reason_of
 from gpen_live.messages import message
 from gpen_live.ui import background
 from gpen_live.ui.controller import Controller
@@ -323,4 +323,4 @@ def describe_bytes(count: int) -> str:
 def _sentence(error: Exception) -> str:
     if isinstance(error, GpenLiveError):
         return str(error)
-    return message("window.job_failed", reason=f"{type(error).__name__}: {error}").text
+    return message("window.job_failed", reason=reason_of(error)).text

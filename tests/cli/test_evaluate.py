@@ -126,7 +126,7 @@ def test_ctrl_c_writes_what_there_is(
     pressed = threading.Event()
     pressed.set()
     monkeypatch.setattr("gpen_live.cli.evaluate.on_interrupt", lambda: pressed)
-    code, out, err = call(capfd, photos, *FEW, "--report", tmp_path / "r.json")
+    code, out, err = call(capfd, photos, *FEW, "--slow-faces", "0", "--report", tmp_path / "r.json")
     assert code == 0
     assert "Interrupted" in err
     assert "Incomplete" in out

@@ -274,6 +274,5 @@ def test_bad_files_are_named(tmp_path: Path, kind: str) -> None:
         save_file({"body.weight": torch.zeros(3)}, path)
     elif kind == "no weights":
         path.write_text("hello")
-    with pytest.raises(WeightsError, match=r"face\.safetensors") as caught:
+    with pytest.raises(WeightsError, check=lambda error: path.name in error.what and bool(error.remedy)):
         TorchDetector.load(path, CPU)
-    assert caught.value.remedy

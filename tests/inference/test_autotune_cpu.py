@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gpen_live.inference.autotune_cpu import Contest, HostNetwork, Pictures, Way, sample_crop
+from gpen_live.messages import Message, message
 from gpen_live.models.architectures import LIGHT, STRICT, Tolerance
 
 
@@ -20,8 +21,8 @@ def way(precision: str, seconds: float, change: float = 0.0) -> Way:
     return Way("OpenVINO", precision, lambda threads: run)
 
 
-def contest(*entries: Way, wanted: str | None = None, tolerance: Tolerance = LIGHT) -> tuple[Contest, list[str]]:
-    notes: list[str] = []
+def contest(*entries: Way, wanted: str | None = None, tolerance: Tolerance = LIGHT) -> tuple[Contest, list[Message]]:
+    notes: list[Message] = []
     one = Contest(32, memory=False, budget_s=0.01, notes=notes, wanted=wanted, tolerance=tolerance)
     for entry in entries:
         one.enter(entry, 1)
@@ -53,8 +54,7 @@ def test_wrong_pictures_never_win() -> None:
     for change in (0.1, float("nan")):
         one, notes = contest(way("fp32", 0.01), way("int8", 0.0, change))
         assert chosen(one) == "fp32"
-        assert len(notes) == 1
-        assert "OpenVINO in int8" in notes[0]
+        assert notes == [message("network.other_pictures", runtime="OpenVINO", precision="int8")]
 
 
 def test_how_far_a_picture_may_be_off_depends_on_the_network() -> None:
@@ -120,9 +120,8 @@ def test_what_fails_is_left_out_with_its_reason() -> None:
 
     one, notes = contest(way("fp32", 0.0), Way("OpenVINO", "int8", fail))
     assert chosen(one) == "fp32"
-    assert len(notes) == 1
-    assert "OpenVINO in int8" in notes[0]
-    assert "(no such instruction)" in notes[0]
+    told = message("network.fails_on_processor", runtime="OpenVINO", precision="int8", reason="no such instruction")
+    assert notes == [told]
     with pytest.raises(RuntimeError, match="no such instruction"):
         contest(Way("PyTorch", "fp32", fail))[0].best()
 

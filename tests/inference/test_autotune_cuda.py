@@ -17,7 +17,9 @@ from gpen_live.inference import measurements as store
 from gpen_live.inference.autotune_cuda import CudaAutotuner
 from gpen_live.inference.cuda import replay
 from gpen_live.inference.triton.gpen_plan import Layer, Plan, Tile
+from gpen_live.messages import Message
 from gpen_live.nets.torch_lite import Lite
+from tests.messages.says import holds
 
 if TYPE_CHECKING:
     from gpen_live.inference.torch_network import Network
@@ -49,14 +51,14 @@ def broken() -> Network:
 
 
 @pytest.fixture
-def card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Ways, list[str]], CudaAutotuner]:
+def card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Ways, list[Message]], CudaAutotuner]:
     times = iter([3.0, 1.0, 0.95, 5.0])
     monkeypatch.setenv("GPEN_LIVE_HOME", str(tmp_path))
     monkeypatch.setattr(replay, "graph_ms", lambda work, device: next(times))
     properties = SimpleNamespace(name="A card", major=9, minor=0, multi_processor_count=4)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
 
-    def make(ways: Ways, notes: list[str]) -> CudaAutotuner:
+    def make(ways: Ways, notes: list[Message]) -> CudaAutotuner:
         made = FakeAutotuner(Brighter(), 16, torch.device("cpu"), memory=False, fingerprint="x 1 2", notes=notes, fit=None)
         made.ways = ways
         return made
@@ -64,8 +66,8 @@ def card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Ways, lis
     return make
 
 
-def test_the_first_way_that_is_near_enough_is_taken(card: Callable[[Ways, list[str]], CudaAutotuner]) -> None:
-    notes: list[str] = []
+def test_the_first_way_that_is_near_enough_is_taken(card: Callable[[Ways, list[Message]], CudaAutotuner]) -> None:
+    notes: list[Message] = []
     ways: Ways = [
         ("Triton", "fp16", broken),
         ("Triton", "bf16", off_by(2)),
@@ -78,25 +80,26 @@ def test_the_first_way_that_is_near_enough_is_taken(card: Callable[[Ways, list[s
     assert found[1].error_max == pytest.approx(0.1, abs=0.01)
     assert network(torch.zeros(1, 3, 16, 16), None)[0, 0, 0, 0] == pytest.approx(0.1 / 127.5)
     assert len(notes) == 2
-    assert "fails on this card (Triton does not load" in notes[0]
-    assert "2.00 levels of 255 on average" in notes[1]
+    assert holds(notes[0], "network.fails_on_card", runtime="Triton", precision="fp16")
+    assert notes[1].id == "network.coarse"
+    assert notes[1].params["mean"] == pytest.approx(2, abs=0.01)
 
 
-def test_a_thorough_choice_takes_what_is_clearly_the_fastest(card: Callable[[Ways, list[str]], CudaAutotuner]) -> None:
+def test_a_thorough_choice_takes_what_is_clearly_the_fastest(card: Callable[[Ways, list[Message]], CudaAutotuner]) -> None:
     ways: Ways = [("Triton", "fp16", off_by(0.2)), ("Triton", "tf32", off_by(0.1)), ("PyTorch", "fp32", off_by(0))]
     found, _ = card(ways, []).choose(thorough=True)
     assert [one.ms for one in found] == [3.0, 1.0, 0.95]
     assert [one.chosen for one in found] == [False, True, False], "a twentieth is noise"
 
 
-def test_a_picture_that_is_no_number_is_never_near(card: Callable[[Ways, list[str]], CudaAutotuner]) -> None:
+def test_a_picture_that_is_no_number_is_never_near(card: Callable[[Ways, list[Message]], CudaAutotuner]) -> None:
     ways: Ways = [("Triton", "fp16", off_by(float("nan"))), ("PyTorch", "fp32", off_by(0))]
     found, _ = card(ways, []).choose(thorough=False)
     assert [one.chosen for one in found] == [False, True]
 
 
 def test_what_was_proven_is_not_proven_again(
-    card: Callable[[Ways, list[str]], CudaAutotuner], monkeypatch: pytest.MonkeyPatch
+    card: Callable[[Ways, list[Message]], CudaAutotuner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ways: Ways = [("Triton", "fp16", off_by(0.2))]
     first, _ = card(ways, []).choose(thorough=False)
@@ -105,14 +108,14 @@ def test_what_was_proven_is_not_proven_again(
     assert again[0].error_mean == first[0].error_mean
 
 
-def test_no_way_at_all_is_told(card: Callable[[Ways, list[str]], CudaAutotuner]) -> None:
+def test_no_way_at_all_is_told(card: Callable[[Ways, list[Message]], CudaAutotuner]) -> None:
     with pytest.raises(RuntimeError, match="Triton does not load"):
         card([("Triton", "fp16", broken)], []).choose(thorough=False)
 
 
 @pytest.mark.parametrize("how", ["not installed", "does not load"])
 def test_without_triton_pytorch_runs_the_network(
-    how: str, card: Callable[[Ways, list[str]], CudaAutotuner], monkeypatch: pytest.MonkeyPatch
+    how: str, card: Callable[[Ways, list[Message]], CudaAutotuner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On Windows and macOS there is none; elsewhere it may lack a library. Both are no reason to go without a network."""
     card([], [])  # for what it fakes
@@ -121,7 +124,7 @@ def test_without_triton_pytorch_runs_the_network(
         monkeypatch.setitem(sys.modules, "triton", None)
         for room in ("graph", "graph_kernels", "lite", "lite_kernels", "launch", "network", "parts"):
             monkeypatch.delitem(sys.modules, f"gpen_live.inference.triton.{room}", raising=False)
-    notes: list[str] = []
+    notes: list[Message] = []
     network = Lite(shuffle=2, channels=[16, 16], encoder=[1, 1], decoder=[1], memory=True).eval().requires_grad_(False)
     real = CudaAutotuner(network, 16, torch.device("cpu"), memory=True, fingerprint="", notes=notes, fit=None)
     found, run = real.choose(thorough=False)
@@ -159,7 +162,7 @@ def test_the_store_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_fitting_happens_once_and_goes_on_where_it_was_given_up(
-    card: Callable[[Ways, list[str]], CudaAutotuner], monkeypatch: pytest.MonkeyPatch
+    card: Callable[[Ways, list[Message]], CudaAutotuner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layers = [Layer("same", side, 64, 64) for side in (4, 8)]
     given_up, seen = [True], []

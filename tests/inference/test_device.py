@@ -15,6 +15,10 @@ import torch
 from gpen_live.errors import DeviceError, UsageError
 from gpen_live.inference import device as devices
 from gpen_live.inference.device import CPU, Device, check_device_name, choose_device, describe_device, exclusive, nvidia_cards
+from gpen_live.messages import Message, message
+from tests.messages.says import says
+
+NO_KERNEL = "CUDA error: no kernel image is available for execution on the device"
 
 
 @pytest.mark.parametrize("name", ["auto", "cpu", "cuda", "cuda:0", "cuda:12", "mps"])
@@ -24,7 +28,7 @@ def test_good_names(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "gpu", "cuda:", "cuda:-1", "CPU", "cuda:0 ", "vulkan"])
 def test_bad_names_say_what_is_allowed(name: str) -> None:
-    with pytest.raises(UsageError, match="Allowed are auto, cpu, cuda"):
+    with pytest.raises(UsageError, check=says("device.unknown", name=name)):
         check_device_name(name)
 
 
@@ -47,24 +51,23 @@ def too_old(listed: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cards for which the installed PyTorch has no kernels: all operations on them fail."""
 
     def broken(*_: object, **__: object) -> torch.Tensor:
-        raise RuntimeError("CUDA error: no kernel image is available for execution on the device\nmore")
+        raise RuntimeError(f"{NO_KERNEL}\nmore")
 
     monkeypatch.setattr(torch, "ones", broken)
 
 
 @pytest.mark.usefixtures("too_old")
 def test_auto_leaves_a_card_that_fails_its_first_operation_and_says_so() -> None:
-    notes: list[str] = []
+    notes: list[Message] = []
     assert choose_device("auto", notes) == CPU
-    (note,) = notes
-    assert "cuda:0" in note
-    assert "no kernel image is available" in note
+    failed = message("device.first_operation", device="cuda:0", reason=NO_KERNEL)
+    assert notes == [message("device.passed_over", cause=failed)]
 
 
 @pytest.mark.usefixtures("too_old")
 @pytest.mark.parametrize("name", ["cuda", "cuda:1"])
 def test_a_named_device_that_fails_its_first_operation_is_refused(name: str) -> None:
-    with pytest.raises(DeviceError, match="no kernel image is available"):
+    with pytest.raises(DeviceError, check=says("device.first_operation", reason=NO_KERNEL)):
         choose_device(name)
 
 
@@ -83,13 +86,13 @@ def test_auto_takes_apple_s_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPat
 def test_a_gpu_that_is_not_there_is_refused_and_never_replaced(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(DeviceError, match="--device cpu"):
+    with pytest.raises(DeviceError, check=says("device.no_apple_gpu" if name == "mps" else "device.no_nvidia_gpu")):
         choose_device(name)
 
 
 @pytest.mark.usefixtures("listed")
 def test_a_card_number_that_is_not_there() -> None:
-    with pytest.raises(DeviceError, match="cuda:0 to cuda:1"):
+    with pytest.raises(DeviceError, check=says("device.absent", device="cuda:5", there="cuda:0, cuda:1")):
         choose_device("cuda:5")
 
 

@@ -133,5 +133,5 @@ def test_without_openvino_pytorch_remains(monkeypatch: pytest.MonkeyPatch) -> No
     one = enhanced_by(random_gpen(16, 0.0625))
     assert [c.runtime for c in one.candidates] in (["PyTorch"], ["PyTorch", "PyTorch"])
     assert one.runtime == "PyTorch"
-    assert "OpenVINO does not load" in one.notes[0]
+    assert one.notes[0].id == "runtime.no_openvino"
     assert one(sample_crop(16)).shape == (1, 3, 16, 16)

@@ -85,7 +85,7 @@ def frames_go_out(world: World) -> bool:
 
 def told(pipeline: LivePipeline, key: str, name: str) -> bool:
     """Whether the failure of the thread whose name begins so was noted."""
-    notes = [note for note in pipeline.board.notes() if holds(note, key, reason="RuntimeError: a bug of ours")]
+    notes = [note for note in pipeline.board.notes() if holds(note, key, reason="a bug of ours")]
     return any(str(note.params["name"]).startswith(name) for note in notes)
 
 

@@ -112,7 +112,7 @@ def test_any_source_is_a_camera_to_the_pipeline_with_the_code_for_cameras(faults
         assert None not in numbers
         assert numbers[0] != numbers[1]
         faults.camera_gone = True
-        with pytest.raises(SourceError, match="stopped delivering"):
+        with pytest.raises(SourceError, check=says("camera.stopped")):
             read_on(camera)
         with pytest.raises(SourceError, check=says("soak.camera_gone")):
             world.open_source("camera:0", size=SIZE, fps=60.0, realtime=True, loop=True)
@@ -145,10 +145,10 @@ def test_a_disturbed_network_raises_gives_nan_and_works_again(faults: Faults) ->
     assert isinstance(loaded.enhancer, HostEnhancer)
     before = loaded.enhancer(crop)
     faults.network_raises = True
-    with pytest.raises(NetworkError, match="a fault of the soak"):
+    with pytest.raises(NetworkError, check=says("network.failed", reason="a fault of the soak")):
         loaded.enhancer(crop)
     faults.network_raises, faults.network_nan = False, True
-    with pytest.raises(NetworkError, match="not numbers"):
+    with pytest.raises(NetworkError, check=says("network.not_finite")):
         loaded.enhancer(crop)
     faults.network_nan = False
     assert np.array_equal(loaded.enhancer(crop), before)

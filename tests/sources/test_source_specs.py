@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from gpen_live.errors import GpenLiveError, SourceError, UsageError
+from gpen_live.messages import Message, message
 from gpen_live.sources import camera_index, check_spec, open_source
+from tests.messages.says import says
 
 
 @pytest.fixture(autouse=True)
@@ -47,8 +49,8 @@ def test_nonsense_is_a_usage_error_that_says_what_is_allowed(spec: str) -> None:
     with pytest.raises(UsageError) as caught:
         check_spec(spec)
     assert caught.value.exit_code == 2
-    assert "demo" in caught.value.remedy
-    assert "camera:N" in caught.value.remedy
+    for allowed in ("demo", "camera:N", "/dev/video0"):
+        assert allowed in caught.value.remedy
     with pytest.raises(UsageError):
         open_source(spec, size=None, fps=None)
 
@@ -56,24 +58,24 @@ def test_nonsense_is_a_usage_error_that_says_what_is_allowed(spec: str) -> None:
 @pytest.mark.parametrize("system", ["Windows", "Darwin"])
 def test_device_files_are_linux_only(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "system", lambda: system)
-    with pytest.raises(UsageError, match="not a camera device of this system"):
+    with pytest.raises(UsageError, check=says("camera.no_device", spec="/dev/video0")):
         check_spec("/dev/video0")
     check_spec("camera:0")
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
     path = tmp_path / "away.mp4"
-    assert _said(str(path)) == (SourceError, f"There is no file {path}.")
+    assert _said(str(path)) == (SourceError, message("source.missing", path=path))
 
 
 def test_a_folder(tmp_path: Path) -> None:
-    assert _said(str(tmp_path)) == (SourceError, f"{tmp_path} is a folder.")
+    assert _said(str(tmp_path)) == (SourceError, message("source.folder", path=tmp_path))
 
 
 def test_an_empty_file(tmp_path: Path) -> None:
     path = tmp_path / "empty.mp4"
     path.touch()
-    assert _said(str(path)) == (SourceError, f"{path} is empty.")
+    assert _said(str(path)) == (SourceError, message("source.empty_file", path=path))
 
 
 def test_a_file_that_can_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +86,7 @@ def test_a_file_that_can_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    assert _said(str(path)) == (SourceError, f"{path} can't be read.")
+    assert _said(str(path)) == (SourceError, message("source.unreadable", path=path))
 
 
 def test_a_name_that_no_file_can_have() -> None:
@@ -98,7 +100,7 @@ def test_good_names_pass(tmp_path: Path) -> None:
         check_spec(spec)
 
 
-def _said(spec: str) -> tuple[type[GpenLiveError], str]:
+def _said(spec: str) -> tuple[type[GpenLiveError], Message]:
     with pytest.raises(GpenLiveError) as caught:
         check_spec(spec)
-    return type(caught.value), caught.value.what
+    return type(caught.value), caught.value.message

@@ -423,7 +423,7 @@ def test_a_lost_source_empties_the_view(window: MainWindow, pipeline: FakePipeli
     ("error", "told"),
     [
         (DeviceError("no_card", device="cuda"), message("no_card", device="cuda")),
-        (RuntimeError("out of luck"), message("window.start_failed", reason="RuntimeError: out of luck")),
+        (RuntimeError("out of luck"), message("window.start_failed", reason="out of luck")),
     ],
 )
 def test_a_pipeline_that_does_not_start_leaves_a_usable_window(

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gpen_live.errors import GpenLiveError
+from gpen_live.errors import GpenLiveError, reason_of
 from gpen_live.inference.openvino.graph import build
 from gpen_live.nets.layers import Array, Network
 from gpen_live.nets.quantised import Ranges
@@ -38,11 +38,7 @@ def library() -> ModuleType:
     try:
         return importlib.import_module("openvino")
     except (ImportError, OSError, RuntimeError) as error:  # not there; a library of the system's that it lacks
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RuntimeMissingError(
-            f"OpenVINO does not load ({reason}): the network runs in PyTorch, which is slower.",
-            "Install GPEN Live again, with all it requires.",
-        ) from error
+        raise RuntimeMissingError("runtime.no_openvino", reason=reason_of(error)) from error
 
 
 @cache

@@ -209,12 +209,12 @@ class Loader:
         from gpen_live.inference.device import background_stream, choose_device, describe_device
         from gpen_live.inference.loading import load_detector, load_enhancer
 
-        unusable: list[str] = []
+        unusable: list[Message] = []
         device = choose_device(wanted.device, unusable)
         with background_stream(device):
             enhancer = load_enhancer(wanted.model, wanted.weights, device, fit=lambda share: self._fitting(wanted, share))
             for note in (*unusable, *enhancer.notes):
-                self._board.note(message("plain", what=note, remedy=""))
+                self._board.note(note)
             if self._detector is None or self._detector[0] != device:
                 self._detector = (device, load_detector(device))
             has_fast_path(device)  # compiles its kernels, here and not while a frame waits

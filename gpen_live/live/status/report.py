@@ -1,4 +1,4 @@
-"""The report of a run, as JSON: its keys are documented in the README and kept stable for scripts."""
+"""The report of a run, as JSON: its keys are documented in docs/report.md and kept stable for scripts."""
 
 from __future__ import annotations
 

@@ -10,17 +10,19 @@ from gpen_live.messages.english import (
     cli,
     common,
     export,
+    inference,
     live,
     models,
     quality,
     settings,
     soak,
+    sources,
     training,
     window,
 )
 from gpen_live.messages.sentence import Sentence
 
-ROOMS = (bench, cli, common, export, live, models, quality, settings, soak, training, window)
+ROOMS = (bench, cli, common, export, inference, live, models, quality, settings, soak, sources, training, window)
 
 
 def merged(rooms: tuple[ModuleType, ...]) -> Mapping[str, Sentence]:

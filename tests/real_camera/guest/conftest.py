@@ -9,10 +9,12 @@ import cv2
 import pytest
 
 from gpen_live.sinks.vcam import sink
+from gpen_live.system.opencv import prepare
 from tests.real_camera.guest import drivers
 
 
 def pytest_configure() -> None:
+    prepare()
     os.environ["OPENCV_LOG_LEVEL"] = "ERROR"  # for the other programs
     cv2.setNumThreads(2)
     sink.PATIENCE_S, sink._OPEN_S = 15.0, 120.0  # an emulated processor takes its time

@@ -28,6 +28,7 @@ from gpen_live.engine.paths.cuda.memory import NONE, PictureRows
 from gpen_live.engine.paths.cuda.steps import FacesStep, RecordedStep, WholeStep
 from gpen_live.engine.paths.cuda.stream import DeviceStream, Work
 from gpen_live.engine.result import FaceCrop, FrameResult, Stage
+from gpen_live.errors import reason_of
 from gpen_live.faces.align import GPEN_TEMPLATE, to_template
 from gpen_live.faces.detect import Detection, check_picture
 from gpen_live.faces.state import MAX_FACES, LastResult
@@ -223,7 +224,7 @@ class GpuPath:
         self._stream.wait("down")
         pixels, broken = self._frames.read(fetched, pixel_format)
         if broken:
-            raise NetworkError(f"The network {self._enhancer.spec.name} gave a picture with values that are not numbers.")
+            raise NetworkError("network.not_finite", name=self._enhancer.spec.name)
         if pictures is not None:
             pictures.keep(lasts, kept, at)
         start = "placed"
@@ -302,8 +303,7 @@ class GpuPath:
                 self._stream.abandon()
             else:
                 self._drop()
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise NetworkError(f"The network {self._enhancer.spec.name} failed ({reason}).") from error
+            raise NetworkError("network.failed", name=self._enhancer.spec.name, reason=reason_of(error)) from error
         except BaseException:
             self._drop()
             raise

@@ -73,7 +73,7 @@ class RecordedStep(ABC):
         seen = self._seen
         out = self._enhance(seen, None if self._last is None else self._recall(self._last, seen))
         if out.shape != seen.shape:
-            raise NetworkError(f"The network {self.enhancer.spec.name} gave a picture of shape {tuple(out.shape)}.")
+            raise NetworkError("network.shape", name=self.enhancer.spec.name, shape=tuple(out.shape))
         if self._last is not None:
             self._last.index_copy_(0, self.numbers[:, KEPT].long(), out.float().clamp(-1, 1))
         self._pictures = out

@@ -11,6 +11,7 @@ import pytest
 
 from gpen_live.errors import SourceError
 from gpen_live.frame import Image, Size
+from gpen_live.messages import message
 from gpen_live.sources import open_source
 from gpen_live.sources.base import Source
 from gpen_live.sources.camera import CameraSource
@@ -79,8 +80,7 @@ def test_held_by_another_program_then_free() -> None:
     with holder(drivers.CAMERA):
         with pytest.raises(SourceError) as caught:
             CameraSource(0)
-        assert caught.value.what == f"{NAME} (camera:0) can't be opened: it is in use or not allowed."
-        assert caught.value.remedy.startswith("Close the program that uses it")
+        assert caught.value.message == message("camera.busy", name=NAME, index=0)
     with closing(CameraSource(0)) as source:
         assert read(source).any()
 
@@ -89,10 +89,10 @@ def test_unplugged_while_it_is_read_and_plugged_in_again() -> None:
     with closing(CameraSource(0, size=SMALL)) as source:
         read(source)
         drivers.unplug()
-        assert "stopped delivering" in error_of(source).what
+        assert error_of(source).message == message("camera.stopped", name=NAME)
         with pytest.raises(SourceError) as absent:
             CameraSource(0)
-        assert absent.value.what == "There is no camera 0."
+        assert absent.value.message.id == "camera.missing"
     drivers.plug_in()
     assert drivers.camera_node() == drivers.CAMERA, "closing did not let go of the old one"
     with closing(CameraSource(0, size=SMALL)) as again:
@@ -108,14 +108,14 @@ def test_plugged_in_again_before_the_old_one_was_closed_it_has_another_number() 
         assert number in list_cameras()
         with closing(open_source(number.spec, size=SMALL, fps=None)) as other:
             assert read(other).any()
-        assert error_of(source).what == f"{NAME} stopped delivering pictures."
+        assert error_of(source).message == message("camera.stopped", name=NAME)
 
 
 def test_torn_off_by_the_drivers_own_disconnect() -> None:
     with closing(CameraSource(0, size=SMALL)) as source:
         read(source)
         drivers.control("disconnect", 1)
-        assert "stopped delivering" in error_of(source).what
+        assert error_of(source).message == message("camera.stopped", name=NAME)
         with pytest.raises(SourceError):
             CameraSource(0)
     with closing(CameraSource(0, size=SMALL)) as again:  # vivid is back once nobody holds it any more
@@ -126,7 +126,7 @@ def test_a_fatal_error_of_the_stream_is_said_and_reopening_mends_it() -> None:
     with closing(CameraSource(0, size=SMALL)) as source:
         read(source)
         drivers.control("inject_fatal_streaming_error", 1)
-        assert "stopped delivering" in error_of(source).what
+        assert error_of(source).message == message("camera.stopped", name=NAME)
     with closing(CameraSource(0, size=SMALL)) as again:
         assert read(again).any()
 

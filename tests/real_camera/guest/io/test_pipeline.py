@@ -13,6 +13,7 @@ from gpen_live.live.config import LiveConfig
 from gpen_live.live.pipeline import LivePipeline, Outside
 from gpen_live.live.status.snapshot import Health
 from gpen_live.look import Look
+from tests.messages.says import mentions
 from tests.real_camera.guest import drivers
 from tests.real_camera.guest.programs import View, film, holder, viewer, views, wait_until
 
@@ -22,7 +23,7 @@ TOLERANCE = 2.0
 
 
 def no_network(_: object) -> NoReturn:
-    raise GpenLiveError("There is no network here.", "The raw picture is what this is about.")
+    raise GpenLiveError("no_network")
 
 
 @contextmanager
@@ -80,7 +81,7 @@ def test_the_camera_is_unplugged_and_comes_back() -> None:
         goes_on(pipeline)
         drivers.unplug()
         source_is(pipeline, Health.WARNING)
-        assert "stopped delivering pictures" in pipeline.snapshot().source.text
+        assert mentions(pipeline.snapshot().source.message, "camera.stopped")
         output_ticks(pipeline)
         drivers.plug_in()
         took = source_is(pipeline, Health.OK)
@@ -126,7 +127,7 @@ def test_the_camera_is_held_by_another_program_until_the_user_tries_again() -> N
         pipeline.start()
         try:
             source_is(pipeline, Health.FAILED)
-            assert "in use" in pipeline.snapshot().source.text
+            assert mentions(pipeline.snapshot().source.message, "camera.busy")
             other.end()
             pipeline.retry("source")
             source_is(pipeline, Health.OK)
