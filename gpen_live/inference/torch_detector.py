@@ -124,7 +124,7 @@ def memory_format(device: Device) -> torch.memory_format:
 
 
 def padded(reduced: Tensor) -> Tensor:
-    """As `gpen_live.inference.openvino.detector.padded`, on the device."""
+    """The picture (1 x 3 x h x w, BGR, 0..255), its sides up to whole steps with the mean."""
     height, width = reduced.shape[-2:]
     rows, columns = (-(-side // STRIDE) * STRIDE for side in (height, width))
     out = _mean_on(reduced.device).expand(len(reduced), -1, rows, columns).contiguous()

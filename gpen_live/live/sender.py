@@ -287,11 +287,8 @@ class Sender:
 
     def _open(self, wanted: _SinkRequest) -> Sink:
         # What this run has recorded is not written over: the next recording gets a name of its own.
-        spec = (
-            str(free_name(Path(wanted.sink), first=2))
-            if is_file(wanted.sink) and wanted.sink in self._shared.recorded
-            else wanted.sink
-        )
+        again = is_file(wanted.sink) and wanted.sink in self._shared.recorded
+        spec = str(free_name(Path(wanted.sink), first=2)) if again else wanted.sink
         return self._shared.open_sink(spec, size=wanted.size, fps=wanted.fps)
 
     def _adopt(self, wanted: _SinkRequest, opening: Opening[Sink]) -> None:

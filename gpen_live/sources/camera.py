@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import platform
 import threading
@@ -167,15 +168,37 @@ def open_capture(index: int, size: Size, fps: float) -> cv2.VideoCapture | None:
     wish = [cv2.CAP_PROP_FRAME_WIDTH, size.width, cv2.CAP_PROP_FRAME_HEIGHT, size.height, cv2.CAP_PROP_FPS, round(fps)]
     system = platform.system()
     if system == "Windows":
-        # DirectShow first: Media Foundation opens slowly and numbers the cameras otherwise. Asked for after opening, MJPG is
-        # ignored, and 1080p arrives uncompressed at 5 fps.
-        mjpg = [cv2.CAP_PROP_FOURCC, _fourcc("MJPG")]
-        return _opened(cv2.VideoCapture(index, cv2.CAP_DSHOW, mjpg + wish)) or _opened(
-            cv2.VideoCapture(index, cv2.CAP_MSMF, wish)
-        )
+        # DirectShow first: Media Foundation opens slowly and numbers the cameras otherwise.
+        return _open_directshow(index, size, fps) or _opened(cv2.VideoCapture(index, cv2.CAP_MSMF, wish))
     if system == "Darwin":
         return _opened(cv2.VideoCapture(index, cv2.CAP_AVFOUNDATION, wish))
     return _open_v4l2(index, wish)
+
+
+def _open_directshow(index: int, size: Size, fps: float) -> cv2.VideoCapture | None:
+    # In this order, as each wish restarts the camera with those before it: a size alone takes the first format that has it, and
+    # 1080p arrives uncompressed at 5 fps. Some drivers heed the format only at opening, others only once they are open.
+    wish = {
+        cv2.CAP_PROP_FPS: round(fps),
+        cv2.CAP_PROP_FOURCC: _fourcc("MJPG"),
+        cv2.CAP_PROP_FRAME_WIDTH: size.width,
+        cv2.CAP_PROP_FRAME_HEIGHT: size.height,
+    }
+    capture = _opened(cv2.VideoCapture(index, cv2.CAP_DSHOW, [each for pair in wish.items() for each in pair]))
+    if capture is None or _heeded(capture, wish):
+        return capture
+    for prop, value in wish.items():
+        capture.set(prop, value)
+    if not _heeded(capture, wish):
+        rate, code, width, height = (capture.get(prop) for prop in wish)
+        name = (int(code) % 2**32).to_bytes(4, "little").decode("ascii", "replace") if math.isfinite(code) else "?"
+        _log.warning("camera %d gives %gx%g %s at %g fps", index, width, height, name, rate)
+    return capture
+
+
+def _heeded(capture: cv2.VideoCapture, wish: dict[int, int]) -> bool:
+    """Whether a camera has the rate and the format that it was asked for; of sizes it has what it has."""
+    return all(abs(capture.get(prop) - wish[prop]) < 1 for prop in (cv2.CAP_PROP_FPS, cv2.CAP_PROP_FOURCC))
 
 
 def _open_v4l2(index: int, wish: list[int]) -> cv2.VideoCapture | None:

@@ -65,6 +65,9 @@ def test_frames_stay_in_what_the_device_knows() -> None:
         canvas = DeviceCanvas(np.zeros((240, 320, 3), np.uint8), DEVICE)
         crop = canvas.crop(matrix, 64)
         assert crop.shape == (1, 3, 64, 64)
+        moved = canvas.field(matrix, torch.zeros(2, 64, 64, device=DEVICE))
+        assert moved is not None
+        canvas.displace([moved])
         canvas.blend(matrix, crop * float(np.float64(0.5)))
         canvas.blend_whole(canvas.whole())
     assert watched.seen > 20

@@ -40,6 +40,7 @@ class FakeCapture:
     def __init__(self, index: int, backend: int, params: list[int] | None = None) -> None:
         self.index, self.backend, self.params = index, backend, params
         self.settings: dict[int, float] = {}
+        self.asked: list[int] = []
         self.released = threading.Event()
         self.reads = 0
         self.thread = threading.current_thread()
@@ -49,6 +50,7 @@ class FakeCapture:
         return type(self).opens(self.backend)
 
     def set(self, prop: int, value: float) -> bool:
+        self.asked.append(prop)
         if prop == cv2.CAP_PROP_FOURCC and value not in type(self).formats:
             return False
         self.settings[prop] = value
@@ -149,14 +151,45 @@ def test_grey_cameras_are_shown_grey(fake: type[FakeCapture]) -> None:
 # How it is opened
 
 
-def test_windows_gives_everything_at_opening_to_directshow(fake: type[FakeCapture]) -> None:
+class DirectShow(FakeCapture):
+    """A camera that remembers what it is asked for, in turn, and does as it likes: `stubborn` times it stays in YUYV at 5 fps."""
+
+    stubborn = 0
+
+    def __init__(self, index: int, backend: int, params: list[int] | None = None) -> None:
+        super().__init__(index, backend, params)
+        for prop, value in zip((params or [])[::2], (params or [])[1::2], strict=True):
+            self.set(prop, value)
+
+    def get(self, prop: int) -> float:
+        stubborn = self.asked.count(prop) <= type(self).stubborn
+        slow: dict[int, float] = {cv2.CAP_PROP_FOURCC: YUYV, cv2.CAP_PROP_FPS: 5.0}
+        return slow.get(prop, super().get(prop)) if stubborn else super().get(prop)
+
+
+RATE_FORMAT_SIZE = [cv2.CAP_PROP_FPS, cv2.CAP_PROP_FOURCC, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT]
+
+
+@pytest.mark.parametrize(("stubborn", "times"), [(0, 1), (1, 2), (9, 2)])
+def test_directshow_is_asked_for_rate_then_format_then_size_and_once_more_where_it_gave_others(
+    stubborn: int, times: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Fake(DirectShow):
+        made: ClassVar[list[FakeCapture]] = []
+        opens = staticmethod(lambda backend: True)
+        formats = (MJPG, YUYV)
+
+    Fake.stubborn = stubborn
+    monkeypatch.setattr(cv2, "VideoCapture", Fake)
     capture = open_capture(1, Size(1920, 1080), 59.94)
-    (made,) = fake.made
+    (made,) = Fake.made
     assert (made.index, made.backend) == (1, cv2.CAP_DSHOW)
     assert made.params == [
-        *(cv2.CAP_PROP_FOURCC, MJPG, cv2.CAP_PROP_FRAME_WIDTH, 1920),
-        *(cv2.CAP_PROP_FRAME_HEIGHT, 1080, cv2.CAP_PROP_FPS, 60),
+        *(cv2.CAP_PROP_FPS, 60, cv2.CAP_PROP_FOURCC, MJPG),
+        *(cv2.CAP_PROP_FRAME_WIDTH, 1920, cv2.CAP_PROP_FRAME_HEIGHT, 1080),
     ]
+    assert made.asked == RATE_FORMAT_SIZE * times
+    assert ("1920x1080 YUYV at 5 fps" in caplog.text) is (stubborn == 9), "what it gives in the end is in the log"
     assert capture is not None
     capture.release()
 

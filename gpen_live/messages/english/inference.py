@@ -36,7 +36,4 @@ SENTENCES = {
     "runtime.no_openvino": Sentence(
         "OpenVINO does not load ({reason}), so the network runs in PyTorch, which is slower.", _REINSTALL
     ),
-    "runtime.no_triton": Sentence(
-        "Triton does not load ({reason}), so the network runs in PyTorch, which is slower.", f"On Linux: {_REINSTALL}"
-    ),
 }

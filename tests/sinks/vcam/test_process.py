@@ -8,18 +8,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
-from gpen_live.errors import SinkError
+from gpen_live.errors import GpenLiveError, SinkError
 from gpen_live.frame import Array, PixelFormat, Size
 from gpen_live.sinks import open_sink, readers
+from gpen_live.sinks.vcam import sink
 from gpen_live.sinks.vcam.ring import PLACES, Ring
 from gpen_live.sinks.vcam.sink import VirtualCameraSink, native_format
 from tests.live.fakes import wait_for
+from tests.messages.says import says
 from tests.sinks.vcam.driver import FakeDriver
 
 SIZE = Size(64, 48)
@@ -52,17 +55,17 @@ def children() -> list[psutil.Process]:
 
 
 def test_frames_arrive_as_they_are_and_in_order(driver: FakeDriver) -> None:
-    sink = opened(driver)
-    assert sink.wants is PixelFormat.I420
-    assert sink.label == str(driver.device)
+    camera = opened(driver)
+    assert camera.wants is PixelFormat.I420
+    assert camera.label == str(driver.device)
     for number in range(20):
         pixels = frame(number)
-        sink.send(pixels[:, ::-1] if number % 2 else pixels, 0.0)
+        camera.send(pixels[:, ::-1] if number % 2 else pixels, 0.0)
         assert driver.device.read_bytes() == (pixels[:, ::-1] if number % 2 else pixels).tobytes()
     process = children()[0].pid
     assert {process} == readers.OWN, "it is no program that reads the camera"
-    sink.close()
-    sink.close()
+    camera.close()
+    camera.close()
     assert [taken.size for taken in driver.taken()] == [72 * 64] * 20
     assert {taken.process for taken in driver.taken()} == {process}
     assert children() == []
@@ -70,20 +73,20 @@ def test_frames_arrive_as_they_are_and_in_order(driver: FakeDriver) -> None:
 
 
 def test_a_frame_that_is_made_in_its_place_is_not_copied(driver: FakeDriver, monkeypatch: pytest.MonkeyPatch) -> None:
-    sink = opened(driver)
+    camera = opened(driver)
     monkeypatch.setattr(Ring, "put", lambda *_: pytest.fail("copied"))
     kept = []
     for number in range(PLACES):
-        place = sink.buffer()
+        place = camera.buffer()
         assert place is not None
         np.copyto(place, frame(number))
-        sink.send(place, 0.0)
+        camera.send(place, 0.0)
         kept.append(place)
     assert [taken.first[0] for taken in driver.taken()] == list(range(PLACES))
-    assert sink.buffer() is None, "all of them are somebody's"
-    sink.send(kept[2], 0.0)
+    assert camera.buffer() is None, "all of them are somebody's"
+    camera.send(kept[2], 0.0)
     assert driver.taken()[-1].first[0] == 2, "a frame can be sent again"
-    sink.close()
+    camera.close()
 
 
 def test_a_place_is_somebodys_for_as_long_as_anything_refers_to_it() -> None:
@@ -101,69 +104,68 @@ def test_a_place_is_somebodys_for_as_long_as_anything_refers_to_it() -> None:
 
 
 def test_a_shape_that_was_not_agreed_on(driver: FakeDriver) -> None:
-    sink = opened(driver, Size(63, 47))
-    sink.send(frame(1), 0.0)
-    with pytest.raises(SinkError, match="took no frame"):
-        sink.send(np.zeros((36, 32), np.uint8), 0.0)
-    sink.close()
-    with pytest.raises(SinkError, match="already closed"):
-        sink.send(frame(1), 0.0)
+    camera = opened(driver, Size(63, 47))
+    camera.send(frame(1), 0.0)
+    with pytest.raises(SinkError, check=says("vcam.frame_shape")):
+        camera.send(np.zeros((36, 32), np.uint8), 0.0)
+    camera.close()
+    with pytest.raises(SinkError, check=says("vcam.closed")):
+        camera.send(frame(1), 0.0)
 
 
 @pytest.mark.parametrize(
-    ("mode", "text"),
-    [("fail", r"took no frame \(Input/output error\)"), ("short", "took only 2304 of a frame's 4608 bytes")],
+    ("mode", "told"),
+    [
+        ("fail", says("vcam.frame_refused", reason="Input/output error")),
+        ("short", says("vcam.frame_short", written=2304, bytes=4608)),
+    ],
 )
-def test_a_frame_that_the_driver_did_not_take(driver: FakeDriver, mode: str, text: str) -> None:
-    sink = opened(driver)
-    sink.send(frame(1), 0.0)
+def test_a_frame_that_the_driver_did_not_take(driver: FakeDriver, mode: str, told: Callable[[GpenLiveError], bool]) -> None:
+    camera = opened(driver)
+    camera.send(frame(1), 0.0)
     driver.set(mode)
-    with pytest.raises(SinkError, match=text):
-        sink.send(frame(2), 0.0)
-    sink.close()
+    with pytest.raises(SinkError, check=told):
+        camera.send(frame(2), 0.0)
+    camera.close()
     assert children() == []
     driver.set()
     opened(driver).close()
 
 
-@pytest.mark.parametrize(
-    ("mode", "text"), [("busy", "is in use"), ("camera", "is not a virtual camera"), ("gone", "There is no virtual camera")]
-)
-def test_a_device_that_does_not_open(driver: FakeDriver, mode: str, text: str) -> None:
+@pytest.mark.parametrize(("mode", "key"), [("busy", "vcam.in_use"), ("camera", "vcam.not_virtual"), ("gone", "vcam.missing")])
+def test_a_device_that_does_not_open(driver: FakeDriver, mode: str, key: str) -> None:
     driver.set(mode)
-    with pytest.raises(SinkError, match=text) as caught:
+    with pytest.raises(SinkError, check=says(key)):
         opened(driver)
-    assert caught.value.remedy
     assert children() == []
 
 
 def test_a_file_and_a_camera_that_is_not_there() -> None:
-    with pytest.raises(SinkError, match="There is no virtual camera /dev/video77"):
+    with pytest.raises(SinkError, check=says("vcam.missing", device="/dev/video77")):
         VirtualCameraSink("/dev/video77", size=SIZE, fps=30)
-    with pytest.raises(SinkError, match="is not a virtual camera"):
+    with pytest.raises(SinkError, check=says("vcam.not_virtual", device=os.devnull)):
         VirtualCameraSink(os.devnull, size=SIZE, fps=30)
 
 
 def test_a_driver_that_does_not_come_back_is_left_after_a_second(driver: FakeDriver) -> None:
-    sink = opened(driver)
+    camera = opened(driver)
     driver.set("block 60")
     begun = time.monotonic()
-    with pytest.raises(SinkError, match="has not taken a frame for a second") as caught:
-        sink.send(frame(1), 0.0)
+    with pytest.raises(SinkError, check=says("vcam.not_taking")):
+        camera.send(frame(1), 0.0)
     assert 0.9 < time.monotonic() - begun < 4
-    assert caught.value.remedy
-    sink.close()
+    camera.close()
     assert children() == []
 
 
 def test_its_end_is_an_error_of_the_next_frame(driver: FakeDriver) -> None:
-    sink = opened(driver)
+    camera = opened(driver)
     process = children()[0]
     process.kill()
     process.wait()
-    with pytest.raises(SinkError, match="ended unexpectedly"):
-        sink.send(frame(1), 0.0)
-    sink.close()
+    with pytest.raises(SinkError, check=says("vcam.ended")):
+        camera.send(frame(1), 0.0)
+    camera.close()
 
 
 APP = """
@@ -231,6 +233,21 @@ def test_it_starts_quickly_for_it_loads_little() -> None:
     code = f"import sys, gpen_live.sinks.vcam.process; print([m for m in {heavy.split(', ')} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("platform", "flags", "own_session"), [("win32", 0x08000200, False), ("darwin", 0, True)])
+def test_how_it_is_started_elsewhere(platform: str, flags: int, own_session: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, object] = {}
+    monkeypatch.setattr(sys, "platform", platform)
+    if platform == "win32":
+        monkeypatch.setattr(subprocess, "CREATE_NO_WINDOW", 0x08000000, raising=False)
+        monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x00000200, raising=False)
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **how: asked.update(how, command=command))
+    sink._start(() if platform == "win32" else (7,))
+    assert asked["command"] == [sys.executable, "-m", "gpen_live.sinks.vcam.process"]
+    assert (asked["creationflags"], asked["start_new_session"]) == (flags, own_session)
+    assert asked["cwd"] == Path(__file__).parents[3]
+    assert asked["stderr"] == subprocess.DEVNULL
 
 
 def test_the_pixel_format_that_costs_least() -> None:
