@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import gpen_live  # noqa: F401  before PyTorch: its threads are to sleep while they wait, as in the app, not to spin
 from tests.changes import changed, digest
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,7 +16,7 @@ from typing import Any
 import gpen_live
 from gpen_live.bench.timing import Going
 from gpen_live.errors import GpenLiveError
-from gpen_live.messages import Message, message
+from gpen_live.messages import message, pack, unpack
 
 Json = dict[str, Any]
 _POLL_S = 0.05
@@ -44,7 +44,7 @@ def call(module: str, request: Json, going: Going, limit_s: float) -> Json | Non
             raise GpenLiveError("bench.child_ended", code=process.returncode, reason=_last_line(said))
         found: Json = json.loads(answer.read_text(encoding="utf-8"))
     if "error" in found:
-        raise GpenLiveError(_unpacked(found["error"]))
+        raise GpenLiveError(unpack(found["error"]))
     return found
 
 
@@ -55,10 +55,10 @@ def answer(work: Callable[[Json], Json]) -> None:
     try:
         found = work(request)
     except GpenLiveError as error:
-        found = {"error": _packed(error.message)}
+        found = {"error": pack(error.message)}
     except (RuntimeError, MemoryError, OSError, ImportError) as error:
         reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
-        found = {"error": _packed(message("bench.child_failed", reason=reason))}
+        found = {"error": pack(message("bench.child_failed", reason=reason))}
     Path(request["answer"]).write_text(json.dumps(found), encoding="utf-8")
 
 
@@ -83,14 +83,3 @@ def _ended(process: subprocess.Popen[bytes], going: Going, deadline: float) -> b
 def _last_line(said: Path) -> str:
     lines = said.read_text(encoding="utf-8", errors="replace").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-
-
-def _packed(made: Message) -> Json:
-    """A message as JSON."""
-    params = {name: _packed(value) if isinstance(value, Message) else value for name, value in made.params.items()}
-    return {"id": made.id, "params": params}
-
-
-def _unpacked(tree: Json) -> Message:
-    params = {name: _unpacked(value) if isinstance(value, dict) else value for name, value in tree["params"].items()}
-    return message(tree["id"], **params)

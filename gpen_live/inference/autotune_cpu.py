@@ -31,6 +31,8 @@ _LEAST_TIMED, _MOST_TIMED = 3, 9
 _MOST_THREADS = 8
 CLEARLY = 0.9
 """A less exact way takes the place of another one only below this share of its time: less is noise."""
+STEADY = 1.3
+"""The median of a way's timings over its best one: above, other programs had a hand in them."""
 SLOW_S = 0.5
 """A call that takes longer is not repeated: it was measured well enough."""
 
@@ -63,7 +65,8 @@ class Way:
 class Contest:
     """Measures ways one after the other and finds the fastest that is good enough. Holds one network at a time: some are large.
 
-    `picture` is what the best way so far makes of `sample_crop`, if any runs.
+    `picture` is what the best way so far makes of `sample_crop`, if any runs. `steady` is False once a way's timings were so far
+    apart that the machine must have been busy with something else.
 
     Args:
         size: of a crop in pixels.
@@ -95,6 +98,7 @@ class Contest:
         self._leader: tuple[int, Way] | None = None
         self._made: HostNetwork | None = None
         self.picture: Pictures | None = None
+        self.steady = True
 
     def enter(self, way: Way, threads: int) -> None:
         """Measures one way. It is left out where it does not run here or gives another picture than the first one."""
@@ -139,7 +143,10 @@ class Contest:
             start = time.perf_counter()
             network(self._crop, self._crop if self._memory else None)
             taken.append((time.perf_counter() - start) * 1e3)
-        return round(statistics.median(taken[_WARM_UPS:]), 3)
+        timed = taken[_WARM_UPS:]
+        middle = statistics.median(timed)
+        self.steady = self.steady and middle < STEADY * min(timed)
+        return round(middle, 3)
 
     @property
     def runs(self) -> bool:

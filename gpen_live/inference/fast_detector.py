@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gpen_live.inference.torch_detector import TorchDetector
+    from gpen_live.nets.layers import Network
 
 _log = logging.getLogger(__name__)
 
@@ -55,11 +56,11 @@ def speed_up(detector: TorchDetector) -> bool:
     return True
 
 
-def _digest(network: torch.nn.Module) -> str:
+def _digest(network: Network) -> str:
     """Tells weights from others."""
     found = hashlib.sha256()
-    for tensor in network.state_dict().values():
-        found.update(tensor.float().cpu().contiguous().numpy().tobytes())
+    for name in network.graph.parameters:
+        found.update(network.weights[name].tobytes())
     return found.hexdigest()[:12]
 
 

@@ -86,8 +86,8 @@ class HostEnhancer:
         Args:
             thorough: measure every candidate with every number of threads, for as long as it takes; else only the fastest of
                 one thread is tried with more of them, so that a light network is ready in about a second, and GPEN gets all.
-            fingerprint: tells the weights from others', so that the winner is remembered: the next start takes it at once and
-                proves it with a call. Empty: nothing is remembered.
+            fingerprint: tells the weights from others', so that a winner found while the machine had nothing else to do is
+                remembered: the next start takes it at once and proves it with a call. Empty: nothing is remembered.
 
         Raises:
             NetworkError: it runs in no way.
@@ -97,15 +97,16 @@ class HostEnhancer:
         start = time.perf_counter()
         key = _key(fingerprint) if fingerprint and not thorough else ""
         if not (key and self._take_remembered(store.recall(key))):
-            picture = self._take_fastest(thorough)
-            if key and not self.notes:  # what went wrong is tried again, and told again
-                store.remember(key, _to_remember(self.candidates, picture))
+            contest = self._take_fastest(thorough)
+            if key and contest.steady and not self.notes:  # what went wrong is tried again, and told again
+                assert contest.picture is not None
+                store.remember(key, _to_remember(self.candidates, contest.picture))
         self._ways, self._in_pytorch = (), tuple
         self.use_threads()
         self.warm_up_s = time.perf_counter() - start
 
-    def _take_fastest(self, thorough: bool) -> Pictures:
-        """Has all ways measured; what the winner makes of the sample."""
+    def _take_fastest(self, thorough: bool) -> Contest:
+        """Takes the winner of all ways, as they were measured now."""
         budget_s = _PATIENT_S if thorough or len(self._ways) == 1 else _HASTY_S
         contest = Contest(
             self.size,
@@ -129,8 +130,7 @@ class HostEnhancer:
         except RuntimeError as error:
             raise NetworkError("network.failed", name=self.spec.name, reason=reason_of(error)) from error
         self._take(next(one for one in self.candidates if one.chosen))
-        assert contest.picture is not None
-        return contest.picture
+        return contest
 
     @staticmethod
     def _enter(contest: Contest, ways: Sequence[Way], counts: Sequence[int]) -> None:

@@ -1,52 +1,48 @@
 """The face detector on tensors: in PyTorch on any device, by kernels of its own on NVIDIA cards.
 
-Imports torch at import time: import this module late. facexlib is imported when weights are loaded; its downloading helpers are
-never used.
+Imports torch at import time: import this module late.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch import Tensor
 
-from gpen_live.errors import WeightsError
 from gpen_live.faces.detect import (
-    ARCHITECTURE,
     DEFAULT_LONG_SIDE,
     DEFAULT_THRESHOLD,
     MAX_CANDIDATES,
-    MEAN_BGR,
-    STEPS,
     VARIANCES,
     Detection,
     Detector,
     Planes,
     make_anchors,
 )
-from gpen_live.faces.stub_packages import stub_packages
 from gpen_live.inference.device import Device, exclusive
+from gpen_live.models.loading import load
+from gpen_live.models.registry import get
+from gpen_live.nets.layers import Network
+from gpen_live.nets.retinaface import MEAN_BGR, STRIDE
+from gpen_live.nets.torch_graph import TorchGraph
 
 
 class TorchDetector(Detector):
     """Finds faces on one device. Not for several threads at once.
 
     Args:
-        network: facexlib's `RetinaFace("mobile0.25")` with its weights; copied, never changed.
+        network: as `gpen_live.nets.retinaface.fold` gives it.
         device, dtype: where and in what precision the convolutions run; decoding is always in fp32.
         long_side, vote: as for `Detector`.
     """
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         device: Device,
         dtype: torch.dtype = torch.float32,
         *,
@@ -58,14 +54,10 @@ class TorchDetector(Detector):
         self.dtype = dtype
         self._layout = memory_format(device)
         self._fast: Callable[[Tensor], Tensor] | None = None
+        self.network = network
         with exclusive(device):
-            self._network = _for_inference(network).to(device=device.torch(), dtype=dtype)
-            self._network.to(memory_format=self._layout)  # type: ignore[call-overload]
-
-    @property
-    def network(self) -> nn.Module:
-        """RetinaFace with its batch normalisations folded, giving logits; not to be changed."""
-        return self._network
+            self._module = TorchGraph.of(network).to(device=device.torch(), dtype=dtype)
+            self._module.to(memory_format=self._layout)  # type: ignore[call-overload]
 
     def use(self, search: Callable[[Tensor], Tensor]) -> None:
         """Another way to `candidates`, faster on this device: gets what `plain_candidates` does, and gives as much."""
@@ -80,11 +72,8 @@ class TorchDetector(Detector):
         Raises:
             WeightsError: the file is missing, damaged, or of another network.
         """
-        network = build_network(torch.device("cpu"))
-        try:
-            network.load_state_dict(_read_weights(path), strict=True)
-        except RuntimeError as error:
-            raise WeightsError("detector.other_network", file=path.name, architecture=ARCHITECTURE) from error
+        network = load(get("detector"), path).network
+        assert network is not None
         return TorchDetector(network, device, dtype, long_side=long_side)
 
     @torch.inference_mode()
@@ -116,7 +105,7 @@ class TorchDetector(Detector):
     def plain_candidates(self, reduced: Tensor) -> Tensor:
         """`candidates` by PyTorch's own operations, on any device."""
         x = padded(reduced).to(self.dtype, memory_format=self._layout)
-        boxes, classes, landmarks = self._network(x)
+        boxes, classes, landmarks = self._module.run(x)
         return decode(boxes, classes, landmarks, x.shape[-2], x.shape[-1])
 
     @torch.inference_mode()
@@ -134,30 +123,13 @@ def memory_format(device: Device) -> torch.memory_format:
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
-def build_network(device: torch.device) -> nn.Module:
-    """A fresh RetinaFace (mobile0.25) of facexlib."""
-    network: nn.Module = _retinaface()("mobile0.25", half=False, device=device)
-    return network
-
-
-def _retinaface() -> Callable[..., nn.Module]:
-    """The class of facexlib. It wants one small class of torchvision, whose package would bring in PyTorch's compiler with it.
-
-    Without that, a start is seconds shorter, and 170 MB of memory are saved.
-    """
-    try:
-        with stub_packages("torchvision", "torchvision.models", "facexlib", "facexlib.detection"):
-            from facexlib.detection.retinaface import RetinaFace
-    except ImportError:  # another torchvision, built otherwise
-        from facexlib.detection.retinaface import RetinaFace
-    found: Callable[..., nn.Module] = RetinaFace
-    return found
-
-
 def padded(reduced: Tensor) -> Tensor:
-    """As `gpen_live.faces.detect.padded`."""
+    """The picture (1 x 3 x h x w, BGR, 0..255), its sides up to whole steps with the mean."""
     height, width = reduced.shape[-2:]
-    return F.pad(reduced.float() - _mean_on(reduced.device), (0, -width % STEPS[-1], 0, -height % STEPS[-1]))
+    rows, columns = (-(-side // STRIDE) * STRIDE for side in (height, width))
+    out = _mean_on(reduced.device).expand(len(reduced), -1, rows, columns).contiguous()
+    out[..., :height, :width] = reduced
+    return out
 
 
 def decode(boxes: Tensor, classes: Tensor, landmarks: Tensor, height: int, width: int) -> Tensor:
@@ -197,31 +169,3 @@ def decode_boxes(offsets: Tensor, anchors: Tensor) -> Tensor:
 def decode_landmarks(offsets: Tensor, anchors: Tensor) -> Tensor:
     """Landmarks (x, y) x 5 in pixels from regressed offsets (... x N x 10) and anchors (N x 3)."""
     return anchors[:, :2].repeat(1, 5) + offsets * (VARIANCES[0] * anchors[:, 2:])
-
-
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        tensors: dict[str, Tensor] = load_file(str(path))
-    except (OSError, SafetensorError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise WeightsError("detector.missing", path=path) from error
-        raise WeightsError("detector.damaged", file=path.name) from error
-    return tensors
-
-
-def _for_inference(network: nn.Module) -> nn.Module:
-    """A copy with every batch normalisation folded into the convolution before it, giving logits instead of probabilities."""
-    copied = copy.deepcopy(network).float().eval()
-    for module in list(copied.modules()):
-        if not isinstance(module, nn.Sequential):
-            continue
-        for index in range(len(module) - 1):
-            convolution, norm = module[index], module[index + 1]
-            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                module[index] = fuse_conv_bn_eval(convolution, norm)
-                module[index + 1] = nn.Identity()
-    copied.phase = "train"  # type: ignore[assignment]  # facexlib's switch: no softmax
-    return copied.requires_grad_(False)

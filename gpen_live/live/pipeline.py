@@ -26,6 +26,7 @@ from gpen_live.live.status.snapshot import Snapshot
 from gpen_live.live.supervisor import Supervisor
 from gpen_live.live.worker import Worker
 from gpen_live.media.picture_file import write_picture
+from gpen_live.sinks import check_distinct
 from gpen_live.sinks.base import Sink
 from gpen_live.sources.base import Source
 from gpen_live.system.atomic import free_name
@@ -59,6 +60,7 @@ class LivePipeline:
     """
 
     def __init__(self, config: LiveConfig, *, max_frames: int | None = None, outside: Outside | None = None) -> None:
+        check_distinct(config.sinks)
         outside = outside or Outside()
         session = self._session = Session(config)
         self.board, self.meters = session.board, session.meters
@@ -106,7 +108,9 @@ class LivePipeline:
 
         Raises:
             TypeError: no such wish.
+            UsageError: two of the `sinks` would send to one device or file.
         """
+        check_distinct(fields.get("sinks", ()))
         self._session.change(**fields)
         self._outputs.follow()
         self._ask_for_model()

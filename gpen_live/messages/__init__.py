@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from types import MappingProxyType
-from typing import Union
+from typing import Any, Union
 
 from gpen_live.messages.english import CATALOGUE
 
@@ -54,7 +54,7 @@ class Message:
 
     def _filled(self, template: str) -> str:
         try:
-            return template.format_map(self.params)
+            return template.format_map(self.params).strip()
         except Exception:  # noqa: BLE001  the frame path ends up here: a wrong parameter must not stop the picture
             return self._bare()
 
@@ -67,6 +67,18 @@ def message(key: str, /, **params: object) -> Message:
     """The message `key`. Numbers and messages among its parameters are kept; all else, such as a path, becomes text."""
     values = ((name, value if isinstance(value, (int, float, Message)) else str(value)) for name, value in params.items())
     return Message(key, tuple(sorted(values)))
+
+
+def pack(made: Message) -> dict[str, Any]:
+    """A message for JSON."""
+    return {"id": made.id, "params": {name: pack(each) if isinstance(each, Message) else each for name, each in made.values}}
+
+
+def unpack(tree: dict[str, Any]) -> Message:
+    """The message that was packed."""
+    return message(
+        tree["id"], **{name: unpack(each) if isinstance(each, dict) else each for name, each in tree["params"].items()}
+    )
 
 
 def joined(messages: Iterable[Message]) -> Message:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from gpen_live.nets.layers import Array
 
-_AGAIN: Final = "Download it again, or choose another file."
-
 _WRAPPERS: Final = ("params_ema", "g_ema", "params", "state_dict")
 """Keys under which trainers nest a state dict, the averaged weights first."""
 
@@ -51,7 +49,7 @@ def read_arrays(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
         arrays, metadata = _arrays(path, _unwrap(path, _read_torch(path))), {}
     for name, values in arrays.items():
         if values.dtype == np.float32 and not bool(np.isfinite(values).all()):
-            raise WeightsError(f"The weights file {path} is damaged: {name} holds values that are not finite numbers.", _AGAIN)
+            raise WeightsError("weights.not_finite", path=path, name=name)
     return arrays, metadata
 
 
@@ -84,11 +82,11 @@ def sha256(path: Path) -> str:
 
 
 def _damaged(path: Path) -> WeightsError:
-    return WeightsError(f"The weights file {path} is cut off or damaged.", _AGAIN)
+    return WeightsError("weights.damaged", path=path)
 
 
 def _strange(path: Path, name: str) -> WeightsError:
-    return WeightsError(f"The weights file {path} is damaged: {name} holds no plain values.", _AGAIN)
+    return WeightsError("weights.not_plain", path=path, name=name)
 
 
 def _head(path: Path) -> bytes:
@@ -97,21 +95,21 @@ def _head(path: Path) -> bytes:
         with path.open("rb") as file:
             head = file.read(64)
     except FileNotFoundError as error:
-        raise WeightsError(f"The weights file {path} does not exist.", "Check the path.") from error
+        raise WeightsError("weights.missing", path=path) from error
     except IsADirectoryError as error:
-        raise WeightsError(f"{path} is a folder, not a weights file.", "Choose the file in it.") from error
+        raise WeightsError("weights.folder", path=path) from error
     except ValueError as error:
-        raise WeightsError("The name of the weights file holds characters that no file's name can.", "Check the path.") from error
+        raise WeightsError("weights.impossible_name") from error
     except OSError as error:
         if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises; and Windows reports a folder as a lack of permission
-            raise WeightsError(f"{path} is a folder, not a weights file.", "Choose the file in it.") from error
-        raise WeightsError(f"The weights file {path} can't be read ({error.strerror}).", "Check its permissions.") from error
+            raise WeightsError("weights.folder", path=path) from error
+        raise WeightsError("weights.unreadable", path=path, reason=error.strerror) from error
     if not head:
-        raise WeightsError(f"The weights file {path} is empty.", _AGAIN)
+        raise WeightsError("weights.empty", path=path)
     if head.startswith(b"version https://git-lfs"):
-        raise WeightsError(f"The file {path} only points to weights in Git LFS.", "Run git lfs pull, or choose another file.")
+        raise WeightsError("weights.git_lfs", path=path)
     if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise WeightsError(f"The file {path} is a web page, not weights.", _AGAIN)
+        raise WeightsError("weights.web_page", path=path)
     return head
 
 
@@ -165,15 +163,12 @@ def _read_torch(path: Path) -> object:
         raise
     except Exception as error:  # damaged files make torch raise nearly anything
         if _wants_code(path, str(error)):
-            raise WeightsError(
-                f"The weights file {path} carries program code, which GPEN Live never runs.",
-                "Choose a file with plain weights (a state dict or safetensors).",
-            ) from error
+            raise WeightsError("weights.code", path=path) from error
         with path.open("rb") as file:
             known = file.read(4).startswith((b"PK\x03\x04", b"\x80"))
         if known:
             raise _damaged(path) from error
-        raise WeightsError(f"The file {path} is not a weights file.", "Choose a .safetensors or .pth file.") from error
+        raise WeightsError("weights.not_weights", path=path) from error
     return loaded
 
 
@@ -224,5 +219,5 @@ def _unwrap(path: Path, loaded: object) -> dict[str, Tensor]:
         if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
             loaded = loaded[wrapper]
     if not isinstance(loaded, Mapping) or not loaded or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
-        raise WeightsError(f"The file {path} does not hold a network's weights (no state dict).", "Choose another file.")
+        raise WeightsError("weights.no_state", path=path)
     return {str(name).removeprefix("module."): value for name, value in loaded.items()}

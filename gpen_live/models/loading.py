@@ -48,7 +48,7 @@ def load_quantised(spec: ModelSpec, path: Path) -> Quantised | None:
         if sha256(path) != found.made_of:
             return None
     if not found.ranges or found.network is None:
-        raise _misfit(path, eight, "its weights are not in 8 bits", {}, {})
+        raise WeightsError("weights.not_eight_bits", path=path, title=eight.title)
     return Quantised(found.network, found.ranges, found.made_of)
 
 
@@ -62,10 +62,11 @@ def check(spec: ModelSpec, path: Path) -> None:
     load(spec, path)
 
 
-def _misfit(path: Path, spec: ModelSpec, detail: str, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> WeightsError:
+def _misfit(path: Path, spec: ModelSpec, reason: str, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> WeightsError:
     held = identify(arrays, metadata)
     others = {other.title: other.name for other in MODELS.values() if other is not spec}
     if held is None or (held not in others and spec.architecture.detect(arrays, metadata) == held):
-        return WeightsError(f"The weights file {path} does not fit {spec.title}: {detail}.", "Choose another file.")
-    remedy = f"Choose the model {others[held]}, or another file." if held in others else "Choose another file."
-    return WeightsError(f"The weights file {path} holds {held}, not {spec.title}.", remedy)
+        return WeightsError("weights.unfit", path=path, title=spec.title, reason=reason)
+    if held in others:
+        return WeightsError("weights.other_model", path=path, held=held, title=spec.title, model=others[held])
+    return WeightsError("weights.other_network", path=path, held=held, title=spec.title)

@@ -234,15 +234,11 @@ def locate(spec: ModelSpec, override: Path | None = None) -> Path:
         hide(override)
         path = override.expanduser()
         if not path.is_file():
-            raise WeightsError(
-                f"The weights file {path} does not exist.", "Check the path, or leave it out to use the model's own."
-            )
+            raise WeightsError("weights.no_override", path=path)
         return path
     path = expected_path(spec)
     if not path.is_file():
         if spec.shipped:
-            raise WeightsError(f"The file {path}, which comes with GPEN Live, is missing.", "Install GPEN Live again.")
-        raise WeightsError(
-            f"The weights of {spec.title} are not here yet ({path}).", f"Get them with: gpen-live models fetch {spec.name}"
-        )
+            raise WeightsError("weights.not_shipped", path=path)
+        raise WeightsError("weights.not_downloaded", title=spec.title, path=path, name=spec.name)
     return path

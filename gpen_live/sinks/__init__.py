@@ -13,8 +13,6 @@ if TYPE_CHECKING:  # the virtual camera's process needs none of it, nor NumPy
     from gpen_live.frame import Size
     from gpen_live.sinks.base import Sink
 
-ALLOWED = 'Allowed are "none", "vcam", "vcam:DEVICE", or a file to record to that ends in .mp4, .mkv or .mov.'
-
 
 def is_virtual_camera(spec: str) -> bool:
     """Whether a sink's name means a virtual camera."""
@@ -38,7 +36,7 @@ def check_spec(spec: str) -> None:
     if spec == "none" or (is_virtual_camera(spec) and spec != "vcam:"):
         return
     if not spec or "://" in spec or Path(spec).suffix.lower() not in SUFFIXES:
-        raise UsageError(f'"{spec}" is not a place to send frames to.', ALLOWED)
+        raise UsageError("sink.unknown", spec=spec)
     hide(spec)
 
 
@@ -50,12 +48,21 @@ def check_specs(specs: Sequence[str]) -> None:
     """
     for spec in specs:
         check_spec(spec)
+    check_distinct(specs)
+
+
+def check_distinct(specs: Sequence[str]) -> None:
+    """Checks that several sinks may be open at once.
+
+    Raises:
+        UsageError: two would send to one device or file.
+    """
     cameras = [spec for spec in specs if is_virtual_camera(spec)]
     if len(set(cameras)) < len(cameras) or ("vcam" in cameras and len(cameras) > 1):
-        raise UsageError("Two outputs would send to one virtual camera.", "Name a different device for each: vcam:DEVICE.")
+        raise UsageError("sink.same_camera")
     files = [os.path.realpath(spec) for spec in specs if is_file(spec)]
     if len({os.path.normcase(file) for file in files}) < len(files):
-        raise UsageError("Two outputs would record to one file.", "Name a different file for each.")
+        raise UsageError("sink.same_file")
 
 
 def open_sink(spec: str, *, size: Size, fps: float) -> Sink:

@@ -1,4 +1,4 @@
-"""Recording to a video file, with sentences for what goes wrong, and an end in order before the disk is full."""
+"""Recording to a video file, with plain errors for what goes wrong, and an end in order before the disk is full."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RecorderSink(Sink):
 
     def __init__(self, path: Path, *, size: Size, fps: float) -> None:
         if path.suffix.lower() not in SUFFIXES:
-            raise UsageError(f'"{path.name}" is no name of a recording.', f"It must end in {', '.join(SUFFIXES)}.")
+            raise UsageError("recording.ending", file=path.name, endings=", ".join(SUFFIXES))
         self.label = path.name
         self._path = path
         self._size = even(size)
@@ -46,16 +46,13 @@ class RecorderSink(Sink):
     def send(self, pixels: Array, at: float) -> None:
         """Encodes one I420 picture, H*3/2 x W. After an error, `close` leaves what was recorded so far."""
         if self._muxer is None:
-            raise SinkError(f"The recording {self.label} is already finished.")
+            raise SinkError("recording.finished", file=self.label)
         if pixels.shape != (self._size.height * 3 // 2, self._size.width):
-            raise SinkError(
-                f"The recording {self.label} takes frames of {self._size} only.", "Start a new recording for another size."
-            )
+            raise SinkError("recording.size", file=self.label, size=self._size)
         if self._look_at is None or abs(at - self._look_at) >= _LOOK_EVERY_S:
             self._look_at = at
             if _little_room(self._path):
-                what = f"The disk is nearly full, so the recording {self.label} ended; what was recorded is there."
-                raise SinkError(what, "Make room on that disk, or record to another one.")
+                raise SinkError("recording.full", file=self.label)
         try:
             self._muxer.write(pixels, at)
         except OSError as error:
@@ -74,23 +71,22 @@ class RecorderSink(Sink):
                 raise self._failure(error) from error
 
     def _failure(self, error: OSError) -> SinkError:
-        reason = error.strerror or str(error)
-        return SinkError(f"{self._path} can't be written ({reason}).", "Check the free space and your permission to write there.")
+        return SinkError("recording.unwritable", path=self._path, reason=error.strerror or error)
 
 
 def _check_writable(path: Path) -> None:
     """Opens the file for writing, for its plain reasons why that can't be; leaves what is in it as it is."""
     if not path.parent.is_dir():
-        raise SinkError(f"There is no folder {path.parent} to record into.", "Create it, or choose another one.")
+        raise SinkError("recording.no_folder", folder=path.parent)
     if path.is_dir():
-        raise SinkError(f"{path} is a folder.", "Give the recording another name.")
+        raise SinkError("recording.folder", path=path)
     if _little_room(path):
-        raise SinkError(f"There is no room to record {path}.", "Make room on that disk, or record to another one.")
+        raise SinkError("recording.no_room", path=path)
     try:
         with path.open("ab"):
             pass
     except OSError as error:
-        raise SinkError(f"{path} can't be written ({error.strerror}).", "Choose a folder that you may write to.") from error
+        raise SinkError("recording.uncreatable", path=path, reason=error.strerror) from error
 
 
 def _little_room(path: Path) -> bool:

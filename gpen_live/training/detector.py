@@ -28,7 +28,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from gpen_live.errors import GpenLiveError
 from gpen_live.faces.detect import ARCHITECTURE, MEAN_BGR, make_anchors
 from gpen_live.inference.device import Device
-from gpen_live.inference.torch_detector import TorchDetector, build_network
+from gpen_live.inference.torch_detector import TorchDetector
 from gpen_live.training.detector_camera import draw_cameras, photograph
 from gpen_live.training.detector_loss import (
     Outputs,
@@ -40,6 +40,7 @@ from gpen_live.training.detector_loss import (
     teacher_loss,
 )
 from gpen_live.training.detector_score import Score, Truth, score, truths_of
+from gpen_live.training.facexlib_network import as_network, build_network
 from gpen_live.training.scene_backgrounds import SCENE_SIDE, drawn_scenes, read_scenes
 from gpen_live.training.scene_banks import Bank, FaceBank
 from gpen_live.training.scene_photos import read_photos
@@ -288,7 +289,7 @@ class Trainer:
         steps = float(sums["steps"]) if sums else 0.0
         means = {name: float(value) / steps for name, value in sums.items() if name != "steps"}
         device = Device("cuda" if self.device.type == "cuda" else "cpu", self.device.index or 0)
-        result = check(TorchDetector(self.average.module, device), self.check_set)
+        result = check(TorchDetector(as_network(self.average.module), device), self.check_set)
         row = {"cycle": self.cycle, "step": self.step, "seconds": round(seconds, 1), "rate": rate}
         row |= {name: means.get(name, float("nan")) for name in ("loss", *TERM_WEIGHTS)}
         row |= {"recall": result.recall, "precision": result.precision, "error": result.mean_error, "error p95": result.bad_error}

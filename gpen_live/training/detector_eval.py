@@ -44,6 +44,7 @@ from gpen_live.training.detector_bench import (
 )
 from gpen_live.training.detector_score import Truth, eye_distance, landmark_error
 from gpen_live.training.detector_sweep import sweep
+from gpen_live.training.facexlib_network import as_network
 from gpen_live.training.scene_backgrounds import SCENE_SIDE, read_scenes
 from gpen_live.training.scene_banks import Bank, FaceBank
 from gpen_live.training.scene_photos import read_photos
@@ -74,7 +75,7 @@ class Contender:
 def load(path: Path, long_side: int, *, vote: bool = True, dtype: torch.dtype = torch.float32) -> Find:
     """A detector from our safetensors or facexlib's .pth."""
     network = load_network_file(path, torch.device("cpu"))
-    detector = TorchDetector(network, CPU, dtype, long_side=long_side, vote=vote)
+    detector = TorchDetector(as_network(network), CPU, dtype, long_side=long_side, vote=vote)
     return lambda image, threshold: detector.detect(image, max_faces=16, threshold=threshold)
 
 

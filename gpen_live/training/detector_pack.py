@@ -22,6 +22,7 @@ from gpen_live.inference.device import CPU
 from gpen_live.inference.torch_detector import TorchDetector
 from gpen_live.training.detector import load_network_file
 from gpen_live.training.detector_score import landmark_error
+from gpen_live.training.facexlib_network import as_network
 from gpen_live.training.scene_backgrounds import WITH_PEOPLE, reduce_scene
 from gpen_live.training.scene_photos import LANDMARK_COLUMNS, MIRRORED, PHOTO_SIDE, Photo, read_image, read_photos
 
@@ -129,7 +130,7 @@ def main() -> int:
     try:
         detector = None
         if options.consensus is not None:
-            detector = TorchDetector(load_network_file(options.consensus, torch.device("cpu")), CPU, vote=False)
+            detector = TorchDetector(as_network(load_network_file(options.consensus, torch.device("cpu"))), CPU, vote=False)
         photos = pack_photos(options.photos, options.out / "photos", options.quality, detector)
         scenes = pack_scenes(options.scenes, options.out / "scenes", options.quality)
     except GpenLiveError as error:

@@ -48,7 +48,7 @@ def test_a_failure_leaves_nothing_behind(package: str) -> None:
 def test_the_detector_comes_without_pytorch_s_compiler() -> None:
     code = """
 import sys, torch
-from gpen_live.inference.torch_detector import build_network
+from gpen_live.training.facexlib_network import build_network
 network = build_network(torch.device("cpu"))
 print(sorted({"torch._dynamo", "sympy", "torchvision", "facexlib"} & sys.modules.keys()), len(network.state_dict()) > 100)
 import facexlib, torchvision

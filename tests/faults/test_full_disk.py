@@ -35,7 +35,7 @@ from gpen_live.system.folders import HOME_VARIABLE
 from tests.faults import disk as disks
 from tests.faults.disk import Disk
 from tests.live.fakes import FakeSource, wait_for
-from tests.messages.says import says
+from tests.messages.says import mentions, says
 from tests.models.test_fetch import CONTENT, Behaviour, get, server, spec
 from tests.sinks.films import playable
 
@@ -157,7 +157,7 @@ def test_a_recording_ends_as_a_film_that_plays(name: str, disk: Disk, monkeypatc
         for sent in range(500):
             sink.send(noise.integers(0, 255, (180, 160), dtype=np.uint8), sent / 10)
 
-    with pytest.raises(SinkError, match=f"can't be written \\({disk.reason}\\)"):
+    with pytest.raises(SinkError, check=says("recording.unwritable", reason=disk.reason)):
         go_on()
     sink.close()
     disk.free()
@@ -185,7 +185,7 @@ def test_the_stream_goes_on_while_its_recording_ends(in_order: bool, disk: Disk,
         return Noisy(fps=30.0, size=Size(160, 120))
 
     def no_model(_wanted: object) -> object:
-        raise WeightsError("No network in this test.", "")
+        raise WeightsError("no_network")
 
     pipeline = LivePipeline(
         LiveConfig(sinks=(str(film),), size=Size(160, 120), fps=30.0),
@@ -196,13 +196,16 @@ def test_the_stream_goes_on_while_its_recording_ends(in_order: bool, disk: Disk,
         wait_for(lambda: pipeline.snapshot().sink.health is Health.OK)
         disk.leave(3 * 2**20 if in_order else 1_500_000)
         wait_for(lambda: pipeline.snapshot().sink.health is Health.FAILED)
-        said = pipeline.snapshot().sink.text
-        assert ("nearly full, so the recording film.mp4 ended" in said) if in_order else (disk.reason in said)
+        told = pipeline.snapshot().sink.message
+        if in_order:
+            assert mentions(told, "recording.full", file="film.mp4")
+        else:
+            assert mentions(told, "recording.unwritable", reason=disk.reason)
         captured = pipeline.meters.counts().captured
         wait_for(lambda: pipeline.meters.counts().captured > captured + 30)
         assert pipeline.preview.take(2) is not None, "the window still gets the picture"
-        notes = [note for note in pipeline.report()["notes"] if "film.mp4" in note]  # type: ignore[attr-defined]
-        assert notes == [said], "one message"
+        notes = [note for note in pipeline.board.notes() if "film.mp4" in note.text]
+        assert notes == [told], "one message"
     finally:
         pipeline.stop()
         disk.free()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpen_live.inference import host
+from gpen_live.inference import autotune_cpu, host
 from gpen_live.inference import measurements as store
 from gpen_live.inference.autotune_cpu import HostNetwork, Pictures, Way, sample_crop
 from gpen_live.inference.enhancer import NetworkError
@@ -31,6 +32,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder for what is remembered, one core and little time."""
     monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
     monkeypatch.setattr("gpen_live.inference.autotune_cpu.psutil.cpu_count", lambda logical: 1)
+    monkeypatch.setattr(autotune_cpu, "STEADY", float("inf"))  # whatever else the tests' machine does
     monkeypatch.setattr(host, "_HASTY_S", 0.01)
     monkeypatch.setattr(host, "_PATIENT_S", 0.01)
     return tmp_path
@@ -177,6 +179,26 @@ def test_what_was_measured_while_the_machine_was_busy_is_measured_again() -> Non
     assert warmed(ways).precision == "int8"
     ways.seconds.update(fp32=0.001, int8=0.01)
     assert warmed(ways).precision == "fp32"
+
+
+def test_what_was_measured_beside_other_work_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autotune_cpu, "STEADY", 1.3)
+    made: list[str] = []
+
+    def make(threads: int) -> HostNetwork:
+        made.append("fp32")
+        held_up = itertools.cycle([0.001, 0.03, 0.03])
+
+        def run(pictures: Pictures, previous: Pictures | None) -> Pictures:
+            time.sleep(next(held_up))
+            return pictures
+
+        return run
+
+    for _ in range(2):
+        HostEnhancer(SPEC, [Way("OpenVINO", "fp32", make)], stride=32).warm_up(fingerprint="weights")
+    assert store.recall(host._key("weights")) is None
+    assert len(made) == 2
 
 
 def test_what_went_wrong_is_told_on_every_start() -> None:

@@ -18,10 +18,11 @@ from gpen_live.engine.paths.torch_canvas import DeviceCanvas
 from gpen_live.faces.align import GPEN_TEMPLATE, to_template
 from gpen_live.inference.device import CPU, Device
 from gpen_live.inference.enhancer import Enhancer
-from gpen_live.inference.torch_detector import TorchDetector, build_network, memory_format
+from gpen_live.inference.torch_detector import TorchDetector, memory_format
 from gpen_live.models.registry import get
 from gpen_live.nets.gpen import Gpen
 from gpen_live.nets.torch_lite import Lite
+from gpen_live.training.facexlib_network import as_network, build_network
 
 DEVICE = torch.device("meta")
 """Stands for a device: its tensors have shapes and types, and no values."""
@@ -64,6 +65,9 @@ def test_frames_stay_in_what_the_device_knows() -> None:
         canvas = DeviceCanvas(np.zeros((240, 320, 3), np.uint8), DEVICE)
         crop = canvas.crop(matrix, 64)
         assert crop.shape == (1, 3, 64, 64)
+        moved = canvas.field(matrix, torch.zeros(2, 64, 64, device=DEVICE))
+        assert moved is not None
+        canvas.displace([moved])
         canvas.blend(matrix, crop * float(np.float64(0.5)))
         canvas.blend_whole(canvas.whole())
     assert watched.seen > 20
@@ -76,7 +80,7 @@ def test_networks_and_detector_stay_in_what_the_device_knows() -> None:
     with NoFloat64() as watched, torch.inference_mode():
         assert light(picture, picture).dtype == torch.float32
         assert heavy(picture).dtype == torch.float32
-        detector = TorchDetector(build_network(torch.device("cpu")), Meta("mps"))
+        detector = TorchDetector(as_network(build_network(torch.device("cpu"))), Meta("mps"))
         assert detector.candidates(torch.zeros(1, 3, 180, 320, device=DEVICE)).shape[1] == 15
     assert watched.seen > 100
 

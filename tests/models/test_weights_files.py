@@ -16,12 +16,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gpen_live.errors import WeightsError
+from gpen_live.messages import message
 from gpen_live.models import files, loading
 from gpen_live.models.architectures import ALL
 from gpen_live.models.registry import get, locate
 from gpen_live.nets.gpen import Gpen
 from gpen_live.nets.gpen_variants import VARIANTS
 from gpen_live.nets.torch_lite import Lite, lite_256
+from tests.messages.says import holds, says
 
 SPEC = get("gpen-256")
 STATE = {"weight": torch.arange(600.0).reshape(20, 30), "bias": torch.ones(20)}
@@ -99,25 +101,25 @@ def test_half_precision_is_widened_and_integers_stay(tmp_path: Path) -> None:
 
 
 def test_missing_and_folder(tmp_path: Path) -> None:
-    assert "does not exist" in refusal(tmp_path / "missing.pth").what
-    assert "is a folder" in refusal(tmp_path).what
+    assert refusal(tmp_path / "missing.pth").message == message("weights.missing", path=tmp_path / "missing.pth")
+    assert refusal(tmp_path).message == message("weights.folder", path=tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"),
+    ("content", "key"),
     [
-        (b"", "is empty"),
-        (b"\x93\x00garbage" * 40, "is not a weights file"),
-        (b"<!DOCTYPE html><html>404</html>", "is a web page"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
-        (pickle.dumps([1, 2, 3]), "cut off or damaged"),
-        (struct.pack("<Q", 10) + b"{not json}", "cut off or damaged"),
+        (b"", "weights.empty"),
+        (b"\x93\x00garbage" * 40, "weights.not_weights"),
+        (b"<!DOCTYPE html><html>404</html>", "weights.web_page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "weights.git_lfs"),
+        (pickle.dumps([1, 2, 3]), "weights.damaged"),
+        (struct.pack("<Q", 10) + b"{not json}", "weights.damaged"),
     ],
 )
-def test_what_is_no_weights_file(content: bytes, sentence: str, tmp_path: Path) -> None:
+def test_what_is_no_weights_file(content: bytes, key: str, tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(content)
-    assert sentence in refusal(path).what
+    assert refusal(path).message == message(key, path=path)
 
 
 @pytest.mark.parametrize("save", [torch.save, save_legacy, save_safetensors])
@@ -127,13 +129,13 @@ def test_truncated(save: Callable[[dict[str, Tensor], Path], None], kept: float,
     save(STATE, path)
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content))])
-    assert "cut off or damaged" in refusal(path).what
+    assert refusal(path).message.id == "weights.damaged"
 
 
 @pytest.mark.parametrize("content", [[1, 2], {}, {"epoch": 3}, {"weight": torch.zeros(2), "epoch": 3}, torch.zeros(3)])
 def test_no_state_dict(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "other.pth")
-    assert "no state dict" in refusal(tmp_path / "other.pth").what
+    assert refusal(tmp_path / "other.pth").message.id == "weights.no_state"
 
 
 def write_pickle(content: object, path: Path) -> None:
@@ -145,7 +147,7 @@ def test_code_is_refused_and_never_run(save: Callable[[object, Path], None], tmp
     trace = tmp_path / "it-ran"
     path = tmp_path / "malicious.pth"
     save({"weight": torch.zeros(2), "bias": Malicious(trace)}, path)
-    assert "carries program code" in refusal(path).what
+    assert refusal(path).message.id == "weights.code"
     assert not trace.exists()
     with path.open("rb") as file:  # the file is a real one: a naive reader would have run it
         torch.load(file, weights_only=False) if save is not write_pickle else pickle.load(file)
@@ -154,20 +156,20 @@ def test_code_is_refused_and_never_run(save: Callable[[object, Path], None], tmp
 
 def test_whole_modules_are_refused(tmp_path: Path) -> None:
     torch.save(nn.Linear(2, 2), tmp_path / "module.pth")
-    assert "carries program code" in refusal(tmp_path / "module.pth").what
+    assert refusal(tmp_path / "module.pth").message.id == "weights.code"
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_values_that_are_not_finite(value: float, tmp_path: Path) -> None:
     torch.save(STATE | {"bias": torch.tensor([0.0, value])}, tmp_path / "nan.pth")
-    assert "bias holds values that are not finite" in refusal(tmp_path / "nan.pth").what
+    assert holds(refusal(tmp_path / "nan.pth").message, "weights.not_finite", name="bias")
     save_file({"weight": torch.zeros(3), "brain": torch.tensor([value], dtype=torch.bfloat16)}, tmp_path / "nan.safetensors")
-    assert "brain holds values that are not finite" in refusal(tmp_path / "nan.safetensors").what
+    assert holds(refusal(tmp_path / "nan.safetensors").message, "weights.not_finite", name="brain")
 
 
 def test_types_that_no_array_has(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(3).to(torch.float8_e4m3fn)}, tmp_path / "eighth.safetensors")
-    with pytest.raises(WeightsError, match="weight holds no plain values"):
+    with pytest.raises(WeightsError, check=says("weights.not_plain", name="weight")):
         files.read_arrays(tmp_path / "eighth.safetensors")
 
 
@@ -182,7 +184,7 @@ def test_gpen_is_loaded_into_its_module(gpen_256: Path) -> None:
 
 
 def test_another_size_is_named(gpen_256: Path) -> None:
-    with pytest.raises(WeightsError, match=r"GPEN-BFR-256\.pth holds GPEN-256, not GPEN-512\. Choose the model gpen-256"):
+    with pytest.raises(WeightsError, check=says("weights.other_model", held="GPEN-256", title="GPEN-512", model="gpen-256")):
         loading.load(get("gpen-512"), gpen_256)
 
 
@@ -228,7 +230,7 @@ def test_lite_is_built_from_the_settings_in_its_file(tmp_path: Path) -> None:
     torch.testing.assert_close(loaded.state_dict(), net.state_dict(), rtol=0, atol=0)
     for metadata in ({}, {"settings": "{"}, {"settings": "[]"}, {"settings": '{"shuffle": 2}'}):
         save_file(net.state_dict(), path, metadata=metadata)
-        with pytest.raises(WeightsError, match="does not fit Lite 256: its settings are missing or wrong"):
+        with pytest.raises(WeightsError, check=says("weights.unfit", title="Lite 256")):
             loading.load(spec, path)
 
 
@@ -239,7 +241,7 @@ def test_check_finds_a_flipped_bit(gpen_256: Path, tmp_path: Path) -> None:
     flipped = tmp_path / "flipped.pth"
     flipped.write_bytes(content)
     loading.load(SPEC, flipped)  # torch reads it without a word
-    with pytest.raises(WeightsError, match=r"flipped\.pth is cut off or damaged"):
+    with pytest.raises(WeightsError, check=says("weights.damaged")):
         loading.check(SPEC, flipped)
 
 
@@ -247,9 +249,9 @@ def test_check_of_the_detector(gpen_256: Path, tmp_path: Path) -> None:
     loading.check(get("detector"), locate(get("detector")))
     path = tmp_path / "detector.safetensors"
     save_file({"ClassHead.0.conv1x1.weight": torch.zeros(2)}, path)
-    with pytest.raises(WeightsError, match=r"does not fit Face detector: its parameters have other shapes\."):
+    with pytest.raises(WeightsError, check=says("weights.unfit", title="Face detector")):
         loading.check(get("detector"), path)
-    with pytest.raises(WeightsError, match="holds GPEN-256, not Face detector"):
+    with pytest.raises(WeightsError, check=says("weights.other_model", held="GPEN-256", title="Face detector")):
         loading.check(get("detector"), gpen_256)
 
 
@@ -258,7 +260,7 @@ def test_each_architecture_detects_its_own_files(gpen_256: Path) -> None:
     for name, path in held.items():
         found = [architecture.name for architecture in ALL if architecture.detect(*files.read_arrays(path))]
         assert found == [name]
-    with pytest.raises(WeightsError, match="holds a light network, not GPEN-256"):
+    with pytest.raises(WeightsError, check=says("weights.other_network", held="a light network", title="GPEN-256")):
         loading.load(SPEC, held["lite"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 
@@ -58,6 +59,50 @@ def heads() -> Graph:
     boxes = [layers.rows(layers.convolution(f"boxes.{i}", level, 8), 4) for i, level in enumerate((fine, coarse))]
     whole = layers.dense("whole", layers.flatten(layers.pool(coarse, 4, mode="max"), 16 * 1 * 2), 7)
     return Graph("heads", (x,), (layers.concatenate(*boxes), layers.concatenate(whole, layers.mean(fine))))
+
+
+def random_graph(seed: int, size: int = 9) -> Graph:
+    """`size` layers of any kind on maps, each on one of those before it; the last two come out. Pictures are 16 x 24."""
+    random = np.random.default_rng(seed)
+    x = layers.picture("x", int(random.integers(1, 6)))
+    found = [(x, Fraction(1))]  # with the pictures' pixels for each of its own
+    while len(found) <= size:
+        source, step = found[int(random.integers(max(0, len(found) - 3), len(found)))]
+        alike = [other for other, theirs in found if theirs == step]
+        name, channels = f"layer.{len(found)}", source.channels
+        match random.choice(["convolution", "down", "depthwise", "active", "prelu", "add", "join", "up", "pool", "tiles"]):
+            case "convolution":
+                kernel, groups = (
+                    int(random.choice([1, 3, 5])),
+                    int(random.choice([each for each in (1, 2, 3) if channels % each == 0])),
+                )
+                outputs, bias = groups * int(random.integers(1, 40 // groups)), bool(random.integers(2))
+                made = layers.convolution(name, source, outputs, kernel=kernel, padding=kernel // 2, groups=groups, bias=bias)
+            case "down" if step < 4:
+                padding = (0, 1, 1, 0) if random.integers(2) else 1
+                made, step = layers.convolution(name, source, 24, kernel=3, stride=2, padding=padding), step * 2
+            case "depthwise":
+                made = layers.convolution(name, source, channels, kernel=3, padding=1, groups=channels)
+            case "active":
+                made = [layers.relu(source), layers.leaky_relu(source, 0.2), layers.sigmoid(source)][int(random.integers(3))]
+            case "prelu":
+                made = layers.prelu(name, source)
+            case "add":
+                made = layers.add(source, next(other for other in alike if other.channels == channels))
+            case "join" if channels < 40:
+                made = layers.concatenate(source, alike[int(random.integers(len(alike)))])
+            case "up" if step > 1:
+                made, step = layers.upsample(source, mode="nearest" if random.integers(2) else "bilinear"), step / 2
+            case "pool" if step < 4:
+                made, step = layers.pool(source, 2, mode="max" if random.integers(2) else "mean"), step * 2
+            case "tiles" if channels % 4 == 0 and step > 1:
+                made, step = layers.shuffle(source, 2), step / 2
+            case "tiles" if channels < 10 and step < 4:
+                made, step = layers.unshuffle(source, 2), step * 2
+            case _:
+                continue
+        found.append((made, step))
+    return Graph(f"random {seed}", (x,), (found[-2][0], found[-1][0]))
 
 
 SHAPES: dict[str, tuple[Callable[[], Graph], tuple[int, int, int]]] = {

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_live.inference.torch_detector import build_network
 from gpen_live.models.files import read_arrays
 from gpen_live.models.registry import get, locate
 from gpen_live.nets import retinaface
 from gpen_live.nets.torch_graph import TorchGraph, tensors
+from gpen_live.training.facexlib_network import build_network
 
 
 @torch.inference_mode()

@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from gpen_live.errors import SinkError, UsageError
 from gpen_live.frame import Image, Size
 from gpen_live.media.pixel_formats import convert
+from gpen_live.messages import Message, message
 from gpen_live.sinks import open_sink, recorder
 from gpen_live.sinks.base import even
 from gpen_live.sinks.recorder import RecorderSink
+from tests.messages.says import says
 
 
 def pictures(count: int, size: Size) -> list[Image]:
@@ -149,29 +151,24 @@ def test_a_killed_program_leaves_a_film_to_watch(tmp_path: Path, name: str) -> N
 # What goes wrong
 
 
-def said(path: Path) -> tuple[str, str]:
+def said(path: Path) -> Message:
     with pytest.raises(SinkError) as caught:
         RecorderSink(path, size=Size(64, 48), fps=30)
-    return caught.value.what, caught.value.remedy
+    return caught.value.message
 
 
 def test_an_ending_that_is_not_known(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"a\.avi.*\.mp4, \.mkv, \.mov"):
+    with pytest.raises(UsageError, check=says("recording.ending", file="a.avi", endings=".mp4, .mkv, .mov")):
         RecorderSink(tmp_path / "a.avi", size=Size(64, 48), fps=30)
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
-    what, remedy = said(tmp_path / "none" / "a.mp4")
-    assert str(tmp_path / "none") in what
-    assert "a.mp4" not in what
-    assert remedy
+    assert said(tmp_path / "none" / "a.mp4") == message("recording.no_folder", folder=tmp_path / "none")
 
 
 def test_a_folder_of_that_name(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").mkdir()
-    what, _ = said(tmp_path / "a.mp4")
-    assert str(tmp_path / "a.mp4") in what
-    assert "folder" in what
+    assert said(tmp_path / "a.mp4") == message("recording.folder", path=tmp_path / "a.mp4")
 
 
 def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,10 +176,7 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    what, remedy = said(tmp_path / "a.mp4")
-    assert str(tmp_path / "a.mp4") in what
-    assert "Permission denied" in what
-    assert remedy
+    assert said(tmp_path / "a.mp4") == message("recording.uncreatable", path=tmp_path / "a.mp4", reason="Permission denied")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
@@ -191,21 +185,19 @@ def test_a_full_disk(tmp_path: Path) -> None:
     path.symlink_to("/dev/full")
     with pytest.raises(SinkError) as caught:
         record(path, pictures(100, Size(64, 48)))
-    assert str(path) in caught.value.what
-    assert "No space left" in caught.value.what
-    assert caught.value.remedy
+    assert caught.value.message == message("recording.unwritable", path=path, reason="No space left on device")
 
 
 def test_sending_after_the_end(tmp_path: Path) -> None:
     sink = RecorderSink(tmp_path / "a.mp4", size=Size(64, 48), fps=30)
     sink.close()
-    with pytest.raises(SinkError, match="already finished"):
+    with pytest.raises(SinkError, check=says("recording.finished")):
         sink.send(np.zeros((72, 64), np.uint8), 0.0)
 
 
 def test_frames_of_another_size(tmp_path: Path) -> None:
     sink = RecorderSink(tmp_path / "a.mp4", size=Size(64, 48), fps=30)
-    with pytest.raises(SinkError, match="64x48"):
+    with pytest.raises(SinkError, check=says("recording.size", size="64x48")):
         sink.send(np.zeros((36, 32), np.uint8), 0.0)
     sink.close()
 

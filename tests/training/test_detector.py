@@ -58,10 +58,11 @@ def maker(seed: int = 1) -> SceneMaker:
     return SceneMaker(FaceBank([photo], CPU), Bank(walls, 512, CPU), seed)
 
 
-@pytest.fixture
-def folders(tmp_path: Path) -> tuple[Path, Path]:
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A folder of drawn photos and one of backgrounds, as the trainer reads them."""
-    photos, scenes = tmp_path / "photos", tmp_path / "scenes"
+    folder = tmp_path_factory.mktemp("pictures")
+    photos, scenes = folder / "photos", folder / "scenes"
     (photos / "photos").mkdir(parents=True)
     scenes.mkdir()
     columns = ["file", "split", "box_x0", "box_y0", "box_x1", "box_y1"]
@@ -81,6 +82,14 @@ def options(folders: tuple[Path, Path], out: Path, *, resume: bool = False, step
     return training.Options(
         *folders, out=out, pairs=1, steps=steps, seconds=600.0, device="cpu", check_every=1e9, resume=resume, check_count=2
     )
+
+
+@pytest.fixture(scope="module")
+def trained(folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The weights file of a run of one step."""
+    out = tmp_path_factory.mktemp("run")
+    training.Trainer(options(folders, out)).train()
+    return out / "detector.safetensors"
 
 
 def test_the_same_seed_gives_the_same_scenes() -> None:
@@ -278,15 +287,13 @@ def test_one_step_then_going_on(folders: tuple[Path, Path], tmp_path: Path) -> N
     assert loaded.detect(np.zeros((20, 30, 3), np.uint8), threshold=1.1) == []
 
 
-def test_a_run_starts_from_a_weights_file(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    training.Trainer(options(folders, tmp_path / "first")).train()
-    shipped = tmp_path / "first" / "detector.safetensors"
-    trainer = training.Trainer(replace(options(folders, tmp_path / "second"), start=shipped))
-    for name, value in load_file(shipped).items():
+def test_a_run_starts_from_a_weights_file(folders: tuple[Path, Path], trained: Path, tmp_path: Path) -> None:
+    trainer = training.Trainer(replace(options(folders, tmp_path), start=trained))
+    for name, value in load_file(trained).items():
         torch.testing.assert_close(trainer.network.state_dict()[name], value)
         torch.testing.assert_close(trainer.average.module.state_dict()[name], value)
     assert trainer.learn()["loss"].isfinite()
-    assert any(not torch.equal(trainer.network.state_dict()[name], value) for name, value in load_file(shipped).items())
+    assert any(not torch.equal(trainer.network.state_dict()[name], value) for name, value in load_file(trained).items())
 
 
 def test_weights_that_are_no_detector_are_named(tmp_path: Path) -> None:
@@ -297,9 +304,8 @@ def test_weights_that_are_no_detector_are_named(tmp_path: Path) -> None:
         training.load_network_file(tmp_path / "other.pth", CPU)
 
 
-def test_a_teacher_adds_its_terms(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    training.Trainer(options(folders, tmp_path / "first")).train()
-    taught = replace(options(folders, tmp_path / "second"), teacher=tmp_path / "first" / "detector.safetensors")
+def test_a_teacher_adds_its_terms(folders: tuple[Path, Path], trained: Path, tmp_path: Path) -> None:
+    taught = replace(options(folders, tmp_path), teacher=trained)
     terms = training.Trainer(taught).learn()
     assert {"teacher class", "teacher box", "teacher landmark"} <= set(terms)
 

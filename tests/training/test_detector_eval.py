@@ -17,13 +17,14 @@ from gpen_live.errors import GpenLiveError
 from gpen_live.faces.detect import Detection, Detector, Floats
 from gpen_live.frame import Image
 from gpen_live.inference import device as devices
-from gpen_live.inference.torch_detector import TorchDetector, build_network
+from gpen_live.inference.torch_detector import TorchDetector
 from gpen_live.training import detector_eval
 from gpen_live.training.detector_bench import Pictures, scene_pictures
 from gpen_live.training.detector_pack import consensus, shrink
 from gpen_live.training.detector_report import ClipResult, clip_table, table
 from gpen_live.training.detector_score import Truth
 from gpen_live.training.detector_sweep import eye_offsets, sweep
+from gpen_live.training.facexlib_network import build_network
 from gpen_live.training.scene_banks import Bank, FaceBank
 from gpen_live.training.scene_photos import LANDMARK_COLUMNS, Photo
 from gpen_live.training.scenes import SceneMaker

@@ -22,6 +22,7 @@ from gpen_live.nets.torch_graph import arrays, tensors
 from gpen_live.nets.torch_lite import Lite
 from gpen_live.training.lite import serialise
 from gpen_live.training.quantise import main
+from tests.messages.says import says
 
 EIGHT = get("lite-256-int8")
 
@@ -135,6 +136,6 @@ def read_settings(network: Lite, folder: Path) -> str:
 def test_a_file_in_float_is_not_taken_for_8_bits(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(serialise(tiny()))
-    with pytest.raises(WeightsError, match="not in 8 bits"):
+    with pytest.raises(WeightsError, check=says("weights.not_eight_bits")):
         load_quantised(EIGHT, path)
     assert load_quantised(get("gpen-256"), path) is None

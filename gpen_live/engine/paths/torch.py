@@ -86,7 +86,9 @@ class TorchPath:
         with self._timed(done, "network"):
             picture = enhance_whole(self._enhancer, frame, self._recalled(frame, [whole.last], at))
             whole.last.keep(at, picture=picture[0])
-        change = self._staged(done, frame, Change((picture - frame) * (127.5 * whole.look.strength)), [whole])
+        with self._timed(done, "blend"):
+            change = Change((picture - frame) * (127.5 * whole.look.strength))
+        change = self._staged(done, frame, change, [whole])
         with self._timed(done, "blend"):
             if change.displacement is not None:
                 canvas.displace([((0, 0, image.shape[1], image.shape[0]), change.displacement[0])])

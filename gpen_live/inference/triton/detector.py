@@ -6,15 +6,16 @@ Imports torch and triton at import time: import this module late.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import triton
-from torch import Tensor, nn
+from torch import Tensor
 
 from gpen_live.faces.detect import ANCHOR_SIZES, MAX_CANDIDATES, MEAN_BGR, STEPS, VARIANCES
 from gpen_live.inference.triton import detector_kernels as kernels
 from gpen_live.inference.triton.launch import Launch, guarded, launch, prepare, together
+from gpen_live.nets.layers import Activation, Convolution, Network
 
 _OLDEST = (8, 0)
 """Compute capability of the first NVIDIA cards whose matrix units Triton uses (Ampere)."""
@@ -58,7 +59,7 @@ class TritonDetector:
     A call only launches: it waits for nothing and can be recorded in a CUDA graph. Kernels serve pictures of all sizes.
 
     Args:
-        network: facexlib's RetinaFace (mobile0.25), its batch normalisations folded, giving logits: `Detector.network`. Copied.
+        network: as `gpen_live.nets.retinaface.fold` gives it. Its parameters are copied.
         dtype: of features and weights: float16, or float32 (exact, and slow). Sums, decoding and scores are in float32.
         device: a graphics card; the CPU where Triton's interpreter is on, which is for tests.
         early: a kernel comes up while the one ahead of it ends. Cards that can't do that ignore it.
@@ -67,13 +68,13 @@ class TritonDetector:
         RuntimeError: the card can't run the kernels, or the network is another one.
     """
 
-    def __init__(self, network: nn.Module, dtype: torch.dtype, device: torch.device, *, early: bool = False) -> None:
+    def __init__(self, network: Network, dtype: torch.dtype, device: torch.device, *, early: bool = False) -> None:
         self._early = _check(dtype, device) and early
         self._dtype, self._device = dtype, device
         try:
             self._weights = _Weights.of(network, dtype, device)
-        except (AttributeError, IndexError, TypeError, ValueError) as error:
-            raise RuntimeError(f"this is no RetinaFace (mobile0.25): {error}") from error
+        except KeyError as error:
+            raise RuntimeError(f"this is no RetinaFace (mobile0.25): {error} is missing") from error
 
     def __call__(self, reduced: Tensor) -> Tensor:
         """The best-scored anchors: N x 15, float32, by falling score; see `Detector.candidates`.
@@ -320,32 +321,31 @@ class _Weights:
     final_bias: Tensor
 
     @staticmethod
-    def of(network: Any, dtype: torch.dtype, device: torch.device) -> _Weights:
-        """Raises AttributeError, IndexError, TypeError or ValueError where the network is built otherwise."""
-        arrange = _Arrange(dtype, device)
-        (entry, *start), *rest = (list(stage) for stage in network.body.children())
-        scales = [network.ssh1, network.ssh2, network.ssh3]
-        fpn = network.fpn
+    def of(network: Network, dtype: torch.dtype, device: torch.device) -> _Weights:
+        """Raises KeyError where a layer is missing."""
+        arrange, read = _Arrange(dtype, device), _Reader(network)
+        scales = range(1, len(STEPS) + 1)
         heads = [
-            _all_heads(network.ClassHead[i].conv1x1, network.BboxHead[i].conv1x1, network.LandmarkHead[i].conv1x1)
-            for i in range(len(scales))
+            _all_heads(*(read(f"{head}.{i - 1}.conv1x1") for head in ("ClassHead", "BboxHead", "LandmarkHead"))) for i in scales
         ]
         mean = torch.zeros(32)
         mean[:27] = torch.tensor(MEAN_BGR).repeat_interleave(9)
-        hidden = scales[0].conv5X5_1[0].out_channels
-        before = scales[0].conv3X3[0].out_channels
+        hidden, before = len(read("ssh1.conv5X5_1.0").bias), len(read("ssh1.conv3X3.0").bias)
         finals = [
             torch.cat([weight[:, :before], weight.new_zeros(_HEADS, hidden), weight[:, before:]], dim=1) for weight, _ in heads
         ]
         return _Weights(
             mean=mean.to(device),
-            entry=arrange.entry(*_layers(entry)),
-            stages=[[arrange.separable(*_layers(block)) for block in stage] for stage in (start, *rest)],
-            laterals=[arrange.pointwise(*_layers(each)) for each in (fpn.output1, fpn.output2, fpn.output3)],
-            merges=[arrange.spread([_layers(each)]) for each in (fpn.merge1, fpn.merge2)],
-            first=arrange.spread([_layers(each.conv3X3, end=0.0) + _layers(each.conv5X5_1) for each in scales]),
-            second=arrange.spread([_layers(each.conv5X5_2, end=0.0) + _layers(each.conv7X7_2) for each in scales]),
-            third=arrange.spread([_layers(each.conv7x7_3, end=0.0) for each in scales]),
+            entry=arrange.entry(read("body.stage1.0.0")),
+            stages=[
+                [arrange.separable(read(f"{block}.0"), read(f"{block}.3")) for block in read.blocks(f"body.stage{i}")]
+                for i in scales
+            ],
+            laterals=[arrange.pointwise(read(f"fpn.output{i}.0")) for i in scales],
+            merges=[arrange.spread([[read(f"fpn.merge{i}.0")]]) for i in scales[:-1]],
+            first=arrange.spread([[read(f"ssh{i}.conv3X3.0", end=0.0), read(f"ssh{i}.conv5X5_1.0")] for i in scales]),
+            second=arrange.spread([[read(f"ssh{i}.conv5X5_2.0", end=0.0), read(f"ssh{i}.conv7X7_2.0")] for i in scales]),
+            third=arrange.spread([[read(f"ssh{i}.conv7x7_3.0", end=0.0)] for i in scales]),
             final=arrange.tensor(torch.stack([weight.T for weight in finals])),
             final_bias=torch.stack([bias for _, bias in heads]).float().to(device),
         )
@@ -367,27 +367,31 @@ class _Layer(NamedTuple):
         return out
 
 
-def _layers(block: Any, end: float = 1.0) -> list[_Layer]:
-    """The convolutions of a sequence; `end`: the slope of those that no leaky ReLU follows."""
-    found: list[_Layer] = []
-    for module in block.children():
-        if isinstance(module, nn.Conv2d):
-            if module.bias is None:
-                raise ValueError("a normalisation is not folded")
-            found.append(_Layer(module.weight.detach().cpu().float(), module.bias.detach().cpu().float(), end, module.stride[0]))
-        elif isinstance(module, nn.LeakyReLU):
-            found[-1] = found[-1]._replace(slope=module.negative_slope)
-    return found
+class _Reader:
+    """Takes layers from a network by their names."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        active = [layer for layer in network.graph.layers if isinstance(layer.op, Activation)]
+        self._slopes = {layer.sources[0].name: cast("Activation", layer.op).slope for layer in active}
+
+    def __call__(self, name: str, end: float = 1.0) -> _Layer:
+        """A convolution; `end`: its slope where no leaky ReLU follows it."""
+        op = cast("Convolution", self._network.graph.convolutions[name].op)
+        weight, bias = (torch.from_numpy(self._network.weights[f"{name}.{part}"]) for part in ("weight", "bias"))
+        return _Layer(weight, bias, self._slopes.get(name, end), op.stride)
+
+    def blocks(self, stage: str) -> list[str]:
+        """Names of a stage's separable convolutions, in their order."""
+        return [
+            name.removesuffix(".3") for name in self._network.graph.convolutions if name.startswith(stage) and name.endswith(".3")
+        ]
 
 
-def _all_heads(classes: nn.Conv2d, boxes: nn.Conv2d, landmarks: nn.Conv2d) -> tuple[Tensor, Tensor]:
+def _all_heads(classes: _Layer, boxes: _Layer, landmarks: _Layer) -> tuple[Tensor, Tensor]:
     """Weight (_HEADS x inputs) and bias of one convolution for all; of the classes, by how much a face is the likelier."""
-    weights, biases = [], []
-    for head in (classes, boxes, landmarks):
-        if head.bias is None:
-            raise ValueError("a head has no bias")
-        weights.append(head.weight.detach().cpu().float().flatten(1))
-        biases.append(head.bias.detach().cpu().float())
+    weights = [head.weight.flatten(1) for head in (classes, boxes, landmarks)]
+    biases = [head.bias for head in (classes, boxes, landmarks)]
     weights[0], biases[0] = (each[1::2] - each[::2] for each in (weights[0], biases[0]))
     weight, bias = torch.cat(weights), torch.cat(biases)
     idle = _HEADS - len(bias)

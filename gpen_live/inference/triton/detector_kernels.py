@@ -10,7 +10,7 @@ is done alike at all three scales of the pyramid is one launch: the maps of the 
 width of the one before it) lie one behind the other, and so do the weights. Every output has one writer, so that the same
 picture gives the same bits.
 
-`EARLY`: as in `triton_lite_kernels`: a kernel comes up, and may load its weights, before the one ahead of it is through.
+`EARLY`: a kernel comes up, and may load its weights, before the one ahead of it is through.
 """
 
 from __future__ import annotations

@@ -73,8 +73,8 @@ class Match:
 
 
 @dataclass(frozen=True, eq=False)
-class Shop:
-    """What steps are made with: the parameters, the features' dtype, the device."""
+class Target:
+    """What steps are made of and for: the graph and its parameters, the features' dtype, the device."""
 
     weights: Mapping[str, Array]
     dtype: torch.dtype
@@ -130,7 +130,7 @@ class Shop:
         return torch.empty(count, height, width, line(channels), dtype=self.dtype, device=self.device)
 
 
-Pattern = Callable[[Shop, Layer], "Match | None"]
+Pattern = Callable[[Target, Layer], "Match | None"]
 """Whether and how a layer is computed together with some of those before it."""
 
 
@@ -159,9 +159,11 @@ class TritonGraph:
         check_device(dtype, device)
         graph = _packed(network.graph)
         self.graph, self._device = graph, device
-        self._shop = Shop(network.weights, dtype, device, graph)
+        self._target = Target(network.weights, dtype, device, graph)
         self._patterns = (*patterns, _convolved, _pooled, _averaged, _joined, _reordered, _moved)
+        self._matches: dict[Layer, Match] = {}
         self._plan: dict[Layer, Match] = {}
+        """The steps in the order in which they are taken."""
         self._ends = [self._end(output) for output in graph.outputs]
         self._over = self._last_uses()
         self._growth = max(line(layer.channels) / graph.steps[layer] ** 2 for layer in graph.layers if layer.form == "map")
@@ -209,7 +211,7 @@ class TritonGraph:
         """Brings an output into its own layout."""
         match = None if isinstance(output.op, Input) else self._match(output)
         if match is None or not match.plain:
-            match = Match(_Move(self._shop, output, output, _Ending(), plain=True), (output,), plain=True)
+            match = Match(_Move(self._target, output, output, _Ending(), plain=True), (output,), plain=True)
         self._require(match.sources)
         return match
 
@@ -218,7 +220,7 @@ class TritonGraph:
         waiting = [layer for layer in reversed(layers) if not isinstance(layer.op, Input)]
         while waiting:
             layer = waiting[-1]
-            match = self._plan.get(layer) or self._match(layer)
+            match = self._match(layer)
             missing = [each for each in match.sources if each not in self._plan and not isinstance(each.op, Input)]
             waiting += reversed(missing)
             if not missing:
@@ -226,8 +228,11 @@ class TritonGraph:
                 waiting.pop()
 
     def _match(self, layer: Layer) -> Match:
+        if layer in self._matches:
+            return self._matches[layer]
         for pattern in self._patterns:
-            if (match := pattern(self._shop, layer)) is not None:
+            if (match := pattern(self._target, layer)) is not None:
+                self._matches[layer] = match
                 return match
         raise RuntimeError(f"Triton has no way to compute {layer.op}")
 
@@ -261,46 +266,46 @@ class _Ending:
         sloped = self.activation is not None and not sigmoid
         return {"SLOPED": sloped, "SIGMOID": sigmoid, "ADD": self.other is not None, "LATE": self.late}
 
-    def vector(self, shop: Shop, width: int, bias: Tensor | None, scale: Tensor | None = None) -> Tensor:
+    def vector(self, target: Target, width: int, bias: Tensor | None, scale: Tensor | None = None) -> Tensor:
         """Biases, slopes and scales, each `width` numbers, float32, on the device."""
         out = torch.zeros(3, width)
         if bias is not None:
             out[0, : len(bias)] = bias
         if self.activation is not None:
             op = cast("Activation", self.activation.op)
-            slopes = shop.weight(f"{self.activation.name}.weight") if op.function == "prelu" else torch.tensor([op.slope])
+            slopes = target.weight(f"{self.activation.name}.weight") if op.function == "prelu" else torch.tensor([op.slope])
             out[1, : len(slopes) if len(slopes) > 1 else width] = slopes
         if scale is not None:
             out[2, : len(scale)] = scale
-        return out.to(shop.device)
+        return out.to(target.device)
 
 
-def _peeled(shop: Shop, layer: Layer, fits: Callable[[Layer], bool]) -> tuple[Layer, _Ending] | None:
+def _peeled(target: Target, layer: Layer, fits: Callable[[Layer], bool]) -> tuple[Layer, _Ending] | None:
     """The layer that fits, and what of the layers after it, up to `layer`, its kernel does as well."""
     if fits(layer):
         return layer, _Ending()
     if isinstance(layer.op, Activation):
         (inner,) = layer.sources
-        if shop.alone(inner) and fits(inner):
+        if target.alone(inner) and fits(inner):
             return inner, _Ending(layer)
-        if shop.alone(inner) and isinstance(inner.op, Add):
+        if target.alone(inner) and isinstance(inner.op, Add):
             for core, other in (inner.sources, inner.sources[::-1]):
-                if shop.alone(core) and fits(core):
+                if target.alone(core) and fits(core):
                     return core, _Ending(layer, other)
     if isinstance(layer.op, Add):
         for core, other in (layer.sources, layer.sources[::-1]):
-            if shop.alone(core) and fits(core):
+            if target.alone(core) and fits(core):
                 return core, _Ending(None, other)
-            if isinstance(core.op, Activation) and shop.alone(core):
+            if isinstance(core.op, Activation) and target.alone(core):
                 (inner,) = core.sources
-                if shop.alone(inner) and fits(inner):
+                if target.alone(inner) and fits(inner):
                     return inner, _Ending(core, other, late=True)
     return None
 
 
-def _convolved(shop: Shop, layer: Layer) -> Match | None:
+def _convolved(target: Target, layer: Layer) -> Match | None:
     """A convolution or a linear layer, and what follows it."""
-    found = _peeled(shop, layer, lambda each: isinstance(each.op, (Convolution, Dense)))
+    found = _peeled(target, layer, lambda each: isinstance(each.op, (Convolution, Dense)))
     if found is None:
         return None
     core, ending = found
@@ -308,19 +313,19 @@ def _convolved(shop: Shop, layer: Layer) -> Match | None:
         return None  # which lies otherwise
     groups = core.op.groups if isinstance(core.op, Convolution) else 1
     step = _Depthwise if groups == core.channels == core.sources[0].channels and groups > 1 else _Convolution
-    return Match(step(shop, core, ending), (*core.sources, *ending.sources))
+    return Match(step(target, core, ending), (*core.sources, *ending.sources))
 
 
 class _Convolution:
     """Groups are one product as well, with zeros between them."""
 
-    def __init__(self, shop: Shop, core: Layer, ending: _Ending) -> None:
-        self._shop, self._channels = shop, core.channels
+    def __init__(self, target: Target, core: Layer, ending: _Ending) -> None:
+        self._target, self._channels = target, core.channels
         op = core.op
         square = op if isinstance(op, Convolution) else Convolution(core.channels, 1, 1, (0,) * 4, 1, True, False)
         self._op, self._ending = square, ending
         inputs = core.sources[0].channels
-        weight = shop.weight(f"{core.name}.weight").reshape(core.channels, inputs // square.groups, -1)
+        weight = target.weight(f"{core.name}.weight").reshape(core.channels, inputs // square.groups, -1)
         if square.groups > 1:
             per = core.channels // square.groups
             parts = [weight[i * per : (i + 1) * per] for i in range(square.groups)]
@@ -330,12 +335,12 @@ class _Convolution:
         self._in_block = min(_WIDEST_IN, power_of_two(inputs))
         self._out_block = min(_WIDEST_OUT, power_of_two(core.channels))
         self._in_width, self._out_width = _whole(inputs, self._in_block), _whole(core.channels, self._out_block)
-        self._weight = shop.matrices(weight, self._in_width, self._out_width)
-        bias = shop.weight(f"{core.name}.bias") if square.bias else None
-        self._ends = ending.vector(shop, self._out_width, bias)
+        self._weight = target.matrices(weight, self._in_width, self._out_width)
+        bias = target.weight(f"{core.name}.bias") if square.bias else None
+        self._ends = ending.vector(target, self._out_width, bias)
 
     def __call__(self, features: Tensor, other: Tensor | None = None) -> Tensor:
-        out, sizes = _windowed(self._shop, features, self._op, self._channels)
+        out, sizes = _windowed(self._target, features, self._op, self._channels)
         pixels = math.prod(out.shape[:3])
         block, warps = _cut(pixels, self._out_block)
         launch(
@@ -360,18 +365,18 @@ class _Convolution:
 
 
 class _Depthwise:
-    def __init__(self, shop: Shop, core: Layer, ending: _Ending) -> None:
-        self._shop, self._op, self._ending, self._channels = shop, cast("Convolution", core.op), ending, core.channels
+    def __init__(self, target: Target, core: Layer, ending: _Ending) -> None:
+        self._target, self._op, self._ending, self._channels = target, cast("Convolution", core.op), ending, core.channels
         self._block = min(_MOVED, power_of_two(core.channels))
         self._width = _whole(core.channels, self._block)
-        taps = shop.weight(f"{core.name}.weight").flatten(1).T
+        taps = target.weight(f"{core.name}.weight").flatten(1).T
         padded = torch.zeros(len(taps), self._width)
         padded[:, : core.channels] = taps
-        self._weight = padded.to(shop.device, shop.dtype)
-        self._ends = ending.vector(shop, self._width, shop.weight(f"{core.name}.bias") if self._op.bias else None)
+        self._weight = padded.to(target.device, target.dtype)
+        self._ends = ending.vector(target, self._width, target.weight(f"{core.name}.bias") if self._op.bias else None)
 
     def __call__(self, features: Tensor, other: Tensor | None = None) -> Tensor:
-        out, sizes = _windowed(self._shop, features, self._op, self._channels)
+        out, sizes = _windowed(self._target, features, self._op, self._channels)
         pixels = math.prod(out.shape[:3])
         block, warps = _cut(pixels, self._block)
         launch(
@@ -392,14 +397,14 @@ class _Depthwise:
         return out
 
 
-def _pooled(shop: Shop, layer: Layer) -> Match | None:
+def _pooled(target: Target, layer: Layer) -> Match | None:
     if not isinstance(layer.op, Pool):
         return None
     op, block = layer.op, min(_MOVED, power_of_two(layer.channels))
 
     def step(features: Tensor) -> Tensor:
         window = Convolution(layer.channels, op.kernel, op.stride, (0,) * 4, 1, False, False)
-        out, sizes = _windowed(shop, features, window, layer.channels)
+        out, sizes = _windowed(target, features, window, layer.channels)
         pixels = math.prod(out.shape[:3])
         cut, warps = _cut(pixels, block)
         launch(
@@ -419,13 +424,13 @@ def _pooled(shop: Shop, layer: Layer) -> Match | None:
     return Match(step, layer.sources)
 
 
-def _averaged(shop: Shop, layer: Layer) -> Match | None:
+def _averaged(target: Target, layer: Layer) -> Match | None:
     if not isinstance(layer.op, Mean):
         return None
 
     def step(features: Tensor) -> Tensor:
         count, height, width, channels = features.shape
-        out = shop.features(count, 1, 1, channels)
+        out = target.features(count, 1, 1, channels)
         launch(kernels.mean, (count, _parts(channels, SMALLEST)), features, out, height * width,
                LINE=channels, BLOCK=SMALLEST, PIXELS=64)  # fmt: skip
         return out
@@ -433,19 +438,19 @@ def _averaged(shop: Shop, layer: Layer) -> Match | None:
     return Match(step, layer.sources)
 
 
-def _joined(shop: Shop, layer: Layer) -> Match | None:
+def _joined(target: Target, layer: Layer) -> Match | None:
     """Maps or vectors into one with the channels of all, rows into one with the rows of all."""
     if not isinstance(layer.op, Concatenate):
         return None
     parts = layer.sources
-    moves = [_Move(shop, part, part, _Ending()) for part in parts]
+    moves = [_Move(target, part, part, _Ending()) for part in parts]
 
     def step(*values: Tensor) -> Tensor:
         views = [_view(part, value) for part, value in zip(parts, values, strict=True)]
         count, height, width, _ = views[0].shape
         if layer.form == "rows":
             width = sum(view.shape[2] for view in views)
-        out = shop.features(count, height, width, layer.channels)
+        out = target.features(count, height, width, layer.channels)
         first = 0
         for index, (move, view) in enumerate(zip(moves, views, strict=True)):
             if layer.form == "rows":
@@ -460,7 +465,7 @@ def _joined(shop: Shop, layer: Layer) -> Match | None:
     return Match(step, parts)
 
 
-def _reordered(shop: Shop, layer: Layer) -> Match | None:
+def _reordered(target: Target, layer: Layer) -> Match | None:
     """Rows and vectors from maps."""
     if not isinstance(layer.op, (Rows, Flatten)):
         return None
@@ -470,7 +475,7 @@ def _reordered(shop: Shop, layer: Layer) -> Match | None:
     def as_vector(value: Tensor) -> Tensor:
         view = _view(source, value)
         count, height, columns, _ = view.shape
-        out = torch.zeros(count, 1, 1, line(width), dtype=shop.dtype, device=shop.device)
+        out = torch.zeros(count, 1, 1, line(width), dtype=target.dtype, device=target.device)
         by_pixel = out[:, 0, 0, :width].view(count, channels, height, columns).permute(0, 2, 3, 1)
         move.into(by_pixel, view)
         return out
@@ -479,37 +484,37 @@ def _reordered(shop: Shop, layer: Layer) -> Match | None:
         view = _view(source, value)
         count, height, columns, _ = view.shape
         each = channels // width
-        out = shop.features(count, 1, height * columns * each, width)
+        out = target.features(count, 1, height * columns * each, width)
         by_pixel = out.view(count, height, columns, each, out.shape[3])
         for index in range(each):
             move.into(by_pixel[..., index, :], view[..., index * width : (index + 1) * width])
         return out
 
-    move = _Move(shop, layer if isinstance(layer.op, Rows) else source, source, _Ending())
+    move = _Move(target, layer if isinstance(layer.op, Rows) else source, source, _Ending())
     return Match(as_rows if isinstance(layer.op, Rows) else as_vector, (source,))
 
 
 _MOVING = (Affine, Shuffle, Unshuffle, Upsample)
 
 
-def _moved(shop: Shop, layer: Layer) -> Match | None:
+def _moved(target: Target, layer: Layer) -> Match | None:
     """What takes each value from one place: other sizes and orders, sums and activations of what is there already."""
-    found = _peeled(shop, layer, lambda each: isinstance(each.op, _MOVING))
-    plain = shop.leaves(layer)
+    found = _peeled(target, layer, lambda each: isinstance(each.op, _MOVING))
+    plain = target.leaves(layer)
     if found is not None:
         core, ending = found
         return Match(
-            _Move(shop, layer, core.sources[0], ending, op=core.op, plain=plain), (*core.sources, *ending.sources), plain
+            _Move(target, layer, core.sources[0], ending, op=core.op, plain=plain), (*core.sources, *ending.sources), plain
         )
     if isinstance(layer.op, Activation):
         (inner,) = layer.sources
-        if isinstance(inner.op, Add) and shop.alone(inner):
+        if isinstance(inner.op, Add) and target.alone(inner):
             source, other = inner.sources
-            return Match(_Move(shop, layer, source, _Ending(layer, other), plain=plain), (source, other), plain)
-        return Match(_Move(shop, layer, inner, _Ending(layer), plain=plain), (inner,), plain)
+            return Match(_Move(target, layer, source, _Ending(layer, other), plain=plain), (source, other), plain)
+        return Match(_Move(target, layer, inner, _Ending(layer), plain=plain), (inner,), plain)
     if isinstance(layer.op, Add):
         source, other = layer.sources
-        return Match(_Move(shop, layer, source, _Ending(None, other), plain=plain), (source, other), plain)
+        return Match(_Move(target, layer, source, _Ending(None, other), plain=plain), (source, other), plain)
     return None
 
 
@@ -525,9 +530,9 @@ class _Move:
     """
 
     def __init__(
-        self, shop: Shop, layer: Layer, read: Layer, ending: _Ending, *, op: Op | None = None, plain: bool = False
+        self, target: Target, layer: Layer, read: Layer, ending: _Ending, *, op: Op | None = None, plain: bool = False
     ) -> None:
-        self._shop, self._layer, self._read, self._ending, self._plain = shop, layer, read, ending, plain
+        self._target, self._layer, self._read, self._ending, self._plain = target, layer, read, ending, plain
         self._block = min(_MOVED, power_of_two(layer.channels))
         self._width = _whole(layer.channels, self._block)
         self._mode, self._factor, self._larger = kernels.COPY, 1, Fraction(1)
@@ -543,7 +548,7 @@ class _Move:
                 self._mode = kernels.NEAREST if mode == "nearest" else kernels.BILINEAR
                 self._factor, self._larger = factor, Fraction(factor)
         self._scaled = scale is not None
-        self._ends = ending.vector(shop, self._width, bias, scale)
+        self._ends = ending.vector(target, self._width, bias, scale)
 
     def __call__(self, value: Tensor, other: Tensor | None = None) -> Tensor:
         view = _view(self._read, value)
@@ -551,7 +556,7 @@ class _Move:
         if self._plain:
             out, by_pixel = self._as_output(count, height, width)
         else:
-            out = by_pixel = self._shop.features(count, height, width, self._layer.channels)
+            out = by_pixel = self._target.features(count, height, width, self._layer.channels)
         self.into(by_pixel, view, None if other is None or self._ending.other is None else _view(self._ending.other, other))
         return out
 
@@ -559,7 +564,7 @@ class _Move:
         """A new output, and its values pixel by pixel."""
         channels = self._layer.channels
         shape = {"map": (count, channels, height, width), "rows": (count, width, channels), "vector": (count, channels)}
-        out = torch.empty(shape[self._layer.form], dtype=torch.float32, device=self._shop.device)
+        out = torch.empty(shape[self._layer.form], dtype=torch.float32, device=self._target.device)
         by_pixel = out.permute(0, 2, 3, 1) if self._layer.form == "map" else out.view(count, 1, -1, channels)
         return out, by_pixel
 
@@ -592,12 +597,12 @@ def _view(layer: Layer, value: Tensor) -> Tensor:
     return value.permute(0, 2, 3, 1) if isinstance(layer.op, Input) else value
 
 
-def _windowed(shop: Shop, features: Tensor, op: Convolution, channels: int) -> tuple[Tensor, tuple[int, int, int, int]]:
+def _windowed(target: Target, features: Tensor, op: Convolution, channels: int) -> tuple[Tensor, tuple[int, int, int, int]]:
     """A new map for what windows on `features` give, and the heights and widths of both."""
     count, height, width, _ = features.shape
     top, left, bottom, right = op.padding
     rows, columns = (height + top + bottom - op.kernel) // op.stride + 1, (width + left + right - op.kernel) // op.stride + 1
-    return shop.features(count, rows, columns, channels), (height, width, rows, columns)
+    return target.features(count, rows, columns, channels), (height, width, rows, columns)
 
 
 def _cut(pixels: int, outputs: int) -> tuple[int, int]:

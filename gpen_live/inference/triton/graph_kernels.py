@@ -15,19 +15,13 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from gpen_live.inference.triton.parts import outputs_of, pixels_of, write
+from gpen_live.inference.triton.parts import outputs_of, pixels_of, product, write
 
 COPY = tl.constexpr(0)
 SHUFFLE = tl.constexpr(1)
 UNSHUFFLE = tl.constexpr(2)
 NEAREST = tl.constexpr(3)
 BILINEAR = tl.constexpr(4)
-
-
-@triton.jit
-def _product(a: tl.tensor, b: tl.tensor, total: tl.tensor) -> tl.tensor:
-    """The sum of total and a b. Float32 stays float32: tf32 would cost accuracy that was asked for."""
-    return tl.dot(a, b, total, input_precision="ieee")
 
 
 @triton.jit
@@ -121,7 +115,7 @@ def convolve(
         mask = near[:, None] & (channel < IN_LINE)[None, :]
         there = tl.load(features + at[:, None] + channel[None, :], mask=mask, other=0.0)
         matrix = tl.load(weight + (tap * IN_WIDTH + channel)[:, None] * OUT_WIDTH + output[None, :])
-        total = _product(there, matrix, total)
+        total = product(there, matrix, total)
     total = _ended(total, ends, other, pixel, inside, output, OUT_LINE, OUT_WIDTH, SLOPED, SIGMOID, ADD, LATE)
     write(out, pixel, inside, output, total, OUT_LINE)
 

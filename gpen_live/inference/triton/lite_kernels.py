@@ -18,13 +18,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from gpen_live.inference.triton.parts import outputs_of, pixels_of, write
-
-
-@triton.jit
-def _product(a: tl.tensor, b: tl.tensor, total: tl.tensor) -> tl.tensor:
-    """The sum of total and a b. Float32 stays float32: tf32 would cost accuracy that was asked for."""
-    return tl.dot(a, b, total, input_precision="ieee")
+from gpen_live.inference.triton.parts import outputs_of, pixels_of, product, write
 
 
 @triton.jit
@@ -125,10 +119,10 @@ def entry(
     total = tl.zeros((PIXELS, OUT_BLOCK), tl.float32) + tl.load(bias + output)[None, :]
     matrix = weight + source[:, None] * OUT_WIDTH + output[None, :]
     now = tl.load(pictures + at, mask=mask, other=0.0).to(out.dtype.element_ty)
-    total = _product(now, tl.load(matrix), total)
+    total = product(now, tl.load(matrix), total)
     if MEMORY:
         before = tl.load(previous + at, mask=mask, other=0.0).to(out.dtype.element_ty)
-        total = _product(before, tl.load(matrix + IN_BLOCK * OUT_WIDTH), total)
+        total = product(before, tl.load(matrix + IN_BLOCK * OUT_WIDTH), total)
     write(out, pixel, inside, output, total, OUT_LINE)
 
 
@@ -168,9 +162,9 @@ def block(
     total = tl.zeros((ROWS * COLUMNS, BLOCK), tl.float32) + tl.load(narrow_bias + channel)[None, :]
     for start in range(0, HIDDEN, HIDDEN_BLOCK):
         hidden = tl.zeros((ROWS * COLUMNS, HIDDEN_BLOCK), tl.float32) + tl.load(widen_bias + start + inner)[None, :]
-        hidden = _product(mixed, tl.load(widen + channel[:, None] * HIDDEN_WIDTH + (start + inner)[None, :]), hidden)
+        hidden = product(mixed, tl.load(widen + channel[:, None] * HIDDEN_WIDTH + (start + inner)[None, :]), hidden)
         hidden = tl.maximum(hidden, 0.0).to(dtype)
-        total = _product(hidden, tl.load(narrow + (start + inner)[:, None] * BLOCK + channel[None, :]), total)
+        total = product(hidden, tl.load(narrow + (start + inner)[:, None] * BLOCK + channel[None, :]), total)
     total += _read(features, image, y, x, channel, height, width, LINE).to(tl.float32)
     write(out, (image * height + y) * width + x, (y < height) & (x < width), channel, total, LINE)
 
@@ -208,7 +202,7 @@ def block_widen(
         dtype
     )
     hidden = tl.zeros((ROWS * COLUMNS, HIDDEN_BLOCK), tl.float32) + tl.load(widen_bias + inner)[None, :]
-    hidden = tl.maximum(_product(mixed, matrix, hidden), 0.0)
+    hidden = tl.maximum(product(mixed, matrix, hidden), 0.0)
     write(out, (image * height + y) * width + x, (y < height) & (x < width), inner, hidden, HIDDEN_LINE)
 
 
@@ -236,7 +230,7 @@ def block_narrow(
     for start in range(0, HIDDEN_LINE, HIDDEN_BLOCK):
         mask = inside[:, None] & (start + inner < HIDDEN_LINE)[None, :]
         part = tl.load(hidden + pixel[:, None] * HIDDEN_LINE + (start + inner)[None, :], mask=mask, other=0.0)
-        total = _product(part, tl.load(narrow + (start + inner)[:, None] * BLOCK + output[None, :]), total)
+        total = product(part, tl.load(narrow + (start + inner)[:, None] * BLOCK + output[None, :]), total)
     mask = inside[:, None] & (output < LINE)[None, :]
     total += tl.load(features + pixel[:, None] * LINE + output[None, :], mask=mask, other=0.0).to(tl.float32)
     write(out, pixel, inside, output, total, LINE)
@@ -270,7 +264,7 @@ def down(
         at = ((line * 2 + tap // 2) * (width * 2) + (pixel % width) * 2 + tap % 2) * IN_LINE
         part = tl.load(features + at[:, None] + source[None, :], mask=mask, other=0.0)
         matrix = tl.load(weight + (tap * IN_BLOCK + source)[:, None] * OUT_WIDTH + output[None, :])
-        total = _product(part, matrix, total)
+        total = product(part, matrix, total)
     write(out, pixel, inside, output, total, OUT_LINE)
 
 
@@ -315,11 +309,11 @@ def fuse(
         share = (0.75 - 0.5 * far_y) * (0.75 - 0.5 * far_x)
         up += share * tl.load(coarse + at[:, None] + source[None, :], mask=mask, other=0.0).to(tl.float32)
     total = tl.zeros((PIXELS, OUT_BLOCK), tl.float32) + tl.load(bias + output)[None, :]
-    total = _product(up.to(dtype), tl.load(coarse_weight + source[:, None] * SKIP_BLOCK + output[None, :]), total)
+    total = product(up.to(dtype), tl.load(coarse_weight + source[:, None] * SKIP_BLOCK + output[None, :]), total)
     channel = tl.arange(0, SKIP_BLOCK)
     mask = inside[:, None] & (channel < SKIP_LINE)[None, :]
     here = tl.load(skip + pixel[:, None] * SKIP_LINE + channel[None, :], mask=mask, other=0.0)
-    total = _product(here, tl.load(skip_weight + channel[:, None] * SKIP_BLOCK + output[None, :]), total)
+    total = product(here, tl.load(skip_weight + channel[:, None] * SKIP_BLOCK + output[None, :]), total)
     write(out, pixel, inside, output, total, SKIP_LINE)
 
 
@@ -354,7 +348,7 @@ def leave(
             features, image, y + (tap // KERNEL - KERNEL // 2), x + (tap % KERNEL - KERNEL // 2), channel, height, width, LINE
         )
         matrix = tl.load(weight + (tap * BLOCK + channel)[:, None] * OUT_BLOCK + output[None, :])
-        total = _product(there, matrix, total)
+        total = product(there, matrix, total)
     at = _shuffled(y * 0 + image, y, x, output, height, width, SHUFFLE)
     mask = ((y < height) & (x < width))[:, None] & (output < 3 * SHUFFLE * SHUFFLE)[None, :]
     tl.store(out + at, tl.load(pictures + at, mask=mask, other=0.0) + total, mask=mask)

@@ -1,4 +1,4 @@
-"""What the light networks' and the detector's kernels share, in Triton. Imports triton: import this module late."""
+"""What the kernels of graphs, of light networks and of the detector share, in Triton. Imports triton: import this module late."""
 
 from __future__ import annotations
 
@@ -23,3 +23,9 @@ def write(out: tl.tensor, pixel: tl.tensor, inside: tl.tensor, channel: tl.tenso
     """Stores values (pixels x channels, float32) in the dtype of `out`; `pixel` counts through all pictures."""
     mask = inside[:, None] & (channel < LINE)[None, :]
     tl.store(out + pixel[:, None] * LINE + channel[None, :], values.to(out.dtype.element_ty), mask=mask)
+
+
+@triton.jit
+def product(a: tl.tensor, b: tl.tensor, total: tl.tensor) -> tl.tensor:
+    """The sum of total and a b. Float32 stays float32: tf32 would cost accuracy that was asked for."""
+    return tl.dot(a, b, total, input_precision="ieee")

@@ -9,11 +9,6 @@ _DOCTOR = "Use --device cpu or --device auto; `gpen-live doctor` says what is mi
 _CPU = "Use --device cpu."
 
 SENTENCES = {
-    "detector.damaged": Sentence("{file} is damaged or not a weights file.", "Restore the file that came with GPEN Live."),
-    "detector.missing": Sentence("The face detector's weights {path} are missing.", "Restore the file that came with GPEN Live."),
-    "detector.other_network": Sentence(
-        "{file} does not hold weights of the face detector ({architecture}).", "Restore the file that came with GPEN Live."
-    ),
     "device.absent": Sentence("There is no {device}; this machine has {there}.", "Choose one of these."),
     "device.first_operation": Sentence("The device {device} failed a first operation ({reason}).", _CPU),
     "device.no_apple_gpu": Sentence(
@@ -40,8 +35,5 @@ SENTENCES = {
     "network.wrong_device": Sentence("8 bits are for processors: on {device} {name} computes in {precision}."),
     "runtime.no_openvino": Sentence(
         "OpenVINO does not load ({reason}), so the network runs in PyTorch, which is slower.", _REINSTALL
-    ),
-    "runtime.no_triton": Sentence(
-        "Triton does not load ({reason}), so the network runs in PyTorch, which is slower.", f"On Linux: {_REINSTALL}"
     ),
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from gpen_live.messages.sentence import Sentence
 
 _RESUME = "Check the network, then try again: the download resumes where it stopped."
+_AGAIN = "Download it again, or choose another file."
+_OTHER = "Choose another file."
 _LATER = "Try again later."
 _BY_HAND = "Download it yourself from {page} and choose it as the weights file."
 _LATER_OR_BY_HAND = "Try again later, or download it yourself from {page} and choose it as the weights file."
@@ -58,4 +60,39 @@ SENTENCES = {
     "fetch.wrong_network": Sentence("What was downloaded is not {title}, so it was deleted. {cause.what}", _LATER),
     "fetch.wrong_part": Sentence("{host} sent a part of {title} other than the one requested.", _LATER),
     "models.unknown": Sentence("There is no model called {name}.", "Choose one of {names}."),
+    "weights.code": Sentence(
+        "The weights file {path} carries program code, which GPEN Live never runs.",
+        "Choose a file with plain weights (a state dict or safetensors).",
+    ),
+    "weights.damaged": Sentence("The weights file {path} is cut off or damaged.", _AGAIN),
+    "weights.empty": Sentence("The weights file {path} is empty.", _AGAIN),
+    "weights.folder": Sentence("{path} is a folder, not a weights file.", "Choose the file in it."),
+    "weights.git_lfs": Sentence(
+        "The file {path} only points to weights in Git LFS.", "Run git lfs pull, or choose another file."
+    ),
+    "weights.impossible_name": Sentence(
+        "The name of the weights file has characters that are not allowed in a file's name.", "Check the path."
+    ),
+    "weights.missing": Sentence("The weights file {path} does not exist.", "Check the path."),
+    "weights.no_override": Sentence(
+        "The weights file {path} does not exist.", "Check the path, or omit it to use the model's own."
+    ),
+    "weights.not_downloaded": Sentence(
+        "The weights of {title} have not been downloaded yet ({path}).", "Get them with: gpen-live models fetch {name}"
+    ),
+    "weights.not_eight_bits": Sentence("The weights file {path} does not fit {title}: its weights are not in 8 bits.", _OTHER),
+    "weights.not_finite": Sentence(
+        "The weights file {path} is damaged: {name} holds values that are not finite numbers.", _AGAIN
+    ),
+    "weights.not_plain": Sentence("The weights file {path} is damaged: {name} holds no plain values.", _AGAIN),
+    "weights.not_shipped": Sentence("The file {path}, which comes with GPEN Live, is missing.", "Reinstall GPEN Live."),
+    "weights.not_weights": Sentence("The file {path} is not a weights file.", "Choose a .safetensors or .pth file."),
+    "weights.no_state": Sentence("The file {path} does not hold a network's weights (no state dict).", _OTHER),
+    "weights.other_model": Sentence(
+        "The weights file {path} holds {held}, not {title}.", "Choose the model {model}, or another file."
+    ),
+    "weights.other_network": Sentence("The weights file {path} holds {held}, not {title}.", _OTHER),
+    "weights.unfit": Sentence("The weights file {path} does not fit {title}: {reason}.", _OTHER),
+    "weights.unreadable": Sentence("The weights file {path} can't be read ({reason}).", "Check its permissions."),
+    "weights.web_page": Sentence("The file {path} is a web page, not weights.", _AGAIN),
 }

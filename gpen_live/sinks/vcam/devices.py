@@ -17,7 +17,6 @@ from gpen_live.sinks import loopback
 from gpen_live.sinks.vcam.explain import NotAnOutput, explain, explain_loopback, joined, no_loopback
 from gpen_live.system import v4l2
 
-_AGAIN = "Start the virtual camera again."
 _KERNEL_NAMES = {"I420": "YU12", "NV12": "NV12"}
 _HANG_S = 5.0
 
@@ -82,22 +81,19 @@ class LoopbackDevice:
         if shown not in (None, (wish.width, wish.height)):
             self.close()
             size = "{}x{}".format(*shown or ())
-            raise SinkError(
-                f"Another program still shows {self.label} in {size}.",
-                f"Close that program (OBS, a browser, a video call), or send {size}.",
-            )
+            raise SinkError("vcam.shown_otherwise", name=self.label, size=size)
 
     def send(self, frame: memoryview) -> None:
         if self._descriptor is None:
-            raise SinkError(f"{self.label} is already closed.", _AGAIN)
+            raise SinkError("vcam.closed", name=self.label)
         if self._claim is not None:
             self._claim.keep_viewers()
         try:
             written = os.write(self._descriptor, frame)
         except OSError as error:
-            raise SinkError(f"{self.label} took no frame ({error.strerror}).", _AGAIN) from error
+            raise SinkError("vcam.frame_refused", name=self.label, reason=error.strerror) from error
         if written != self._bytes:
-            raise SinkError(f"{self.label} took only {written} of a frame's {self._bytes} bytes.", _AGAIN)
+            raise SinkError("vcam.frame_short", name=self.label, written=written, bytes=self._bytes)
         if self._claim is None:  # not before the first frame: later drivers would give the output to it
             self._claim = loopback.Claim(self._path)
 
@@ -153,7 +149,7 @@ class LibraryDevice:
 
     def send(self, frame: memoryview) -> None:
         if self._camera is None:
-            raise SinkError(f"{self.label} is already closed.", _AGAIN)
+            raise SinkError("vcam.closed", name=self.label)
         import numpy as np
 
         try:
@@ -163,7 +159,7 @@ class LibraryDevice:
         except (RuntimeError, ValueError, TypeError, OSError) as error:
             said = joined(str(error)) or type(error).__name__
         if said:
-            raise SinkError(f"{self.label} took no frame ({said}).", _AGAIN)
+            raise SinkError("vcam.frame_refused", name=self.label, reason=said)
 
     def close(self) -> None:
         camera, self._camera = self._camera, None

@@ -16,90 +16,55 @@ class NotAnOutput(OSError):
 
 
 def explain(system: str, text: str, device: str | None) -> SinkError:
-    """What pyvirtualcam's error means on Windows and macOS; its own words follow in parentheses."""
+    """What pyvirtualcam's error means on Windows and macOS; its own words are the message's reason."""
     explain_here = {"Windows": _explain_windows, "Darwin": _explain_macos}.get(system)
-    if explain_here is None:
-        what, remedy = "There are no virtual cameras on this system.", "Record to a file instead."
-    else:
-        what, remedy = explain_here(text.lower(), device)
-    detail = joined(text)
-    return SinkError(what, f"{remedy} ({detail})" if detail else remedy)
+    return SinkError("vcam.no_backend") if explain_here is None else explain_here(text.lower(), device, joined(text))
 
 
 def explain_loopback(error: OSError, device: str) -> SinkError:
-    """What it means that a device of Linux could not be opened; the system's own words follow in parentheses."""
+    """What it means that a device of Linux could not be opened; the system's own words are the message's reason."""
+    reason = error.strerror or str(error)
     if error.errno in (errno.EACCES, errno.EPERM):
-        what, remedy = f"You may not use {device}.", 'Run "sudo usermod -a -G video $USER", then log out and in again.'
-    elif error.errno in _MISSING:
-        what, remedy = f"There is no virtual camera {device}.", f"Run: {loopback.SETUP_COMMAND}"
-    elif error.errno == errno.EBUSY or (isinstance(error, NotAnOutput) and device in loopback.virtual_devices()):
+        return SinkError("vcam.no_permission", device=device, reason=reason)
+    if error.errno in _MISSING:
+        return SinkError("vcam.missing", device=device, command=loopback.SETUP_COMMAND, reason=reason)
+    if error.errno == errno.EBUSY or (isinstance(error, NotAnOutput) and device in loopback.virtual_devices()):
         # With exclusive_caps=1 it is no output any more once somebody sends to it.
-        what, remedy = f"{device} is in use.", "Close the program that sends to it."
-    elif isinstance(error, NotAnOutput):
-        what, remedy = f"{device} is not a virtual camera.", f"Leave the device out, or run: {loopback.SETUP_COMMAND}"
-    else:
-        what, remedy = _unclear()
-    return SinkError(what, f"{remedy} ({error.strerror or error})")
+        return SinkError("vcam.in_use", name=device, reason=reason)
+    if isinstance(error, NotAnOutput):
+        return SinkError("vcam.not_virtual", device=device, command=loopback.SETUP_COMMAND, reason=reason)
+    return SinkError("vcam.unclear", reason=reason)
 
 
 def no_loopback() -> SinkError:
     """There is no device of v4l2loopback that would take frames."""
     if loopback.module_loaded():
-        again = f"{loopback.UNLOAD_COMMAND} && {loopback.SETUP_COMMAND}"
-        return SinkError("The virtual camera is in use.", f"Close the program that sends to it, or set it up again: {again}")
-    return SinkError(
-        "The driver of the virtual camera is not loaded.",
-        f"Run: {loopback.SETUP_COMMAND} - if that finds no module, first: {loopback.INSTALL_COMMAND}",
-    )
+        return SinkError("vcam.in_use_all", command=f"{loopback.UNLOAD_COMMAND} && {loopback.SETUP_COMMAND}")
+    return SinkError("vcam.module", setup=loopback.SETUP_COMMAND, install=loopback.INSTALL_COMMAND)
 
 
-def _explain_windows(text: str, device: str | None) -> tuple[str, str]:
+def _explain_windows(text: str, device: str | None, reason: str) -> SinkError:
     if "output could not be started" in text:
-        return _taken_by_obs()
+        return SinkError("vcam.obs_taken", reason=reason)
     if "in use" in text:
-        return f"{device or 'The virtual camera'} is in use.", "Close the program that sends to it."
+        return SinkError("vcam.in_use", name=device, reason=reason) if device else SinkError("vcam.in_use_any", reason=reason)
     if device not in (None, OBS_DEVICE) and ("with this name" in text or "supports only" in text):
-        return _unknown(device), f'Leave the device out, or give "{OBS_DEVICE}" or the name of a Unity Capture camera.'
+        return SinkError("vcam.unknown_windows", device=device, obs=OBS_DEVICE, reason=reason)
     if "not found" in text or "no camera registered" in text:
-        return (
-            "No virtual camera is installed.",
-            "Install OBS Studio from https://obsproject.com (its virtual camera comes with it), or Unity Capture, and try again.",
-        )
-    return _unclear()
+        return SinkError("vcam.not_installed", reason=reason)
+    return SinkError("vcam.unclear", reason=reason)
 
 
-def _explain_macos(text: str, device: str | None) -> tuple[str, str]:
+def _explain_macos(text: str, device: str | None, reason: str) -> SinkError:
     if "version is not supported" in text:
-        return (
-            "OBS's virtual camera is too old.",
-            'Install OBS 30 or later, press "Start Virtual Camera" there once, and stop it again.',
-        )
+        return SinkError("vcam.obs_too_old", reason=reason)
     if "not installed" in text:
-        return (
-            "OBS's virtual camera is not set up.",
-            'Install OBS 30 or later, press "Start Virtual Camera" there once, allow its extension in System Settings, '
-            "stop it again and restart the Mac.",
-        )
+        return SinkError("vcam.obs_not_set_up", reason=reason)
     if "supports only" in text:
-        return _unknown(device), f'Leave the device out, or give "{OBS_DEVICE}".'
+        return SinkError("vcam.unknown_macos", device=device, obs=OBS_DEVICE, reason=reason)
     if "multiple cameras" in text or "start" in text or "stream not found" in text:
-        return _taken_by_obs()
-    return _unclear()
-
-
-def _taken_by_obs() -> tuple[str, str]:
-    return (
-        "The OBS virtual camera is taken by OBS itself or by another program.",
-        'Press "Stop Virtual Camera" in OBS: here OBS is to show this camera as a source, not to send to it.',
-    )
-
-
-def _unknown(device: str | None) -> str:
-    return f'There is no virtual camera named "{device}".'
-
-
-def _unclear() -> tuple[str, str]:
-    return "The virtual camera can't be opened.", "Close other programs that use it, and try again."
+        return SinkError("vcam.obs_taken", reason=reason)
+    return SinkError("vcam.unclear", reason=reason)
 
 
 def joined(text: str) -> str:

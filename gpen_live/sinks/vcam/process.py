@@ -16,25 +16,15 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from gpen_live.errors import SinkError
-from gpen_live.messages import Message, message
+from gpen_live.messages import pack
 from gpen_live.sinks.vcam.devices import Device, Wish, open_device
 from gpen_live.system import shared_memory
 
 _GRACE_S = 1.0
 TAKEN = b"{}\n"
-
-
-def pack(told: Message) -> dict[str, Any]:
-    """A message for JSON."""
-    return {"id": told.id, "params": {name: pack(one) if isinstance(one, Message) else one for name, one in told.values}}
-
-
-def unpack(words: dict[str, Any]) -> Message:
-    """The message that was packed."""
-    return message(words["id"], **{name: unpack(one) if isinstance(one, dict) else one for name, one in words["params"].items()})
 
 
 @dataclass(frozen=True)

@@ -15,17 +15,17 @@ from typing import Any
 import gpen_live
 from gpen_live.errors import SinkError
 from gpen_live.frame import Array, PixelFormat, Size
+from gpen_live.messages import Message, message, unpack
 from gpen_live.sinks import readers
 from gpen_live.sinks.base import Sink, even
 from gpen_live.sinks.vcam.devices import Wish
-from gpen_live.sinks.vcam.process import TAKEN, Order, unpack
+from gpen_live.sinks.vcam.process import TAKEN, Order
 from gpen_live.sinks.vcam.ring import Ring
 
 PATIENCE_S = 1.0
 _OPEN_S = 15.0  # a machine that is busy starting everything else
 _END_S = 1.5
 _GRACE_S = 0.1
-_AGAIN = "Start the virtual camera again."
 
 
 class VirtualCameraSink(Sink):
@@ -51,15 +51,14 @@ class VirtualCameraSink(Sink):
             self._process: subprocess.Popen[bytes] | None = _start(memory.descriptors)
             memory.release_descriptors()
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise SinkError(f"The virtual camera's process can't be started ({reason}).", _AGAIN) from error
+            raise SinkError("vcam.unstartable", reason=error.strerror or error) from error
         readers.OWN.add(self._process.pid)
         self._answers: SimpleQueue[bytes] = SimpleQueue()
         self._closing = threading.Lock()
         threading.Thread(target=_listen, args=(self._process, self._answers), name="gpen-live-vcam", daemon=True).start()
         try:
             self._order(Order(wish, memory.handle, self._ring.places).line())
-            self.label = json.loads(self._answer(_OPEN_S, "has not opened for a while"))["label"]
+            self.label = json.loads(self._answer(_OPEN_S, message("vcam.not_opening", name=self.label)))["label"]
         except BaseException:
             self._end(0)
             raise
@@ -70,13 +69,13 @@ class VirtualCameraSink(Sink):
     def send(self, pixels: Array, at: float) -> None:
         """Sends one frame in the pixel format `wants`, H*3/2 x W; one that was made in a `buffer` is not copied."""
         if self._process is None:
-            raise SinkError(f"{self.label} is already closed.", _AGAIN)
+            raise SinkError("vcam.closed", name=self.label)
         if pixels.shape != self._ring.shape:
-            raise SinkError(f"{self.label} took no frame (its shape is {pixels.shape}).", _AGAIN)
+            raise SinkError("vcam.frame_shape", name=self.label, shape=pixels.shape)
         place = self._ring.place_of(pixels)
         self._order(b"%d\n" % (self._ring.put(pixels) if place is None else place))
-        if self._answer(PATIENCE_S, "has not taken a frame for a second") != TAKEN:
-            raise SinkError(f"{self.label} gave an answer that makes no sense.", _AGAIN)
+        if self._answer(PATIENCE_S, message("vcam.not_taking", name=self.label)) != TAKEN:
+            raise SinkError("vcam.nonsense", name=self.label)
 
     def close(self) -> None:
         """Ends the process: in order where it answers, in any case within seconds."""
@@ -90,14 +89,14 @@ class VirtualCameraSink(Sink):
             process.stdin.write(line)
             process.stdin.flush()
 
-    def _answer(self, patience: float, silence: str) -> bytes:
-        """The next answer that is no error."""
+    def _answer(self, patience: float, silence: Message) -> bytes:
+        """The next answer that is no error; `silence` is what it means that there is none."""
         line = self._next(patience)
         if line is None:
             self._end(0)
-            raise SinkError(f"{self.label} {silence}.", "Close the programs that show it.")
+            raise SinkError(silence)
         if not line:
-            raise SinkError(f"The process of {self.label} ended unexpectedly.", _AGAIN)
+            raise SinkError("vcam.ended", name=self.label)
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise SinkError(unpack(answer["error"]))

@@ -24,8 +24,10 @@ from gpen_live.inference.fast_detector import difference, prove, speed_up
 from gpen_live.inference.loading import load_detector
 from gpen_live.inference.torch_detector import TorchDetector
 from gpen_live.models.registry import get, locate
+from gpen_live.nets import lite
 from tests.engine.portraits import portrait
 from tests.inference.compiling import compiled, stack_bytes
+from tests.nets.graphs import with_random_parameters
 
 if TYPE_CHECKING:
     from gpen_live.inference.triton.detector import TritonDetector
@@ -155,7 +157,7 @@ def test_what_can_not_run_it_is_refused(plain: TorchDetector, monkeypatch: pytes
         TritonDetector(plain.network, torch.float16, torch.device("cuda"))
     monkeypatch.setattr("gpen_live.inference.triton.detector._check", lambda dtype, device: False)
     with pytest.raises(RuntimeError, match="this is no RetinaFace"):
-        TritonDetector(torch.nn.Sequential(), torch.float16, CPU)
+        TritonDetector(with_random_parameters(lite.graph(lite.LITE_256)), torch.float16, CPU)
 
 
 def test_another_way_to_the_candidates_takes_over() -> None:

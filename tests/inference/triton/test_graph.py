@@ -36,7 +36,7 @@ def test_the_interpreted_kernels_give_what_pytorch_gives() -> None:
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     results = [json.loads(each) for each in done.stdout.splitlines()]
-    assert len(results) == 3 * 2 * 2 + 1 + 3
+    assert len(results) == 3 * 2 * 2 + 6 * 2 + 1 + 3
     for name, dtype, shape, wanted, apart, out_dtype in results:
         what = (name, dtype, shape, apart)
         assert shape == wanted, what

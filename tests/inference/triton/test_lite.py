@@ -19,9 +19,11 @@ import torch
 from gpen_live.inference.triton.lite_tiles import Choose, Layer, Tile, usual_tile
 from gpen_live.models.loading import load
 from gpen_live.models.registry import get, locate
+from gpen_live.nets import layers
 from gpen_live.nets.torch_graph import network as as_network
 from gpen_live.nets.torch_lite import Lite, lite_256
 from tests.inference.compiling import compiled, stack_bytes
+from tests.nets.graphs import with_random_parameters
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[3]
@@ -136,6 +138,25 @@ def test_the_widest_network_takes_these_kernels_in_16_bits_alone(launches: Calls
     on(widest, torch.float32)(torch.zeros(1, 3, 8, 8))
     assert {"convolve", "depthwise"} <= set(general)
     assert {name for name, *_ in launches} == {"entry", "leave"}
+
+
+@needs_triton
+def test_an_uneven_map_is_left_to_the_kernels_for_every_graph(launches: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one for 2x2 convolutions counts on twice the lines of its output."""
+    from gpen_live.inference.triton.graph import TritonGraph
+    from gpen_live.inference.triton.lite import patterns
+
+    general: list[str] = []
+    monkeypatch.setattr("gpen_live.inference.triton.graph.launch", lambda kernel, *_, **__: general.append(kernel.__name__))
+    x = layers.picture("x", 3)
+    for padding, kind in ((1, "down"), (0, "convolve")):
+        general.clear()
+        launches.clear()
+        y = layers.convolution("b", layers.convolution("a", x, 16, kernel=4 - padding, padding=padding), 16, kernel=2, stride=2)
+        network = with_random_parameters(layers.Graph("uneven", (x,), (y,)))
+        TritonGraph(network, torch.float16, CPU, patterns=patterns(usual_tile))(torch.zeros(1, 3, 8, 8))
+        assert [name for name, *_ in launches] == (["down"] if kind == "down" else [])
+        assert general.count("convolve") == (1 if kind == "down" else 2)
 
 
 @needs_triton

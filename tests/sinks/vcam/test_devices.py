@@ -15,10 +15,12 @@ from pyvirtualcam.util import decode_fourcc
 
 from gpen_live.errors import SinkError
 from gpen_live.frame import Array, Size
+from gpen_live.messages import Message, message
 from gpen_live.sinks import loopback
 from gpen_live.sinks.vcam.devices import Complaints, Device, Wish, open_device
 from gpen_live.sinks.vcam.explain import NotAnOutput, explain_loopback, no_loopback
 from gpen_live.sinks.vcam.sink import native_format
+from tests.messages.says import holds, says
 
 FRAME = memoryview(bytes(64 * 72))
 
@@ -83,10 +85,10 @@ def vcam(system: str, device: str = "") -> Device:
     return open_device(Wish(device or None, 64, 48, 29.97, native_format(system).name), system)
 
 
-def said(system: str, device: str = "") -> tuple[str, str]:
+def said(system: str, device: str = "") -> Message:
     with pytest.raises(SinkError) as caught:
         vcam(system, device)
-    return caught.value.what, caught.value.remedy
+    return caught.value.message
 
 
 # It works
@@ -124,71 +126,47 @@ UNITY_OTHER = "No camera registered with this name."
 
 
 @pytest.mark.parametrize(
-    ("obs", "unity", "device", "what", "remedy"),
+    ("obs", "unity", "device", "key"),
     [
-        (OBS_MISSING, UNITY_MISSING, "", "No virtual camera is installed.", "Install OBS Studio from https://obsproject.com"),
-        (OBS_MISSING, UNITY_OTHER, "OBS Virtual Camera", "No virtual camera is installed.", "Install OBS Studio"),
-        (
-            OBS_TAKEN,
-            UNITY_MISSING,
-            "",
-            "The OBS virtual camera is taken by OBS itself or by another program.",
-            "Stop Virtual Camera",
-        ),
-        (OBS_OTHER, UNITY_OTHER, "Webcam", 'There is no virtual camera named "Webcam".', "Leave the device out"),
-        (OBS_MISSING, "All cameras are already in use.", "", "The virtual camera is in use.", "Close the program"),
-        (OBS_OTHER, "Device Unity is already in use.", "Unity", "Unity is in use.", "Close the program"),
-        ("what is this", "and this", "", "The virtual camera can't be opened.", "Close other programs"),
+        (OBS_MISSING, UNITY_MISSING, "", "vcam.not_installed"),
+        (OBS_MISSING, UNITY_OTHER, "OBS Virtual Camera", "vcam.not_installed"),
+        (OBS_TAKEN, UNITY_MISSING, "", "vcam.obs_taken"),
+        (OBS_OTHER, UNITY_OTHER, "Webcam", "vcam.unknown_windows"),
+        (OBS_MISSING, "All cameras are already in use.", "", "vcam.in_use_any"),
+        (OBS_OTHER, "Device Unity is already in use.", "Unity", "vcam.in_use"),
+        ("what is this", "and this", "", "vcam.unclear"),
     ],
 )
-def test_windows(obs: str, unity: str, device: str, what: str, remedy: str) -> None:
+def test_windows(obs: str, unity: str, device: str, key: str) -> None:
     on(obs=obs, unitycapture=unity)
     told = said("Windows", device)
-    assert told[0] == what
-    assert told[1].startswith(remedy) or remedy in told[1]
-    assert told[1].endswith(f"('obs' backend: {obs}; 'unitycapture' backend: {unity})")
+    assert holds(told, key, reason=f"'obs' backend: {obs}; 'unitycapture' backend: {unity}")
+    assert device in (told.params.get("device"), told.params.get("name"), "", "OBS Virtual Camera")
 
 
 @pytest.mark.parametrize(
-    ("text", "device", "what", "remedy"),
+    ("text", "device", "key"),
     [
         (
             "OBS Virtual Camera is not installed in your system. Use the Virtual Camera function in OBS 30.0 or later to trigger "
             "the installation and activate the System Extension in System Settings.",
             "",
-            "OBS's virtual camera is not set up.",
-            "Install OBS 30 or later",
+            "vcam.obs_not_set_up",
         ),
-        (
-            "Your OBS Virtual Camera version is not supported. Upgrade to OBS 28.",
-            "",
-            "OBS's virtual camera is too old.",
-            "OBS 30",
-        ),
-        (
-            "Couldn't start stream",
-            "",
-            "The OBS virtual camera is taken by OBS itself or by another program.",
-            "Stop Virtual Camera",
-        ),
-        ("Stream not found", "", "The OBS virtual camera is taken by OBS itself or by another program.", "Stop Virtual Camera"),
-        (OBS_TAKEN, "", "The OBS virtual camera is taken by OBS itself or by another program.", "Stop Virtual Camera"),
-        (
-            "Multiple cameras are not supported by this backend.",
-            "",
-            "The OBS virtual camera is taken by OBS itself or by another program.",
-            "Stop",
-        ),
-        (OBS_OTHER, "Webcam", 'There is no virtual camera named "Webcam".', "OBS Virtual Camera"),
-        ("unable to allocate pixel buffer pool", "", "The virtual camera can't be opened.", "try again"),
+        ("Your OBS Virtual Camera version is not supported. Upgrade to OBS 28.", "", "vcam.obs_too_old"),
+        ("Couldn't start stream", "", "vcam.obs_taken"),
+        ("Stream not found", "", "vcam.obs_taken"),
+        (OBS_TAKEN, "", "vcam.obs_taken"),
+        ("Multiple cameras are not supported by this backend.", "", "vcam.obs_taken"),
+        (OBS_OTHER, "Webcam", "vcam.unknown_macos"),
+        ("unable to allocate pixel buffer pool", "", "vcam.unclear"),
     ],
 )
-def test_macos(text: str, device: str, what: str, remedy: str) -> None:
+def test_macos(text: str, device: str, key: str) -> None:
     on(obs=text)
     told = said("Darwin", device)
-    assert told[0] == what
-    assert remedy in told[1]
-    assert told[1].endswith(f"('obs' backend: {text})")
+    assert holds(told, key, reason=f"'obs' backend: {text}")
+    assert told.params.get("device", "") == device
 
 
 MODPROBE = 'sudo modprobe v4l2loopback devices=1 video_nr=10 card_label="GPEN Live" exclusive_caps=1'
@@ -199,41 +177,42 @@ def system_error(number: int) -> OSError:
 
 
 @pytest.mark.parametrize(
-    ("error", "what", "remedy"),
+    ("error", "key"),
     [
-        (system_error(errno.ENOENT), "There is no virtual camera /dev/video9.", MODPROBE),
-        (system_error(errno.ENODEV), "There is no virtual camera /dev/video9.", MODPROBE),
-        (NotAnOutput("/dev/video9 takes no frames"), "/dev/video9 is not a virtual camera.", "Leave the device out"),
-        (system_error(errno.EACCES), "You may not use /dev/video9.", "sudo usermod -a -G video $USER"),
-        (system_error(errno.EBUSY), "/dev/video9 is in use.", "Close the program"),
-        (system_error(errno.EIO), "The virtual camera can't be opened.", "try again"),
+        (system_error(errno.ENOENT), "vcam.missing"),
+        (system_error(errno.ENODEV), "vcam.missing"),
+        (NotAnOutput("/dev/video9 takes no frames"), "vcam.not_virtual"),
+        (system_error(errno.EACCES), "vcam.no_permission"),
+        (system_error(errno.EBUSY), "vcam.in_use"),
+        (system_error(errno.EIO), "vcam.unclear"),
     ],
 )
-def test_linux(error: OSError, what: str, remedy: str) -> None:
-    told = explain_loopback(error, "/dev/video9")
-    assert told.what == what
-    assert remedy in told.remedy
-    assert told.remedy.endswith(f"({error.strerror or error})")
+def test_linux(error: OSError, key: str) -> None:
+    told = explain_loopback(error, "/dev/video9").message
+    assert holds(told, key, reason=error.strerror or error)
+    if key in ("vcam.missing", "vcam.not_virtual"):
+        assert str(told.params["command"]).startswith(MODPROBE)
 
 
 def test_linux_a_virtual_camera_that_somebody_sends_to(tmp_path: Path) -> None:
     plug(tmp_path, video10="GPEN Live")
-    assert explain_loopback(NotAnOutput("/dev/video10 takes no frames"), "/dev/video10").what == "/dev/video10 is in use."
+    told = explain_loopback(NotAnOutput("/dev/video10 takes no frames"), "/dev/video10").message
+    assert holds(told, "vcam.in_use", name="/dev/video10")
 
 
 def test_linux_without_a_device(tmp_path: Path) -> None:
     told = no_loopback()
-    assert told.what == "The driver of the virtual camera is not loaded."
+    assert told.message.id == "vcam.module"
     assert MODPROBE in told.remedy
     assert "sudo apt install v4l2loopback-dkms" in told.remedy
     (tmp_path / "module").mkdir()
     told = no_loopback()
-    assert told.what == "The virtual camera is in use."
+    assert told.message.id == "vcam.in_use_all"
     assert "sudo modprobe -r v4l2loopback" in told.remedy
 
 
 def test_a_system_without_backends() -> None:
-    assert said("FreeBSD") == ("There are no virtual cameras on this system.", "Record to a file instead.")
+    assert said("FreeBSD") == message("vcam.no_backend")
 
 
 def test_a_device_that_fails_while_sending() -> None:
@@ -243,10 +222,10 @@ def test_a_device_that_fails_while_sending() -> None:
 
     on(some=Breaking)
     device = vcam("Windows")
-    with pytest.raises(SinkError, match=r"OBS Virtual Camera took no frame \(gone\)"):
+    with pytest.raises(SinkError, check=says("vcam.frame_refused", name="OBS Virtual Camera", reason="gone")):
         device.send(FRAME)
     device.close()
-    with pytest.raises(SinkError, match="already closed"):
+    with pytest.raises(SinkError, check=says("vcam.closed")):
         device.send(FRAME)
 
 
@@ -257,7 +236,7 @@ def test_a_failure_that_the_library_only_prints_is_one_all_the_same() -> None:
 
     on(some=Printing)
     device = vcam("Darwin")
-    with pytest.raises(SinkError, match=r"took no frame \(unable to allocate pixel buffer \(error -6662\)\)"):
+    with pytest.raises(SinkError, check=says("vcam.frame_refused", reason="unable to allocate pixel buffer (error -6662)")):
         device.send(FRAME)
     device.close()
 

@@ -143,7 +143,7 @@ def test_the_virtual_camera_is_held_by_another_program_until_the_user_tries_agai
         pipeline.start()
         try:
             wait_until(lambda: pipeline.snapshot().sink.health is Health.FAILED)
-            assert pipeline.snapshot().sink.text.startswith(f"{drivers.VIRTUAL} is in use.")
+            assert mentions(pipeline.snapshot().sink.message, "vcam.in_use", name=drivers.VIRTUAL)
             captured = pipeline.meters.counts().captured
             wait_until(lambda: pipeline.meters.counts().captured > captured + 5)
             other.end()

@@ -15,6 +15,7 @@ from gpen_live.frame import Size
 from gpen_live.media.pixel_formats import convert
 from gpen_live.sinks import open_sink
 from gpen_live.sinks.base import Sink
+from tests.messages.says import holds
 from tests.real_camera.guest import drivers
 from tests.real_camera.guest.numbered import BITS, picture
 from tests.real_camera.guest.programs import Program, View, film, viewer, views, wait_until
@@ -145,8 +146,7 @@ def test_held_by_another_program_then_free() -> None:
     with film(drivers.VIRTUAL, SMALL):
         with pytest.raises(SinkError) as caught:
             open_sink("vcam", size=SMALL, fps=30)
-        assert caught.value.what == f"{drivers.VIRTUAL} is in use."
-        assert caught.value.remedy.startswith("Close the program that sends to it.")
+        assert holds(caught.value.message, "vcam.in_use", name=drivers.VIRTUAL)
     with sending() as thread, viewer(drivers.VIRTUAL, 5) as program:
         watch(program, SMALL, 5, thread)
 
@@ -154,10 +154,10 @@ def test_held_by_another_program_then_free() -> None:
 def test_a_device_that_is_not_there_or_no_output() -> None:
     with pytest.raises(SinkError) as caught:
         open_sink("vcam:/dev/video77", size=SMALL, fps=30)
-    assert caught.value.what == "There is no virtual camera /dev/video77."
+    assert holds(caught.value.message, "vcam.missing", device="/dev/video77")
     with pytest.raises(SinkError) as camera:
         open_sink(f"vcam:{drivers.CAMERA}", size=SMALL, fps=30)
-    assert camera.value.what == f"{drivers.CAMERA} is not a virtual camera."
+    assert holds(camera.value.message, "vcam.not_virtual", device=drivers.CAMERA)
 
 
 def test_another_size_at_the_next_opening() -> None:
@@ -173,7 +173,7 @@ def test_a_viewer_that_stays_sees_the_next_sender_and_keeps_its_size() -> None:
     with program:
         with pytest.raises(SinkError) as caught:
             open_sink("vcam", size=Size(1280, 720), fps=30)
-        assert caught.value.what == "Another program still shows GPEN Live (/dev/video10) in 640x480."
+        assert holds(caught.value.message, "vcam.shown_otherwise", name="GPEN Live (/dev/video10)", size="640x480")
         with sending() as thread:
             program.wait_for_lines(len(program.lines) + 5)
             check(views(program.lines[-4:]), SMALL, thread.sent)

@@ -10,6 +10,7 @@ import pytest
 from gpen_live.errors import SinkError
 from gpen_live.live.status.snapshot import Health
 from gpen_live.sinks import loopback, open_sink
+from tests.messages.says import mentions
 from tests.real_camera.guest import drivers
 from tests.real_camera.guest.io.test_pipeline import goes_on, live
 from tests.real_camera.guest.io.test_virtual_camera import SMALL, sending, watch
@@ -33,7 +34,7 @@ def test_the_driver_is_not_unloaded_from_under_us_and_once_unloaded_it_is_missed
     drivers.call(*UNLOAD)
     with pytest.raises(SinkError) as caught:
         open_sink("vcam", size=SMALL, fps=30)
-    assert caught.value.what == "The driver of the virtual camera is not loaded."
+    assert caught.value.message.id == "vcam.module"
     assert loopback.SETUP_COMMAND in caught.value.remedy
     drivers.call(*SETUP)  # what people are told to type
     with sending() as thread, viewer(drivers.VIRTUAL, 10) as program:
@@ -49,7 +50,7 @@ def test_the_virtual_cameras_driver_is_gone_and_comes_back() -> None:
         wait_until(lambda: subprocess.run(UNLOAD, capture_output=True, check=False).returncode == 0)
         pipeline.change(sinks=("vcam",))
         wait_until(lambda: pipeline.snapshot().sink.health is Health.FAILED)
-        assert pipeline.snapshot().sink.text.startswith("The driver of the virtual camera is not loaded.")
+        assert mentions(pipeline.snapshot().sink.message, "vcam.module")
         captured = pipeline.meters.counts().captured
         wait_until(lambda: pipeline.meters.counts().captured > captured + 5)
         drivers.call(*SETUP)
