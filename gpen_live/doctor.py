@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gpen_live import __version__
+from gpen_live.errors import reason_of
+from gpen_live.messages import Message, joined, message
 from gpen_live.privacy import scrub
 from gpen_live.sinks.loopback import INSTALL_COMMAND, SETUP_COMMAND, virtual_devices
 from gpen_live.system.folders import log_file
@@ -50,8 +52,17 @@ class Check(msgspec.Struct, frozen=True):
 
     name: str
     status: Status
-    found: str
-    remedy: str = ""
+    message: Message
+
+    @property
+    def found(self) -> str:
+        """What was found."""
+        return self.message.what
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it; empty where there is nothing to do."""
+        return self.message.remedy
 
 
 class DoctorReport(msgspec.Struct, frozen=True):
@@ -68,7 +79,10 @@ class DoctorReport(msgspec.Struct, frozen=True):
 
     def to_json(self) -> str:
         """The report for programs: {"version", "status", "checks": [{"name", "status", "found", "remedy"}]}."""
-        tree = {"version": self.version, "status": self.status, "checks": self.checks}
+        checks = [
+            {"name": check.name, "status": check.status, "found": check.found, "remedy": check.remedy} for check in self.checks
+        ]
+        tree = {"version": self.version, "status": self.status, "checks": checks}
         return msgspec.json.format(msgspec.json.encode(tree), indent=2).decode()
 
     def to_table(self) -> Table:
@@ -103,8 +117,8 @@ Examination = Callable[[], Check]
 def examine(examinations: Sequence[tuple[str, Examination]] | None = None) -> DoctorReport:
     """Looks at everything; takes seconds, as PyTorch and the drivers are asked. A check that breaks is reported as such."""
     chosen = EXAMINATIONS if examinations is None else examinations
-    checks = [_scrubbed(_isolated(name, examination)) for name, examination in chosen]
-    return DoctorReport(__version__, tuple(checks))
+    checks = [_isolated(name, examination) for name, examination in chosen]
+    return DoctorReport(__version__, tuple(Check(check.name, check.status, _scrubbed(check.message)) for check in checks))
 
 
 def _isolated(name: str, examination: Examination) -> Check:
@@ -115,18 +129,20 @@ def _isolated(name: str, examination: Examination) -> Check:
         try:
             results.append(examination())
         except Exception as error:  # noqa: BLE001  whatever it is, it is a finding
-            results.append(Check(name, Status.WARN, f"This check failed ({type(error).__name__}: {error})."))
+            results.append(Check(name, Status.WARN, message("doctor.failed", reason=reason_of(error))))
 
     thread = threading.Thread(target=work, name=f"doctor: {name}", daemon=True)
     thread.start()
     thread.join(CHECK_LIMIT_S)
     if results:
         return results[0]
-    return Check(name, Status.WARN, f"This check gave no answer within {CHECK_LIMIT_S:.0f} seconds.", "Restart the computer.")
+    return Check(name, Status.WARN, message("doctor.no_answer", seconds=CHECK_LIMIT_S))
 
 
-def _scrubbed(check: Check) -> Check:
-    return msgspec.structs.replace(check, found=scrub(check.found), remedy=scrub(check.remedy))
+def _scrubbed(told: Message) -> Message:
+    """The message without anything private in its parameters; its sentence has nothing such."""
+    values = ((name, _scrubbed(value) if isinstance(value, Message) else value) for name, value in told.values)
+    return Message(told.id, tuple((name, scrub(value) if isinstance(value, str) else value) for name, value in values))
 
 
 def _run(command: Sequence[str], limit_s: float = 20.0) -> str:
@@ -139,10 +155,13 @@ def _run(command: Sequence[str], limit_s: float = 20.0) -> str:
 
 
 def _python() -> Check:
-    found = f"Python {platform.python_version()}, {platform.architecture()[0]}"
-    if (3, 10) <= sys.version_info[:2] < (3, 13):
-        return Check("Python", Status.OK, found)
-    return Check("Python", Status.FAIL, found, "GPEN Live needs Python 3.10, 3.11 or 3.12.")
+    suits = (3, 10) <= sys.version_info[:2] < (3, 13)
+    found = message(
+        "doctor.python" if suits else "doctor.python_unsuited",
+        version=platform.python_version(),
+        bits=platform.architecture()[0],
+    )
+    return Check("Python", Status.OK if suits else Status.FAIL, found)
 
 
 def _system() -> Check:
@@ -152,7 +171,7 @@ def _system() -> Check:
             name = f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {name}"
     elif sys.platform == "darwin":
         name = f"macOS {platform.mac_ver()[0]}, {name}"
-    return Check("System", Status.OK, name)
+    return Check("System", Status.OK, message("doctor.system", name=name))
 
 
 def _processor() -> Check:
@@ -173,20 +192,24 @@ def _processor() -> Check:
     }
     sets = [name for name, key in wanted.items() if can.get(key)]
     cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
-    found = f"{cpu_name()}, {cores} cores, {psutil.cpu_count()} threads; {', '.join(sets) or 'no vector extensions known'}"
-    if platform.machine().lower() in ("x86_64", "amd64") and not can.get("avx2"):
-        return Check("Processor", Status.WARN, found, "Without AVX2 it is too slow for live video; a graphics card is needed.")
-    return Check("Processor", Status.OK, found)
+    slow = platform.machine().lower() in ("x86_64", "amd64") and not can.get("avx2")
+    found = message(
+        "doctor.processor_slow" if slow else "doctor.processor",
+        name=cpu_name(),
+        cores=cores,
+        threads=psutil.cpu_count() or cores,
+        sets=", ".join(sets) or "-",
+    )
+    return Check("Processor", Status.WARN if slow else Status.OK, found)
 
 
 def _memory() -> Check:
     import psutil
 
     memory = psutil.virtual_memory()
-    found = f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} GiB free"
-    if memory.available < 2 * 2**30:
-        return Check("Memory", Status.WARN, found, "The app needs about 2 GiB; close other programs.")
-    return Check("Memory", Status.OK, found)
+    low = memory.available < 2 * 2**30
+    found = message("doctor.memory_low" if low else "doctor.memory", total=memory.total / 2**30, free=memory.available / 2**30)
+    return Check("Memory", Status.WARN if low else Status.OK, found)
 
 
 def nvidia_cards() -> list[str]:
@@ -210,17 +233,17 @@ def _pytorch() -> Check:
 def judge_pytorch(version: str, cuda: str | None, usable: Sequence[str], cards: Sequence[str]) -> Check:
     """Whether PyTorch (built for CUDA version `cuda`, if any) can use the cards that the driver lists."""
     name = "Graphics"
-    build = f"PyTorch {version} ({f'built for CUDA {cuda}' if cuda else 'built without CUDA'})"
+    build = message("doctor.torch", version=version, cuda=cuda) if cuda else message("doctor.torch_no_cuda", version=version)
     command = rebuild_command(version.partition("+")[0], Path(sys.prefix))
     if usable:
-        return Check(name, Status.OK, f"{', '.join(usable)}; {build}")
+        return Check(name, Status.OK, message("doctor.graphics", cards=", ".join(usable), build=build))
     if cards and cuda is None:
-        found = f"{', '.join(cards)}, but {build} can't use it."
-        return Check(name, Status.WARN, found, f"Install the build for the card: {command}")
+        found = message("doctor.graphics_other_build", cards=", ".join(cards), build=build, command=command)
+        return Check(name, Status.WARN, found)
     if cards:
-        found = f"{', '.join(cards)}, but {build} can't use it: the driver is too old for that CUDA version."
-        return Check(name, Status.WARN, found, f"Update the NVIDIA driver, or install a build for the older one: {command}")
-    return Check(name, Status.OK, f"No graphics card that PyTorch can use, so the processor does the work; {build}")
+        found = message("doctor.graphics_old_driver", cards=", ".join(cards), build=build, command=command)
+        return Check(name, Status.WARN, found)
+    return Check(name, Status.OK, message("doctor.graphics_none", build=build))
 
 
 def rebuild_command(version: str, prefix: Path) -> str:
@@ -256,9 +279,9 @@ def _proof() -> Check:
             best = min(best, time.perf_counter() - began)
         expected = torch.nn.functional.conv2d(picture[..., :18, :18].double(), weight.double(), padding=1)[..., :17, :17]
     error = float((result[..., :17, :17].cpu().double() - expected).abs().max())
-    found = f"{describe_device(device)}: {work_gflop:.1f} GFLOP in {best * 1e3:.2f} ms ({work_gflop / best:.0f} GFLOP/s)"
+    found = message("doctor.compute", device=describe_device(device), gflop=work_gflop, ms=best * 1e3, rate=work_gflop / best)
     if error > 0.02:  # TF32 and its like are off by about 0.002 here
-        return Check("Compute", Status.FAIL, f"{found}, but the result is wrong by {error:.3g}.", "Update the driver.")
+        return Check("Compute", Status.FAIL, message("doctor.compute_wrong", cause=found, error=error))
     return Check("Compute", Status.OK, found)
 
 
@@ -267,9 +290,9 @@ def _cameras() -> Check:
 
     cameras = list_cameras()
     if cameras:
-        return Check("Cameras", Status.OK, "; ".join(f"camera:{camera.index} {camera.name}" for camera in cameras))
-    remedy = "Plug one in, and allow access to it in the system's privacy settings. The demo camera works without."
-    return Check("Cameras", Status.WARN, "None found.", remedy)
+        names = "; ".join(f"camera:{camera.index} {camera.name}" for camera in cameras)
+        return Check("Cameras", Status.OK, message("doctor.cameras", cameras=names))
+    return Check("Cameras", Status.WARN, message("doctor.no_cameras"))
 
 
 def _virtual_camera() -> Check:
@@ -286,39 +309,34 @@ def judge_linux_camera(devices: Sequence[tuple[str, str, bool]], module_installe
     name = "Virtual camera"
     usable = [f"{path} ({label})" for path, label, writable in devices if writable]
     if usable:
-        return Check(name, Status.OK, ", ".join(usable))
+        return Check(name, Status.OK, message("doctor.vcam", names=", ".join(usable)))
     if devices:
-        found = f"{', '.join(path for path, _, _ in devices)}, but this user may not write to it."
-        return Check(name, Status.WARN, found, "Run: sudo usermod -aG video $USER, then log out and in again.")
+        paths = ", ".join(path for path, _, _ in devices)
+        return Check(name, Status.WARN, message("doctor.vcam_no_permission", devices=paths))
     if module_installed:
-        return Check(name, Status.WARN, "v4l2loopback is installed but not loaded.", f"Run: {SETUP_COMMAND}")
-    installs = f"Debian, Ubuntu: {INSTALL_COMMAND}. Fedora (RPM Fusion): sudo dnf install akmod-v4l2loopback. "
-    installs += "Arch: sudo pacman -S v4l2loopback-dkms. Then run: "
-    return Check(name, Status.WARN, "v4l2loopback, Linux's virtual camera, is not installed.", installs + SETUP_COMMAND)
+        return Check(name, Status.WARN, message("doctor.vcam_not_loaded", setup=SETUP_COMMAND))
+    return Check(name, Status.WARN, message("doctor.vcam_not_installed", install=INSTALL_COMMAND, setup=SETUP_COMMAND))
 
 
 def judge_windows_camera(obs: bool, unity_capture: bool) -> Check:
     """Windows: which virtual cameras are registered."""
     names = [name for name, there in (("OBS Virtual Camera", obs), ("Unity Capture", unity_capture)) if there]
     if names:
-        return Check("Virtual camera", Status.OK, ", ".join(names))
-    remedy = "Install OBS Studio from obsproject.com; it brings its virtual camera along. (Or install Unity Capture.)"
-    return Check("Virtual camera", Status.WARN, "None is installed.", remedy)
+        return Check("Virtual camera", Status.OK, message("doctor.vcam", names=", ".join(names)))
+    return Check("Virtual camera", Status.WARN, message("doctor.vcam_none_windows"))
 
 
 def judge_mac_camera(obs_version: str | None, extensions: str) -> Check:
     """macOS: OBS's version (None: not installed) and what `systemextensionsctl list` says."""
     name = "Virtual camera"
-    start_once = "Open OBS, click Start Virtual Camera, allow its extension in System Settings, then click Stop Virtual Camera."
     if obs_version is None:
-        remedy = f"Install OBS Studio 30 or newer from obsproject.com. {start_once}"
-        return Check(name, Status.WARN, "OBS, which brings the virtual camera, is not installed.", remedy)
+        return Check(name, Status.WARN, message("doctor.vcam_obs_none"))
     major = obs_version.partition(".")[0]
     if major.isdigit() and int(major) < 30:
-        return Check(name, Status.WARN, f"OBS {obs_version} is too old.", f"Install OBS Studio 30 or newer. {start_once}")
+        return Check(name, Status.WARN, message("doctor.vcam_obs_old", version=obs_version))
     if not re.search(r"com\.obsproject\.\S*camera.*\[activated enabled\]", extensions):
-        return Check(name, Status.WARN, f"OBS {obs_version}, whose virtual camera is not activated yet.", start_once)
-    return Check(name, Status.OK, f"OBS Virtual Camera (OBS {obs_version})")
+        return Check(name, Status.WARN, message("doctor.vcam_obs_inactive", version=obs_version))
+    return Check(name, Status.OK, message("doctor.vcam_obs", version=obs_version))
 
 
 def _module_installed() -> bool:
@@ -356,7 +374,7 @@ def _window() -> Check:
 
     package = find_spec("PySide6")
     if package is None or not package.submodule_search_locations:
-        return Check("Window", Status.FAIL, "Qt (PySide6) is not installed.", "Run the set-up again: packaging/start.py")
+        return Check("Window", Status.FAIL, message("doctor.window_no_qt"))
     missing: list[str] = []
     if sys.platform.startswith("linux"):
         plugin = Path(package.submodule_search_locations[0]) / "Qt" / "plugins" / "platforms" / "libqxcb.so"
@@ -373,12 +391,11 @@ def judge_window(missing: Sequence[str], has_display: bool) -> Check:
     """Whether Qt's libraries are complete and there is a display."""
     if missing:
         packages = " ".join(dict.fromkeys(debian_package(library) for library in missing))
-        remedy = f"Debian, Ubuntu: sudo apt install {packages}. Elsewhere install what holds these libraries."
-        return Check("Window", Status.WARN, f"Qt lacks libraries of this system: {', '.join(missing)}.", remedy)
+        found = message("doctor.window_libraries", libraries=", ".join(missing), packages=packages)
+        return Check("Window", Status.WARN, found)
     if not has_display:
-        remedy = "Start it in a desktop session, or use: gpen-live run --headless"
-        return Check("Window", Status.WARN, "No display (neither DISPLAY nor WAYLAND_DISPLAY is set).", remedy)
-    return Check("Window", Status.OK, "Qt's libraries are complete, and there is a display.")
+        return Check("Window", Status.WARN, message("doctor.window_no_display"))
+    return Check("Window", Status.OK, message("doctor.window"))
 
 
 def debian_package(library: str) -> str:
@@ -393,10 +410,10 @@ def _weights() -> Check:
     faults = [result.error for result in verify() if result.error is not None]
     if faults:
         shipped_lost = any(state.spec.shipped and state.place == "missing" for state in list_models())
-        remedies = " ".join(dict.fromkeys(fault.remedy for fault in faults))
-        return Check("Models", Status.FAIL if shipped_lost else Status.WARN, " ".join(f.what for f in faults), remedies)
+        told = joined(dict.fromkeys(fault.message for fault in faults))
+        return Check("Models", Status.FAIL if shipped_lost else Status.WARN, told)
     here = [state.spec.name for state in list_models() if state.place != "missing"]
-    return Check("Models", Status.OK, f"{', '.join(here)}: here and verified")
+    return Check("Models", Status.OK, message("doctor.models", names=", ".join(here)))
 
 
 def _encoder() -> Check:
@@ -405,9 +422,8 @@ def _encoder() -> Check:
     try:
         encoder = av.codec.Codec("libx264", "w")
     except av.codec.codec.UnknownCodecError:
-        found = f"PyAV {av.__version__} without an H.264 encoder, so recordings can't be made."
-        return Check("Recording", Status.WARN, found, "Install PyAV's own build: pip install --force-reinstall av")
-    return Check("Recording", Status.OK, f"{encoder.long_name} (PyAV {av.__version__})")
+        return Check("Recording", Status.WARN, message("doctor.no_encoder", version=av.__version__))
+    return Check("Recording", Status.OK, message("doctor.encoder", name=encoder.long_name, version=av.__version__))
 
 
 def _disk() -> Check:
@@ -417,10 +433,8 @@ def _disk() -> Check:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 2**30
-    found = f"{free:.1f} GiB free where models are kept ({models_folder()})"
-    if free < 2:
-        return Check("Disk", Status.WARN, found, "A model takes up to 0.3 GiB and a recording about 3 GiB an hour; make room.")
-    return Check("Disk", Status.OK, found)
+    found = message("doctor.disk_low" if free < 2 else "doctor.disk", free=free, folder=models_folder())
+    return Check("Disk", Status.WARN if free < 2 else Status.OK, found)
 
 
 def _settings() -> Check:
@@ -437,20 +451,18 @@ def judge_settings(path: Path) -> Check:
         tree = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
         version = tree.get("version", 1)
         if isinstance(version, int) and version > VERSION:
-            return Check("Settings", Status.WARN, f"{path} is from a newer version.", "Update GPEN Live, or defaults are used.")
+            return Check("Settings", Status.WARN, message("doctor.settings_newer", path=path))
         msgspec.convert(migrate(tree), Settings)
     except FileNotFoundError:
-        return Check("Settings", Status.OK, "None saved yet; defaults are used.")
+        return Check("Settings", Status.OK, message("doctor.settings_none"))
     except (OSError, msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        found = f"{path} can't be used ({str(error).splitlines()[0]})."
-        return Check("Settings", Status.WARN, found, "The window sets it aside and starts with defaults.")
-    return Check("Settings", Status.OK, str(path))
+        return Check("Settings", Status.WARN, message("doctor.settings_broken", path=path, reason=reason_of(error)))
+    return Check("Settings", Status.OK, message("doctor.settings", path=path))
 
 
 def _log_file() -> Check:
     path = log_file()
-    found = f"What went wrong is in {path}." if path.is_file() else f"Nothing went wrong so far; it would be in {path}."
-    return Check("Log", Status.OK, found)
+    return Check("Log", Status.OK, message("doctor.log" if path.is_file() else "doctor.log_empty", path=path))
 
 
 EXAMINATIONS: tuple[tuple[str, Examination], ...] = (

@@ -13,11 +13,26 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from gpen_live import doctor
+from gpen_live import doctor, messages
 from gpen_live.doctor import Check, DoctorReport, Status
 from gpen_live.look import Look
+from gpen_live.messages import Message, message
+from gpen_live.messages.english import CATALOGUE
+from gpen_live.messages.sentence import Sentence
 from gpen_live.settings import VERSION, Settings
 from gpen_live.sinks.loopback import SETUP_COMMAND
+
+TOLD = "test.told"
+
+
+def told(what: str = "fine", remedy: str = "") -> Message:
+    """A message that says just this."""
+    return message(TOLD, what=what, remedy=remedy)
+
+
+@pytest.fixture(autouse=True)
+def catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "CATALOGUE", {**CATALOGUE, TOLD: Sentence("{what}", "{remedy}")})
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +46,7 @@ def test_report_covers_every_subject(report: DoctorReport) -> None:
 
 
 def test_no_check_breaks(report: DoctorReport) -> None:
-    assert [check.found for check in report.checks if "This check" in check.found] == []
+    assert [check for check in report.checks if check.message.id in ("doctor.failed", "doctor.no_answer")] == []
 
 
 def test_what_the_tests_need_is_found_here(report: DoctorReport) -> None:
@@ -53,11 +68,14 @@ def test_json_says_the_same_as_the_report(report: DoctorReport) -> None:
     tree = json.loads(report.to_json())
     assert tree["version"] == report.version
     assert tree["status"] == report.status.value
-    assert tree["checks"] == json.loads(msgspec.json.encode(report.checks))
+    assert [tuple(check) for check in tree["checks"]] == [("name", "status", "found", "remedy")] * len(report.checks)
+    assert [tuple(check.values()) for check in tree["checks"]] == [
+        (check.name, check.status.value, check.found, check.remedy) for check in report.checks
+    ]
 
 
 def test_text_holds_status_finding_and_remedy() -> None:
-    text = DoctorReport("1.2", (Check("Disk", Status.WARN, "1 GiB free [really]", "Make room."),)).to_text()
+    text = DoctorReport("1.2", (Check("Disk", Status.WARN, told("1 GiB free [really]", "Make room.")),)).to_text()
     assert "GPEN Live 1.2" in text
     assert "warn" in text
     assert "1 GiB free [really]" in text, "square brackets are text, not markup"
@@ -74,15 +92,15 @@ def test_text_holds_status_finding_and_remedy() -> None:
     ],
 )
 def test_worst_check_is_the_status(found: list[Status], worst: Status) -> None:
-    assert DoctorReport("1", tuple(Check("x", status, "") for status in found)).status is worst
+    assert DoctorReport("1", tuple(Check("x", status, told()) for status in found)).status is worst
 
 
 def test_a_check_that_breaks_is_a_finding_and_the_others_go_on() -> None:
     def breaks() -> Check:
         raise ZeroDivisionError("by zero")
 
-    report = doctor.examine([("One", breaks), ("Two", lambda: Check("Two", Status.OK, "fine"))])
-    assert report.checks[0] == Check("One", Status.WARN, "This check failed (ZeroDivisionError: by zero).")
+    report = doctor.examine([("One", breaks), ("Two", lambda: Check("Two", Status.OK, told()))])
+    assert report.checks[0] == Check("One", Status.WARN, message("doctor.failed", reason="ZeroDivisionError: by zero"))
     assert report.checks[1].status is Status.OK
 
 
@@ -92,20 +110,20 @@ def test_a_check_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None
 
     def hangs() -> Check:
         release.wait()
-        return Check("One", Status.OK, "late")
+        return Check("One", Status.OK, told())
 
     try:
         (check,) = doctor.examine([("One", hangs)]).checks
     finally:
         release.set()
     assert check.status is Status.WARN
-    assert "no answer" in check.found
+    assert check.message == message("doctor.no_answer", seconds=0.05)
 
 
 def test_findings_of_a_check_are_scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "home", lambda: Path("/home/anna"))
     monkeypatch.setattr(getpass, "getuser", lambda: "anna")
-    (check,) = doctor.examine([("x", lambda: Check("x", Status.WARN, "in /home/anna/x", "remove /home/anna/x"))]).checks
+    (check,) = doctor.examine([("x", lambda: Check("x", Status.WARN, told("in /home/anna/x", "remove /home/anna/x")))]).checks
     assert check.found == "in ~/FILE"
     assert check.remedy == "remove ~/FILE"
 
@@ -128,8 +146,7 @@ class TestGraphics:
     def test_card_with_too_old_a_driver(self) -> None:
         check = doctor.judge_pytorch("2.13.0", "13.0", [], [self.card])
         assert check.status is Status.WARN
-        assert "driver is too old" in check.found
-        assert "Update the NVIDIA driver" in check.remedy
+        assert check.message.id == "doctor.graphics_old_driver"
 
     def test_command_uses_the_installer_of_the_set_up(self, tmp_path: Path) -> None:
         venv = tmp_path / ".venv"
@@ -156,7 +173,7 @@ class TestGraphics:
 class TestVirtualCamera:
     def test_linux_device_ready(self) -> None:
         check = doctor.judge_linux_camera([("/dev/video10", "GPEN Live", True)], True)
-        assert check == Check("Virtual camera", Status.OK, "/dev/video10 (GPEN Live)")
+        assert check == Check("Virtual camera", Status.OK, message("doctor.vcam", names="/dev/video10 (GPEN Live)"))
 
     def test_linux_device_not_writable(self) -> None:
         check = doctor.judge_linux_camera([("/dev/video10", "GPEN Live", False)], True)
@@ -196,17 +213,17 @@ class TestVirtualCamera:
         monkeypatch.setattr(Path, "home", lambda: tmp_path)
         monkeypatch.setattr(sys, "platform", "darwin")
         monkeypatch.setattr(doctor, "_run", lambda command: "")
-        assert "not installed" in doctor._virtual_camera().found
+        assert doctor._virtual_camera().message == message("doctor.vcam_obs_none")
         contents = tmp_path / "Applications" / "OBS.app" / "Contents"
         contents.mkdir(parents=True)
         (contents / "Info.plist").write_bytes(plistlib.dumps({"CFBundleShortVersionString": "29.1.3"}))
-        assert "OBS 29.1.3 is too old" in doctor._virtual_camera().found
+        assert doctor._virtual_camera().message == message("doctor.vcam_obs_old", version="29.1.3")
 
     def test_mac(self) -> None:
         extension = "*\t*\tXYZ\tcom.obsproject.obs-studio.mac-camera-extension (30.1/1)\tOBS\t[activated enabled]"
         assert doctor.judge_mac_camera("31.0.2", extension).status is Status.OK
-        assert "not installed" in doctor.judge_mac_camera(None, "").found
-        assert "too old" in doctor.judge_mac_camera("29.1", extension).found
+        assert doctor.judge_mac_camera(None, "").message.id == "doctor.vcam_obs_none"
+        assert doctor.judge_mac_camera("29.1", extension).message.id == "doctor.vcam_obs_old"
         waiting = doctor.judge_mac_camera("31.0.2", extension.replace("activated enabled", "activated waiting for user"))
         assert waiting.status is Status.WARN
         assert "Stop Virtual Camera" in waiting.remedy

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from gpen_live import doctor, privacy
 from gpen_live.doctor import Check, Status
 from gpen_live.errors import SinkError
+from gpen_live.messages import message
 from gpen_live.privacy import PrivateFormatter, hide, scrub
 from gpen_live.system.folders import HOME_VARIABLE, config_dir
 
@@ -192,7 +193,8 @@ def test_the_doctor_s_report_can_be_posted(user: str, film: str) -> None:
     def breaks() -> Check:
         raise RuntimeError(f"{home / film}.mp4 on {user}-pc")
 
-    checks = [("a", breaks), ("b", lambda: Check("b", Status.WARN, f"{home / film}.mp4: {user}'s", f"Remove {home / film}.mp4"))]
+    broken = message("doctor.settings_broken", path=f"{home / film}.mp4", reason=f"{user}'s {home / film}.mp4")
+    checks = [("a", breaks), ("b", lambda: Check("b", Status.WARN, broken))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "home", lambda: home)
         patch.setattr(getpass, "getuser", lambda: user)

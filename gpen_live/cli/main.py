@@ -16,6 +16,7 @@ import click
 
 from gpen_live import __version__
 from gpen_live.errors import GpenLiveError
+from gpen_live.messages import Message, message
 from gpen_live.privacy import guard_tracebacks, log_to_file, log_to_terminal, scrub
 from gpen_live.system.folders import log_file
 from gpen_live.system.heap import share_one
@@ -118,7 +119,7 @@ def main(arguments: Sequence[str] | None = None, *, log: Path | None = None) -> 
         if debug:
             raise
         _log.error("%s", error)
-        click.echo(f"gpen-live: {error}", err=True)
+        _echo(error.message)
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone: nothing to tell anyone
@@ -126,16 +127,23 @@ def main(arguments: Sequence[str] | None = None, *, log: Path | None = None) -> 
     except OSError as error:  # such as a name that is too long for the disk
         if debug:
             raise
-        what = str(error.filename or "A file or a device")
-        what = what if len(what) <= _LONGEST_NAME else f"{what[:_LONGEST_NAME]}..."
-        click.echo(f"gpen-live: {what} can't be used ({(error.strerror or str(error)).lower()}).", err=True)
-        click.echo("Check the name, your permissions and the free disk space.", err=True)
+        _echo(_unusable(error))
         return 1
     except Exception as error:
         if debug:
             raise
         _log.exception("unforeseen")
-        what = scrub(f"{type(error).__name__}: {error}")
-        click.echo(f"gpen-live: Something unexpected went wrong ({what}).", err=True)
-        click.echo("Run the same command with --debug to see where.", err=True)
+        _echo(message("cli.unexpected", reason=scrub(f"{type(error).__name__}: {error}")))
         return 1
+
+
+def _unusable(error: OSError) -> Message:
+    reason = (error.strerror or str(error)).lower()
+    if not error.filename:
+        return message("cli.unusable_something", reason=reason)
+    file = str(error.filename)
+    return message("cli.unusable_file", file=file if len(file) <= _LONGEST_NAME else f"{file[:_LONGEST_NAME]}...", reason=reason)
+
+
+def _echo(said: Message) -> None:
+    click.echo(f"gpen-live: {said.text}", err=True)

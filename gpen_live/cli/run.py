@@ -14,6 +14,7 @@ from gpen_live.frame import Size
 from gpen_live.live.budget.ladder import DEFAULT_MS
 from gpen_live.live.config import LiveConfig, Resting, output_parts
 from gpen_live.look import Look, Mode
+from gpen_live.messages import message
 from gpen_live.options import FiniteRange, SizeType, check_weights, check_writable, network_options
 from gpen_live.system.display import display_available
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _POLL_S = 0.05
 _METERS_EVERY_S = 2.0
 _NOT_IN_METERS = ("capture", "send", "end_to_end")
-_NO_DISPLAY = "No display was found, so this runs without the window and prints its meters. Press Ctrl-C to stop."
+_NO_DISPLAY = message("run.no_display")
 
 
 @click.command(name="run")
@@ -125,7 +126,7 @@ def command(
         # In the window a film starts anew at its end, and another source can be chosen.
         return _window(dataclasses.replace(config, loop=True), frames, seconds, report)
     if not headless:
-        click.echo(_NO_DISPLAY, err=True)
+        click.echo(_NO_DISPLAY.text, err=True)
     return run_headless(config, frames=frames, seconds=seconds, report=report)
 
 
@@ -133,14 +134,14 @@ def _check_different(source: str, sink: str) -> None:
     """Refuses to record into the film that is being played."""
     film, recording = Path(source), Path(sink)
     if film.is_file() and recording.exists() and film.samefile(recording):
-        raise UsageError(f"{sink} is the source itself; recording would destroy it.", "Choose another file for --sink.")
+        raise UsageError("run.onto_itself", sink=sink)
 
 
 def open_window() -> int:
     """`gpen-live` alone: the window with the user's settings, or the demo camera headless where there is no display."""
     if display_available():
         return _window(None, None, None, None)
-    click.echo(_NO_DISPLAY, err=True)
+    click.echo(_NO_DISPLAY.text, err=True)
     return run_headless(LiveConfig(), frames=None, seconds=None, report=None)
 
 
@@ -148,8 +149,7 @@ def _window(config: LiveConfig | None, frames: int | None, seconds: float | None
     try:
         from gpen_live.ui.app import run_app
     except ImportError as error:
-        remedy = "`gpen-live doctor` shows what is missing; `gpen-live run --headless` works without a window."
-        raise GpenLiveError(f"The window can't be opened ({error}).", remedy) from error
+        raise GpenLiveError("window.unopened", reason=error) from error
     return run_app(config, frames=frames, seconds=seconds, report=report)
 
 
@@ -170,7 +170,8 @@ def run_headless(
     from gpen_live.live.pacing.clock import now
 
     interrupted = on_interrupt()
-    _say(f"Loading {config.model}; {config.source} to {', '.join(output_parts(config.sinks))}.", err=True)
+    sinks = ", ".join(output_parts(config.sinks))
+    _say(message("run.loading", model=config.model, source=config.source, sinks=sinks).text, err=True)
     pipeline = _started(config, frames, as_fast_as_possible=as_fast_as_possible)
     printed_at = now()
     error = None
@@ -215,8 +216,8 @@ def _started(config: LiveConfig, frames: int | None, *, as_fast_as_possible: boo
 def _print_meters(pipeline: LivePipeline | VideoRun) -> None:
     snapshot = pipeline.snapshot()
     if snapshot.counts.sent == 0:
-        waiting = snapshot.model.text or snapshot.source.text or "Waiting for the first frame."
-        _say(waiting, err=True)
+        waiting = snapshot.model.message or snapshot.source.message or message("run.waiting")
+        _say(waiting.text, err=True)
         return
     _say(meters_line(snapshot))
 

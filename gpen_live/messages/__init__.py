@@ -54,7 +54,7 @@ class Message:
 
     def _filled(self, template: str) -> str:
         try:
-            return template.format_map(self.params)
+            return template.format_map(self.params).strip()
         except Exception:  # noqa: BLE001  the frame path ends up here: a wrong parameter must not stop the picture
             return self._bare()
 

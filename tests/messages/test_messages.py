@@ -19,7 +19,7 @@ SENTENCES = {
     "camera.busy": Sentence("{name} is in use.", "Close the program that uses {name}."),
     "share": Sentence("{share:.0%} of {frames} frames were late."),
     "wrapped": Sentence("It failed: {cause.what}", "{cause.remedy}"),
-    "joined": Sentence("{first} {then}"),
+    "joined": Sentence("{first.what} {then.what}", "{first.remedy} {then.remedy}"),
     "plain": Sentence("{what}", "{remedy}"),
 }
 
@@ -57,7 +57,10 @@ def test_equal_and_hashable_and_frozen() -> None:
 def test_messages_within_messages() -> None:
     assert message("wrapped", cause=BUSY).text == f"It failed: {BUSY.what} {BUSY.remedy}"
     assert joined([BUSY]) == BUSY
-    assert joined([BUSY, BUSY, message("share", share=1.0, frames=1)]).text == f"{BUSY} {BUSY} 100% of 1 frames were late."
+    late = message("share", share=1.0, frames=1)
+    assert joined([BUSY, late]).what == f"{BUSY.what} {late.what}"
+    assert joined([late, BUSY, late]).remedy == BUSY.remedy
+    assert joined([late, late]).remedy == ""
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from gpen_live.messages.english import (
     bench,
     cli,
     common,
+    doctor,
     export,
     inference,
     live,
@@ -23,7 +24,7 @@ from gpen_live.messages.english import (
 )
 from gpen_live.messages.sentence import Sentence
 
-ROOMS = (bench, cli, common, export, inference, live, models, quality, settings, sinks, soak, sources, training, window)
+ROOMS = (bench, cli, common, doctor, export, inference, live, models, quality, settings, sinks, soak, sources, training, window)
 
 
 def merged(rooms: tuple[ModuleType, ...]) -> Mapping[str, Sentence]:

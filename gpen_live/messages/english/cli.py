@@ -17,4 +17,21 @@ SENTENCES = {
         "{value} is not a strength.", "Use a number from 0 (the raw picture) to 1 (the network's)."
     ),
     "soak.too_small": Sentence("Frames of {size} are too small to carry a number.", "Use {smallest} or more."),
+    "cli.unexpected": Sentence("Something unexpected went wrong ({reason}).", "Run the same command with --debug to see where."),
+    "cli.unusable_file": Sentence(
+        "{file} can't be used ({reason}).", "Check the name, your permissions and the free disk space."
+    ),
+    "cli.unusable_something": Sentence(
+        "A file or a device can't be used ({reason}).", "Check the names, your permissions and the free disk space."
+    ),
+    "run.loading": Sentence("Loading {model}; {source} to {sinks}."),
+    "run.no_display": Sentence(
+        "No display was found, so this runs without the window and prints its meters.", "Press Ctrl-C to stop."
+    ),
+    "run.onto_itself": Sentence("{sink} is the source itself; recording would destroy it.", "Choose another file for --sink."),
+    "run.waiting": Sentence("Waiting for the first frame."),
+    "window.unopened": Sentence(
+        "The window can't be opened ({reason}).",
+        "`gpen-live doctor` shows what is missing; `gpen-live run --headless` works without a window.",
+    ),
 }

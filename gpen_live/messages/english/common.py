@@ -10,7 +10,7 @@ SENTENCES = {
     "file.no_folder": Sentence("The folder of {path} does not exist.", "Create it first, or name another file."),
     "file.not_png": Sentence("{path} can't be written in that format.", "The name must end in .png."),
     "file.unwritable": Sentence("{path} can't be written ({reason}).", "Name another file."),
-    "joined": Sentence("{first} {then}"),
+    "joined": Sentence("{first.what} {then.what}", "{first.remedy} {then.remedy}"),
     "plain": Sentence("{what}", "{remedy}"),
     "report.other": Sentence("{path} is not a report of `{command}` ({reason}).", "Name a file written by --json."),
     "report.unreadable": Sentence("The report {path} can't be read ({reason}).", "Check its name."),
