@@ -15,12 +15,9 @@ class GpenLiveError(Exception):
 
     exit_code = 1
 
-    def __init__(self, key: str | Message, remedy: str = "", /, **params: object) -> None:
-        if isinstance(key, str):
-            # Temporary bridge: an id has no blank; what has one is a sentence of a room that has no ids yet.
-            key = message("plain", what=key, remedy=remedy) if " " in key else message(key, **params)
-        super().__init__(key)
-        self.message = key
+    def __init__(self, key: str | Message, /, **params: object) -> None:
+        self.message = message(key, **params) if isinstance(key, str) else key
+        super().__init__(self.message)
 
     @property
     def what(self) -> str:

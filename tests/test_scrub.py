@@ -146,7 +146,7 @@ def test_no_traceback_names_a_home_or_a_film(
             try:
                 raise FileNotFoundError(2, "No such file or directory", path)
             except OSError as cause:
-                raise SinkError(f"{path} can't be written.", f"Look into {home}.") from cause
+                raise SinkError("recording.unwritable", path=path, reason=f"look into {home}") from cause
         except SinkError as caught:
             error = caught
         texts = [

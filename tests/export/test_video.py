@@ -22,6 +22,7 @@ from gpen_live.live.config import LiveConfig
 from gpen_live.live.models.loader import LoadedModel, ModelRequest
 from gpen_live.live.pipeline import Outside
 from gpen_live.live.status.snapshot import Health
+from gpen_live.messages import Message, message
 from tests.faults.fakes import ENHANCED, RAW, Known, World
 from tests.live.fakes import FakeSink, FakeSource, wait_for
 from tests.live.test_recording_time import seconds_of
@@ -226,18 +227,23 @@ def test_what_is_too_large_for_the_device_gives_way_and_no_frame_goes_out_raw(ru
     assert done.snapshot().model_name == "lite-256"
 
 
+def told(run: VideoRun) -> Message | None:
+    error = run.error()
+    return None if error is None else error.message
+
+
 def test_what_ends_it_is_an_error_of_its_part(run: Run) -> None:
     film = Studio()
-    film.film.script[5] = SourceError("The film is damaged.")
+    film.film.script[5] = SourceError("damaged")
     done = run(film)
-    assert str(done.error()) == "The film is damaged."
+    assert told(done) == message("damaged")
     assert film.numbers() == list(range(5)), "what was read before is out"
     assert film.sink.closed.is_set()
 
     full = Studio()
-    full.open_error = SinkError("There is no such folder.")
+    full.open_error = SinkError("no_folder")
     done = run(full)
-    assert str(done.error()) == "There is no such folder."
+    assert told(done) == message("no_folder")
     assert full.film.closed.is_set()
 
     broken = Studio()
@@ -246,20 +252,20 @@ def test_what_ends_it_is_an_error_of_its_part(run: Run) -> None:
     assert done.snapshot().sink.health is Health.FAILED
 
     weightless = Studio()
-    weightless.load_faults = [WeightsError("There are no weights.")]
+    weightless.load_faults = [WeightsError("no_weights")]
     done = run(weightless)
-    assert str(done.error()) == "There are no weights."
+    assert told(done) == message("no_weights")
     assert weightless.sink.sent == []
 
 
 def test_a_disk_that_is_full_at_the_end_is_told(run: Run) -> None:
     class Grudging(FakeSink):
         def close(self) -> None:
-            raise SinkError("The disk is full.")
+            raise SinkError("full_disk")
 
     studio = Studio()
     studio.sink = Grudging()
-    assert str(run(studio).error()) == "The disk is full."
+    assert told(run(studio)) == message("full_disk")
 
 
 def test_the_report_is_that_of_a_live_run(run: Run) -> None:

@@ -15,6 +15,7 @@ from gpen_live.frame import PixelFormat, Size
 from gpen_live.live.config import LiveConfig, output_parts
 from gpen_live.live.pipeline import LivePipeline
 from gpen_live.live.status.snapshot import Health, OutputState
+from gpen_live.messages import message
 from gpen_live.sinks import check_specs
 from tests.live.fakes import FakeSink, FakeSource, World, number_of, wait_for
 from tests.messages.says import says
@@ -139,7 +140,7 @@ def test_what_stays_is_not_interrupted_when_others_come_and_go(world: World, sta
 
 
 def test_each_status_has_a_name_of_its_own_and_keeps_it_with_its_place(world: World, start: Start) -> None:
-    world.sinks["vcam"] = SinkError("No virtual camera here.", "Install one.")
+    world.sinks["vcam"] = SinkError("no_virtual_camera")
     pipeline = start("a.mp4", "vcam")
     wait_for(lambda: pipeline.board.read("sink vcam").health is Health.FAILED)
     wait_for(lambda: pipeline.board.read("sink").health is Health.OK)
@@ -147,7 +148,9 @@ def test_each_status_has_a_name_of_its_own_and_keeps_it_with_its_place(world: Wo
     pipeline.change(sinks=("vcam", "a.mp4"))
     assert pipeline.board.read("sink").health is Health.FAILED
     assert pipeline.board.read("sink a.mp4").health is Health.OK
-    assert "No virtual camera here." in str(pipeline.error())
+    error = pipeline.error()
+    assert error is not None
+    assert error.message == message("no_virtual_camera")
     world.sinks["vcam"] = FakeSink()
     pipeline.retry("sink")
     goes_on(sink(world, "vcam"))

@@ -37,7 +37,7 @@ def seconds_of(film: Path) -> float:
 
 
 def no_network(_: object) -> object:
-    raise GpenLiveError("No network in this test.")
+    raise GpenLiveError("no_network")
 
 
 class Timed(Sink):

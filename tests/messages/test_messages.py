@@ -20,7 +20,6 @@ SENTENCES = {
     "share": Sentence("{share:.0%} of {frames} frames were late."),
     "wrapped": Sentence("It failed: {cause.what}", "{cause.remedy}"),
     "joined": Sentence("{first.what} {then.what}", "{first.remedy} {then.remedy}"),
-    "plain": Sentence("{what}", "{remedy}"),
 }
 
 

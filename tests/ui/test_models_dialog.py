@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from gpen_live.messages import message
 from gpen_live.models.registry import enhancers
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.models import ModelCatalogue
@@ -85,11 +86,11 @@ def test_a_cancelled_download_can_be_resumed_without_asking_again(
 
 
 def test_a_failed_download_says_why(dialog: ModelsDialog, qtbot: QtBot, catalogue: FakeCatalogue) -> None:
-    catalogue.refusal = "example.org can't be reached. Check the network."
+    catalogue.refusal = refusal = message("fetch.unreachable", host="example.org")
     accept(dialog, "gpen-256")
     row = dialog.rows["gpen-256"]
     release(catalogue, 1)
-    qtbot.waitUntil(lambda: row.state.text() == catalogue.refusal)
+    qtbot.waitUntil(lambda: row.state.text() == refusal.text)
     assert row.main.text() == "Download…"
 
 
@@ -119,9 +120,9 @@ def test_a_file_of_ones_own_is_checked_then_used(
 def test_a_wrong_file_changes_nothing(
     dialog: ModelsDialog, qtbot: QtBot, catalogue: FakeCatalogue, pipeline: FakePipeline, tmp_path: Path
 ) -> None:
-    catalogue.refusal = "The file own.pth carries program code. Choose another."
+    catalogue.refusal = refusal = message("weights.code", path="own.pth")
     dialog.try_file("gpen-512", tmp_path / "own.pth")
-    qtbot.waitUntil(lambda: dialog.rows["gpen-512"].state.text() == catalogue.refusal)
+    qtbot.waitUntil(lambda: dialog.rows["gpen-512"].state.text() == refusal.text)
     assert pipeline.changes == []
 
 

@@ -11,7 +11,6 @@ SENTENCES = {
     "file.not_png": Sentence("{path} can't be written in that format.", "The name must end in .png."),
     "file.unwritable": Sentence("{path} can't be written ({reason}).", "Name another file."),
     "joined": Sentence("{first.what} {then.what}", "{first.remedy} {then.remedy}"),
-    "plain": Sentence("{what}", "{remedy}"),
     "report.other": Sentence("{path} is not a report of `{command}` ({reason}).", "Name a file written by --json."),
     "report.unreadable": Sentence("The report {path} can't be read ({reason}).", "Check its name."),
 }

@@ -23,7 +23,7 @@ from gpen_live.errors import GpenLiveError
 from gpen_live.frame import Size
 
 def no_network(_):
-    raise GpenLiveError("No network here.")
+    raise GpenLiveError("no_network")
 
 spec = sys.argv[1]
 mode = Path(spec.removeprefix("vcam:") + ".mode")
