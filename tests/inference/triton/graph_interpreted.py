@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 
 os.environ["TRITON_INTERPRET"] = "1"
@@ -17,12 +18,18 @@ import torch
 
 from gpen_live.inference.triton.graph import TritonGraph
 from gpen_live.nets import lite, retinaface
+from gpen_live.nets.layers import Graph
 from gpen_live.nets.torch_graph import TorchGraph
 from tests.nets.graphs import SHAPES, pictures, random_graph, with_random_parameters
 
 SMALL = {"shuffle": 2, "channels": [20, 40], "encoder": [1, 1], "decoder": [1], "kernel": 3, "expansion": 3, "memory": True}
 RANDOM = {f"random {seed}": (partial(random_graph, seed), (1, 16, 24)) for seed in range(6)}
-CASES = {**SHAPES, **RANDOM, "lite": (lambda: lite.graph(SMALL), (2, 12, 20)), "retinaface": (retinaface.graph, (1, 32, 32))}
+CASES: dict[str, tuple[Callable[[], Graph], tuple[int, int, int]]] = {
+    **SHAPES,
+    **RANDOM,
+    "lite": (lambda: lite.graph(SMALL), (2, 12, 20)),
+    "retinaface": (retinaface.graph, (1, 32, 32)),
+}
 
 
 @torch.inference_mode()
