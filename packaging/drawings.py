@@ -44,11 +44,18 @@ PACKAGES: tuple[Row, ...] = (
     (
         ACCENT,
         [
-            ("inference", "how a network runs: OpenVINO, Triton, PyTorch; autotuning", 646),
+            ("inference", "how a network runs: OpenVINO, PyTorch; autotuning", 646),
             ("sources", "where frames come from", 228),
         ],
     ),
-    (ACCENT, [("models", "registry, download, architectures", 646), ("sinks", "where frames go", 228)]),
+    (
+        ACCENT,
+        [
+            ("models", "registry, download, architectures", 366),
+            ("kernels", "networks on cards: Triton", 264),
+            ("sinks", "where frames go", 228),
+        ],
+    ),
     (
         GREEN,
         [

@@ -16,13 +16,11 @@ from tests.changes import changed, digest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = (
     "gpen_live/engine/paths",
-    "gpen_live/inference/cuda",
-    "gpen_live/inference/triton",
+    "gpen_live/kernels",
     "gpen_live/nets",
     "packaging/constraints.txt",  # Triton's and PyTorch's versions
     "tests/engine/cuda",
-    "tests/inference/compiling.py",
-    "tests/inference/triton",
+    "tests/kernels",
 )
 PASSED = "gpen-live/kernels"
 """In pytest's cache: the digest of SOURCES with which each of these tests passed last."""

@@ -17,7 +17,7 @@ from gpen_live.faces.state import MAX_FACES
 from gpen_live.inference import measurements as store
 from gpen_live.inference.autotune_cpu import CLEARLY, Candidate, sample_crop
 from gpen_live.inference.openvino.network import RuntimeMissingError
-from gpen_live.inference.triton.gpen_plan import Plan
+from gpen_live.kernels.gpen_plan import Plan
 from gpen_live.messages import Message, message
 from gpen_live.models.architectures import STRICT
 
@@ -118,7 +118,7 @@ class CudaAutotuner:
         truth: torch.Tensor | None,
         known: tuple[float, float] | None,
     ) -> Candidate:
-        from gpen_live.inference.cuda.replay import graph_ms
+        from gpen_live.kernels.replay import graph_ms
 
         before = crop if self._memory else None
         picture = network(crop, before).float().clamp(-1, 1)
@@ -183,7 +183,7 @@ class CudaAutotuner:
 
     def _fit_plan(self, plan: Plan, make: Callable[[], Any]) -> None:
         """Takes in what was measured on this card; measures what was not, with a network that `make` gives, if it may."""
-        from gpen_live.inference.cuda.streams import give_memory_back
+        from gpen_live.kernels.streams import give_memory_back
 
         tiles_key, filters_key = self._key("tiles"), self._key("filters", f"{self._size}")
         plan.unpack(store.recall(tiles_key))  # of all networks: the larger ones share most of their layers
@@ -248,7 +248,7 @@ def _versions() -> str:
 def _late(room: str) -> Any:
     """A module that imports Triton. Raises RuntimeError where there is none (Windows, macOS)."""
     try:
-        return importlib.import_module(f"gpen_live.inference.triton.{room}")
+        return importlib.import_module(f"gpen_live.kernels.{room}")
     except (ImportError, OSError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RuntimeError(f"Triton does not load: {reason}") from error
@@ -256,5 +256,5 @@ def _late(room: str) -> Any:
 
 def _kernels_version() -> str:
     """Changes with the source of all that networks run in."""
-    rooms = sorted(path for folder in ("cuda", "triton") for path in (Path(__file__).parent / folder).glob("*.py"))
+    rooms = sorted((Path(__file__).parents[1] / "kernels").glob("*.py"))
     return hashlib.sha256(b"".join(room.read_bytes() for room in rooms)).hexdigest()[:12]

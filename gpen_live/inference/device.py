@@ -215,7 +215,7 @@ def background_stream(device: Device) -> AbstractContextManager[object]:
         return nullcontext()
     import torch
 
-    from gpen_live.inference.cuda.streams import stream_for
+    from gpen_live.kernels.streams import stream_for
 
     return torch.cuda.stream(stream_for("background", device.torch()))
 
@@ -223,7 +223,7 @@ def background_stream(device: Device) -> AbstractContextManager[object]:
 def low_priority_stream(device: Device) -> torch.cuda.Stream:
     """A stream of a CUDA device, of the lowest priority that it offers among those of this process.
 
-    One of a pool: to be asked for once, not once a frame (see `gpen_live.inference.cuda.streams`).
+    One of a pool: to be asked for once, not once a frame (see `gpen_live.kernels.streams`).
     """
     import torch
 

@@ -100,8 +100,8 @@ class Enhancer:
         import torch
 
         from gpen_live.inference.autotune_cuda import CudaAutotuner
-        from gpen_live.inference.cuda.replay import Replayed
-        from gpen_live.inference.cuda.streams import give_memory_back
+        from gpen_live.kernels.replay import Replayed
+        from gpen_live.kernels.streams import give_memory_back
 
         if self._module is None:
             return
@@ -127,7 +127,7 @@ class Enhancer:
         """Puts what `around` makes of the network in its place: for those who watch or disturb it, before its first use."""
         self._network = around(self._network)
         if self._replayed is not None:
-            from gpen_live.inference.cuda.replay import Replayed
+            from gpen_live.kernels.replay import Replayed
 
             self._replayed = Replayed(self._network, self.device.torch())
 

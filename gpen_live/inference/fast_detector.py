@@ -41,7 +41,7 @@ def speed_up(detector: TorchDetector) -> bool:
         return False
     card = detector.device.torch()
     try:
-        from gpen_live.inference.triton.detector import TritonDetector
+        from gpen_live.kernels.detector import TritonDetector
 
         fast = TritonDetector(detector.network, torch.float16, card, early=True)
         fast.compile()

@@ -1,7 +1,7 @@
 """Convolutional networks as data: a graph of layers, written once, from which every runtime builds what it runs.
 
 A network is its `Graph` and its parameters (`Network`). PyTorch runs and trains it (`gpen_live.nets.torch_graph`), OpenVINO runs
-it on processors (`gpen_live.inference.openvino.graph`), Triton on graphics cards (`gpen_live.inference.triton.graph`). The number
+it on processors (`gpen_live.inference.openvino.graph`), Triton on graphics cards (`gpen_live.kernels.graph`). The number
 of pictures and their height and width stay open. Parameters are named as in a PyTorch state dict: a layer's dotted name, then
 `weight` or `bias`. Imports no runtime.
 

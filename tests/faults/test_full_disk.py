@@ -130,9 +130,9 @@ def test_compiled_kernels_that_can_t_be_kept_leave_the_network_to_pytorch(disk: 
     pytest.importorskip("triton", reason="Triton is for Linux")
     import torch
 
-    from gpen_live.inference.triton.launch import guarded
+    from gpen_live.kernels.launch import guarded
     from tests.faults.kernel import double
-    from tests.inference.compiling import compiled
+    from tests.kernels.compiling import compiled
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(disk.folder / "triton"))
     numbers = torch.zeros(256)

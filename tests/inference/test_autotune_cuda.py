@@ -15,8 +15,8 @@ from torch import nn
 from gpen_live.inference import autotune_cuda as cards
 from gpen_live.inference import measurements as store
 from gpen_live.inference.autotune_cuda import CudaAutotuner
-from gpen_live.inference.cuda import replay
-from gpen_live.inference.triton.gpen_plan import Layer, Plan, Tile
+from gpen_live.kernels import replay
+from gpen_live.kernels.gpen_plan import Layer, Plan, Tile
 from gpen_live.messages import Message
 from gpen_live.nets.torch_lite import Lite
 from tests.messages.says import holds
@@ -123,7 +123,7 @@ def test_without_triton_pytorch_runs_the_network(
     if how == "does not load":
         monkeypatch.setitem(sys.modules, "triton", None)
         for room in ("graph", "graph_kernels", "lite", "lite_kernels", "launch", "network", "parts"):
-            monkeypatch.delitem(sys.modules, f"gpen_live.inference.triton.{room}", raising=False)
+            monkeypatch.delitem(sys.modules, f"gpen_live.kernels.{room}", raising=False)
     notes: list[Message] = []
     network = Lite(shuffle=2, channels=[16, 16], encoder=[1, 1], decoder=[1], memory=True).eval().requires_grad_(False)
     real = CudaAutotuner(network, 16, torch.device("cpu"), memory=True, fingerprint="", notes=notes, fit=None)

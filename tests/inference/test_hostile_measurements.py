@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpen_live.inference import measurements as store
-from gpen_live.inference.triton.gpen_plan import Layer, Plan, Tile
+from gpen_live.kernels.gpen_plan import Layer, Plan, Tile
 from gpen_live.system.folders import HOME_VARIABLE
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)

@@ -257,7 +257,7 @@ def _make_room() -> None:
         return
     import torch
 
-    from gpen_live.inference.cuda.streams import give_memory_back
+    from gpen_live.kernels.streams import give_memory_back
 
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         give_memory_back()

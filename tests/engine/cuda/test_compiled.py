@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gpen_live.engine.paths.cuda.faces import NUMBERS
-from tests.inference.compiling import compiled
+from tests.kernels.compiling import compiled
 
 pytestmark = [
     pytest.mark.kernels,

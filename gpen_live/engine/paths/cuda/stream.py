@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from gpen_live.frame import Array
-from gpen_live.inference.cuda.replay import capture
-from gpen_live.inference.cuda.streams import give_memory_back
 from gpen_live.inference.failures import keep_for_ever
+from gpen_live.kernels.replay import capture
+from gpen_live.kernels.streams import give_memory_back
 
 _CHUNKS = 4
 _COPYING_THREADS = 4  # more do not copy faster, and take cores from the streamer's game

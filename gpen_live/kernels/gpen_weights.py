@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import torch
 from torch import Tensor
 
-from gpen_live.inference.triton.gpen_plan import Layer, Plan
+from gpen_live.kernels.gpen_plan import Layer, Plan
 from gpen_live.nets.gpen import Gpen
 
 if TYPE_CHECKING:

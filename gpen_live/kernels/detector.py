@@ -13,8 +13,8 @@ import triton
 from torch import Tensor
 
 from gpen_live.faces.detect import ANCHOR_SIZES, MAX_CANDIDATES, MEAN_BGR, STEPS, VARIANCES
-from gpen_live.inference.triton import detector_kernels as kernels
-from gpen_live.inference.triton.launch import Launch, guarded, launch, prepare, together
+from gpen_live.kernels import detector_kernels as kernels
+from gpen_live.kernels.launch import Launch, guarded, launch, prepare, together
 from gpen_live.nets.layers import Activation, Convolution, Network
 
 _OLDEST = (8, 0)

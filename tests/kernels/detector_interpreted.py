@@ -20,7 +20,7 @@ from skimage import data
 from gpen_live.inference import device as devices
 from gpen_live.inference.fast_detector import difference
 from gpen_live.inference.torch_detector import TorchDetector
-from gpen_live.inference.triton.detector import TritonDetector
+from gpen_live.kernels.detector import TritonDetector
 from gpen_live.models.registry import get, locate
 
 CPU = torch.device("cpu")

@@ -16,7 +16,7 @@ os.environ["TRITON_INTERPRET"] = "1"
 
 import torch
 
-from gpen_live.inference.triton.graph import TritonGraph
+from gpen_live.kernels.graph import TritonGraph
 from gpen_live.nets import lite, retinaface
 from gpen_live.nets.layers import Graph
 from gpen_live.nets.torch_graph import TorchGraph

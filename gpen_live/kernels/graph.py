@@ -19,9 +19,9 @@ import torch
 import triton
 from torch import Tensor
 
-from gpen_live.inference.triton import graph_kernels as kernels
-from gpen_live.inference.triton.launch import guarded, launch
-from gpen_live.inference.triton.lite_tiles import SMALLEST, power_of_two
+from gpen_live.kernels import graph_kernels as kernels
+from gpen_live.kernels.launch import guarded, launch
+from gpen_live.kernels.lite_tiles import SMALLEST, power_of_two
 from gpen_live.nets.layers import (
     Activation,
     Add,

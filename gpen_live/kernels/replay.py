@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor
 
-from gpen_live.inference.cuda.streams import RECORDING, stream_for
+from gpen_live.kernels.streams import RECORDING, stream_for
 
 if TYPE_CHECKING:
     from gpen_live.inference.torch_network import Network

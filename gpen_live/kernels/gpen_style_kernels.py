@@ -8,7 +8,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from gpen_live.inference.triton.gpen_kernels import leaky
+from gpen_live.kernels.gpen_kernels import leaky
 
 
 @triton.jit

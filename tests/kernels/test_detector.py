@@ -26,14 +26,14 @@ from gpen_live.inference.torch_detector import TorchDetector
 from gpen_live.models.registry import get, locate
 from gpen_live.nets import lite
 from tests.engine.portraits import portrait
-from tests.inference.compiling import compiled, stack_bytes
+from tests.kernels.compiling import compiled, stack_bytes
 from tests.nets.graphs import with_random_parameters
 
 if TYPE_CHECKING:
-    from gpen_live.inference.triton.detector import TritonDetector
+    from gpen_live.kernels.detector import TritonDetector
 
 CPU = torch.device("cpu")
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 needs_triton = pytest.mark.skipif(not HAS_TRITON, reason="Triton is not installed: there is none for this system")
 needs_card = pytest.mark.skipif(
@@ -56,7 +56,7 @@ def tensor(picture: Image) -> torch.Tensor:
 @pytest.mark.kernels
 @needs_triton
 def test_the_interpreted_kernels_find_what_pytorch_finds() -> None:
-    script = ROOT / "tests" / "inference" / "triton" / "detector_interpreted.py"
+    script = ROOT / "tests" / "kernels" / "detector_interpreted.py"
     done = subprocess.run([sys.executable, str(script)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
@@ -77,7 +77,7 @@ def test_the_interpreted_kernels_find_what_pytorch_finds() -> None:
 @pytest.fixture
 def noted(plain: TorchDetector, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[TritonDetector, Calls]]:
     """Makes detectors that launch nothing, and lists of what they would have launched."""
-    detectors = pytest.importorskip("gpen_live.inference.triton.detector")
+    detectors = pytest.importorskip("gpen_live.kernels.detector")
 
     def make(*, early: bool = False) -> tuple[TritonDetector, Calls]:
         calls: Calls = []
@@ -146,7 +146,7 @@ def test_pictures_that_do_not_fit_are_refused(noted: Callable[..., tuple[TritonD
 @needs_triton
 @needs_compiler
 def test_what_can_not_run_it_is_refused(plain: TorchDetector, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gpen_live.inference.triton.detector import TritonDetector
+    from gpen_live.kernels.detector import TritonDetector
 
     with pytest.raises(RuntimeError, match="need a graphics card"):
         TritonDetector(plain.network, torch.float16, CPU)
@@ -155,7 +155,7 @@ def test_what_can_not_run_it_is_refused(plain: TorchDetector, monkeypatch: pytes
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
     with pytest.raises(RuntimeError, match="too old"):
         TritonDetector(plain.network, torch.float16, torch.device("cuda"))
-    monkeypatch.setattr("gpen_live.inference.triton.detector._check", lambda dtype, device: False)
+    monkeypatch.setattr("gpen_live.kernels.detector._check", lambda dtype, device: False)
     with pytest.raises(RuntimeError, match="this is no RetinaFace"):
         TritonDetector(with_random_parameters(lite.graph(lite.LITE_256)), torch.float16, CPU)
 
@@ -210,7 +210,7 @@ def test_what_fails_leaves_pytorch_in_place(caplog: pytest.LogCaptureFixture) ->
 @pytest.mark.parametrize(("height", "width"), [(180, 320), (320, 180), (240, 320), (120, 160), (31, 33)])
 @torch.inference_mode()
 def test_on_a_card_it_finds_the_same_and_can_be_captured(plain: TorchDetector, height: int, width: int, early: bool) -> None:
-    from gpen_live.inference.triton.detector import TritonDetector
+    from gpen_live.kernels.detector import TritonDetector
 
     picture = tensor(portrait(height, width))
     reference = plain.plain_candidates(picture)
@@ -233,7 +233,7 @@ def test_on_a_card_it_finds_the_same_and_can_be_captured(plain: TorchDetector, h
 
 @needs_card
 def test_on_a_card_the_shipped_detector_takes_the_fast_way(plain: TorchDetector) -> None:
-    from gpen_live.inference.triton.detector import TritonDetector
+    from gpen_live.kernels.detector import TritonDetector
 
     detector = load_detector(devices.Device("cuda"))
     assert isinstance(detector, TorchDetector)

@@ -15,8 +15,8 @@ os.environ["TRITON_INTERPRET"] = "1"
 import torch
 from torch import Tensor
 
-from gpen_live.inference.triton.lite_tiles import Choose, Tile, usual_tile
-from gpen_live.inference.triton.network import TritonNetwork
+from gpen_live.kernels.lite_tiles import Choose, Tile, usual_tile
+from gpen_live.kernels.network import TritonNetwork
 from gpen_live.models.loading import load
 from gpen_live.models.registry import get, locate
 from gpen_live.nets.torch_graph import network as as_network

@@ -15,7 +15,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from gpen_live.inference.triton.parts import outputs_of, pixels_of, product, write
+from gpen_live.kernels.parts import outputs_of, pixels_of, product, write
 
 COPY = tl.constexpr(0)
 SHUFFLE = tl.constexpr(1)

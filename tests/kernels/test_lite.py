@@ -16,17 +16,17 @@ from typing import Any
 import pytest
 import torch
 
-from gpen_live.inference.triton.lite_tiles import Choose, Layer, Tile, usual_tile
+from gpen_live.kernels.lite_tiles import Choose, Layer, Tile, usual_tile
 from gpen_live.models.loading import load
 from gpen_live.models.registry import get, locate
 from gpen_live.nets import layers
 from gpen_live.nets.torch_graph import network as as_network
 from gpen_live.nets.torch_lite import Lite, lite_256
-from tests.inference.compiling import compiled, stack_bytes
+from tests.kernels.compiling import compiled, stack_bytes
 from tests.nets.graphs import with_random_parameters
 
 CPU = torch.device("cpu")
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 needs_triton = pytest.mark.skipif(not HAS_TRITON, reason="Triton is not installed: there is none for this system")
 needs_card = pytest.mark.skipif(
@@ -38,7 +38,7 @@ needs_compiler = pytest.mark.skipif("TRITON_INTERPRET" in os.environ, reason="Tr
 @pytest.mark.kernels
 @needs_triton
 def test_the_interpreted_kernels_give_pytorch_s_pictures() -> None:
-    script = ROOT / "tests" / "inference" / "triton" / "lite_interpreted.py"
+    script = ROOT / "tests" / "kernels" / "lite_interpreted.py"
     done = subprocess.run([sys.executable, str(script)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
@@ -70,13 +70,13 @@ def launches(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """Networks of the test launch nothing; what they would have launched is in here."""
     calls: Calls = []
     noting = SimpleNamespace(**{name: Launch(name, calls) for name in NAMES})
-    monkeypatch.setattr("gpen_live.inference.triton.lite.kernels", noting)
-    monkeypatch.setattr("gpen_live.inference.triton.graph.check_device", lambda dtype, device: None)
+    monkeypatch.setattr("gpen_live.kernels.lite.kernels", noting)
+    monkeypatch.setattr("gpen_live.kernels.graph.check_device", lambda dtype, device: None)
     return calls
 
 
 def on(network: Lite, dtype: torch.dtype, device: torch.device = CPU, choose: Choose = usual_tile) -> Callable[..., torch.Tensor]:
-    from gpen_live.inference.triton.network import TritonNetwork
+    from gpen_live.kernels.network import TritonNetwork
 
     return TritonNetwork(as_network(network), dtype, device, choose=choose)
 
@@ -99,7 +99,7 @@ def test_every_kernel_compiles_for_cards(
     """Within the shared memory of desktop cards, with the matrix units, and without variables that spill to slow memory."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     on(lite_256(), torch.float16)(torch.zeros(1, 3, size, size))
-    lite_kernels = importlib.import_module("gpen_live.inference.triton.lite_kernels")
+    lite_kernels = importlib.import_module("gpen_live.kernels.lite_kernels")
     seen: set[str] = set()
     for name, _, arguments, sizes in launches:
         if f"{name} {sizes}" in seen:
@@ -129,7 +129,7 @@ def test_pictures_that_do_not_fit_are_refused(launches: Calls) -> None:
 @needs_triton
 def test_the_widest_network_takes_these_kernels_in_16_bits_alone(launches: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     general: list[str] = []
-    monkeypatch.setattr("gpen_live.inference.triton.graph.launch", lambda kernel, *_, **__: general.append(kernel.__name__))
+    monkeypatch.setattr("gpen_live.kernels.graph.launch", lambda kernel, *_, **__: general.append(kernel.__name__))
     widest = Lite(shuffle=4, channels=[16, 512], encoder=[0, 1], decoder=[0])
     on(widest, torch.bfloat16)(torch.zeros(1, 3, 8, 8))
     assert "block" in {name for name, *_ in launches} or "block_widen" in {name for name, *_ in launches}
@@ -143,11 +143,11 @@ def test_the_widest_network_takes_these_kernels_in_16_bits_alone(launches: Calls
 @needs_triton
 def test_an_uneven_map_is_left_to_the_kernels_for_every_graph(launches: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one for 2x2 convolutions counts on twice the lines of its output."""
-    from gpen_live.inference.triton.graph import TritonGraph
-    from gpen_live.inference.triton.lite import patterns
+    from gpen_live.kernels.graph import TritonGraph
+    from gpen_live.kernels.lite import patterns
 
     general: list[str] = []
-    monkeypatch.setattr("gpen_live.inference.triton.graph.launch", lambda kernel, *_, **__: general.append(kernel.__name__))
+    monkeypatch.setattr("gpen_live.kernels.graph.launch", lambda kernel, *_, **__: general.append(kernel.__name__))
     x = layers.picture("x", 3)
     for padding, kind in ((1, "down"), (0, "convolve")):
         general.clear()

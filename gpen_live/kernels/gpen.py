@@ -17,12 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gpen_live.inference.cuda.streams import stream_for
-from gpen_live.inference.triton import gpen_kernels as kernels
-from gpen_live.inference.triton import gpen_style_kernels as style_kernels
-from gpen_live.inference.triton.gpen_plan import Layer, Plan, Tile, pictures_at_once
-from gpen_live.inference.triton.gpen_weights import BLOCK, GpenWeights, Level, Modulated
-from gpen_live.inference.triton.launch import Launch, guarded, launch, prepare, together
+from gpen_live.kernels import gpen_kernels as kernels
+from gpen_live.kernels import gpen_style_kernels as style_kernels
+from gpen_live.kernels.gpen_plan import Layer, Plan, Tile, pictures_at_once
+from gpen_live.kernels.gpen_weights import BLOCK, GpenWeights, Level, Modulated
+from gpen_live.kernels.launch import Launch, guarded, launch, prepare, together
+from gpen_live.kernels.streams import stream_for
 from gpen_live.nets.gpen import SLOPE, Gpen
 
 _SLACK = 512  # rows behind a buffer: tiles read beyond its end

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gpen_live.inference.triton import lite_kernels as kernels
-from gpen_live.inference.triton.graph import Match, Pattern, Target
-from gpen_live.inference.triton.launch import launch
-from gpen_live.inference.triton.lite_tiles import WIDEST, Choose, Kind, Tile, power_of_two
-from gpen_live.inference.triton.lite_tiles import Layer as TileLayer
+from gpen_live.kernels import lite_kernels as kernels
+from gpen_live.kernels.graph import Match, Pattern, Target
+from gpen_live.kernels.launch import launch
+from gpen_live.kernels.lite_tiles import WIDEST, Choose, Kind, Tile, power_of_two
+from gpen_live.kernels.lite_tiles import Layer as TileLayer
 from gpen_live.nets.layers import Activation, Add, Concatenate, Convolution, Input, Layer, Shuffle, Unshuffle, Upsample
 
 _MOST_CHANNELS = {2: 512, 4: 256}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gpen_live.inference.triton.graph import TritonGraph
-from gpen_live.inference.triton.lite import patterns
-from gpen_live.inference.triton.lite_tiles import Choose, usual_tile
+from gpen_live.kernels.graph import TritonGraph
+from gpen_live.kernels.lite import patterns
+from gpen_live.kernels.lite_tiles import Choose, usual_tile
 from gpen_live.nets.layers import Graph, Network, add
 
 

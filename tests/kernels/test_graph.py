@@ -16,11 +16,11 @@ import torch
 
 from gpen_live.nets import layers, retinaface
 from gpen_live.nets.layers import Graph
-from tests.inference.compiling import compiled, stack_bytes
+from tests.kernels.compiling import compiled, stack_bytes
 from tests.nets.graphs import SHAPES, pictures, with_random_parameters
 
 CPU = torch.device("cpu")
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 needs_triton = pytest.mark.skipif(
     importlib.util.find_spec("triton") is None, reason="Triton is not installed: there is none for this system"
 )
@@ -31,7 +31,7 @@ Calls = list[tuple[Any, tuple[Any, ...], dict[str, Any]]]
 @pytest.mark.kernels
 @needs_triton
 def test_the_interpreted_kernels_give_what_pytorch_gives() -> None:
-    script = ROOT / "tests" / "inference" / "triton" / "graph_interpreted.py"
+    script = ROOT / "tests" / "kernels" / "graph_interpreted.py"
     done = subprocess.run([sys.executable, str(script)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
@@ -49,14 +49,14 @@ def launches(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """Graphs of the test launch nothing; what they would have launched is in here."""
     calls: Calls = []
     monkeypatch.setattr(
-        "gpen_live.inference.triton.graph.launch", lambda kernel, grid, *given, **sizes: calls.append((kernel, given, sizes))
+        "gpen_live.kernels.graph.launch", lambda kernel, grid, *given, **sizes: calls.append((kernel, given, sizes))
     )
-    monkeypatch.setattr("gpen_live.inference.triton.graph.check_device", lambda dtype, device: None)
+    monkeypatch.setattr("gpen_live.kernels.graph.check_device", lambda dtype, device: None)
     return calls
 
 
 def run(graph: Graph, shape: tuple[int, int, int]) -> None:
-    from gpen_live.inference.triton.graph import TritonGraph
+    from gpen_live.kernels.graph import TritonGraph
 
     inputs = [torch.from_numpy(each) for each in pictures(graph, shape)]
     TritonGraph(with_random_parameters(graph), torch.float16, CPU)(*inputs)

@@ -9,11 +9,11 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
-from gpen_live.inference.cuda.replay import graph_ms
-from gpen_live.inference.cuda.streams import give_memory_back
-from gpen_live.inference.triton.gpen import Scratch, TritonGpen, convolve, rows_of
-from gpen_live.inference.triton.gpen_plan import Layer, Tile
-from gpen_live.inference.triton.launch import Launch, guarded, launch, prepare, together
+from gpen_live.kernels.gpen import Scratch, TritonGpen, convolve, rows_of
+from gpen_live.kernels.gpen_plan import Layer, Tile
+from gpen_live.kernels.launch import Launch, guarded, launch, prepare, together
+from gpen_live.kernels.replay import graph_ms
+from gpen_live.kernels.streams import give_memory_back
 
 _SLACK = 512
 _COLD_BYTES = 100e6

@@ -18,7 +18,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from gpen_live.inference.triton.parts import outputs_of, pixels_of, write
+from gpen_live.kernels.parts import outputs_of, pixels_of, write
 
 
 @triton.jit

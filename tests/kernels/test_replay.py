@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from gpen_live.inference.cuda.replay import capture
+from gpen_live.kernels.replay import capture
 
 
 class FakeGraph:

@@ -16,14 +16,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpen_live.inference.triton import gpen_weights
-from gpen_live.inference.triton.gpen_plan import Kind, Layer, Plan, Tile, guess, pictures_at_once
-from gpen_live.inference.triton.gpen_weights import GpenWeights, with_filter
+from gpen_live.kernels import gpen_weights
+from gpen_live.kernels.gpen_plan import Kind, Layer, Plan, Tile, guess, pictures_at_once
+from gpen_live.kernels.gpen_weights import GpenWeights, with_filter
 from gpen_live.nets.gpen import Gpen
 from gpen_live.nets.gpen_variants import VARIANTS
-from tests.inference.compiling import compiled, stack_bytes
+from tests.kernels.compiling import compiled, stack_bytes
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 needs_triton = pytest.mark.skipif(not HAS_TRITON, reason="Triton is not installed: there is none for this system")
 needs_card = pytest.mark.skipif(
@@ -42,7 +42,7 @@ LAYERS = [
 @pytest.mark.kernels
 @needs_triton
 def test_the_interpreted_kernels_give_pytorch_s_pictures() -> None:
-    script = ROOT / "tests" / "inference" / "triton" / "gpen_interpreted.py"
+    script = ROOT / "tests" / "kernels" / "gpen_interpreted.py"
     done = subprocess.run([sys.executable, str(script)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
@@ -142,7 +142,7 @@ def test_widths_that_do_not_suit_are_refused() -> None:
 def test_a_refused_kernel_does_not_stand_in_the_next_one_s_way() -> None:
     from triton.runtime import _async_compile
 
-    from gpen_live.inference.triton.launch import guarded, together
+    from gpen_live.kernels.launch import guarded, together
 
     def refused() -> object:
         raise ValueError("a damaged cache")
@@ -170,7 +170,7 @@ def test_every_kernel_compiles_for_cards(
     capability: int, shared: int, processors: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Guessed tiles fit into the shared memory of desktop cards, and the convolutions use the matrix units."""
-    from gpen_live.inference.triton import gpen as triton_gpen
+    from gpen_live.kernels import gpen as triton_gpen
 
     calls: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
 
@@ -197,7 +197,7 @@ def test_every_kernel_compiles_for_cards(
 
 @needs_triton
 def test_worthwhile_tiles_give_the_card_enough_to_do() -> None:
-    from gpen_live.inference.triton.gpen_tune import candidates
+    from gpen_live.kernels.gpen_tune import candidates
 
     for layer in LAYERS:
         tiles = list(candidates(layer, 1, 132))
@@ -226,7 +226,7 @@ def real(name: str) -> tuple[Gpen, torch.Tensor]:
 )
 @pytest.mark.parametrize("name", ["gpen-256", "gpen-512"])
 def test_on_the_card_the_picture_is_float32_s(name: str, precision: torch.dtype, mean: float, most: float) -> None:
-    from gpen_live.inference.triton.gpen import TritonGpen
+    from gpen_live.kernels.gpen import TritonGpen
 
     net, pictures = real(name)
     device = torch.device("cuda", 0)
@@ -244,8 +244,8 @@ def test_on_the_card_the_picture_is_float32_s(name: str, precision: torch.dtype,
 
 @needs_card
 def test_a_recorded_graph_gives_the_same_bits() -> None:
-    from gpen_live.inference.cuda.replay import Replayed
-    from gpen_live.inference.triton.gpen import TritonGpen
+    from gpen_live.kernels.gpen import TritonGpen
+    from gpen_live.kernels.replay import Replayed
 
     net, pictures = real("gpen-256")
     device = torch.device("cuda", 0)
@@ -261,8 +261,8 @@ def test_a_recorded_graph_gives_the_same_bits() -> None:
 
 @needs_card
 def test_fitting_to_the_card_keeps_the_picture() -> None:
-    from gpen_live.inference.triton.gpen import TritonGpen
-    from gpen_live.inference.triton.gpen_tune import tune
+    from gpen_live.kernels.gpen import TritonGpen
+    from gpen_live.kernels.gpen_tune import tune
 
     torch.manual_seed(0)
     net = Gpen(size=64, channel_multiplier=1, narrow=1 / 8).eval().requires_grad_(False)

@@ -14,8 +14,8 @@ os.environ["TRITON_INTERPRET"] = "1"
 
 import torch
 
-from gpen_live.inference.triton.gpen import TritonGpen
-from gpen_live.inference.triton.gpen_plan import Layer, Plan, Tile
+from gpen_live.kernels.gpen import TritonGpen
+from gpen_live.kernels.gpen_plan import Layer, Plan, Tile
 from gpen_live.nets.gpen import Gpen
 
 CPU = torch.device("cpu")
