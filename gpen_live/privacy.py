@@ -192,14 +192,6 @@ def _files_in(error: BaseException | None) -> Iterator[str]:
             yield from (os.fsdecode(name) for name in names if isinstance(name, (str, bytes, PurePath)))
 
 
-def log_to_terminal(level: int) -> None:
-    """Sets up logging, for the whole program: to the standard error output, scrubbed."""
-    handler = logging.StreamHandler()
-    handler.setLevel(level)
-    handler.setFormatter(PrivateFormatter("%(asctime)s %(name)s: %(message)s"))
-    logging.basicConfig(level=level, handlers=[handler])
-
-
 class _LogFile(RotatingFileHandler):
     """A log that is not worth a failure: a full disk, or another program that holds the file."""
 
@@ -211,14 +203,30 @@ class _LogFile(RotatingFileHandler):
         """Nobody is told."""
 
 
+class _Terminal(logging.StreamHandler):  # type: ignore[type-arg]  # no class to index before Python 3.11
+    """The standard error output."""
+
+
+def log_to_terminal(level: int) -> None:
+    """Sets up logging, for the whole program: to the standard error output, scrubbed; another time, another level."""
+    handlers = logging.getLogger().handlers
+    ours = next((handler for handler in handlers if isinstance(handler, _Terminal)), None)
+    if ours is not None or all(isinstance(handler, _LogFile) for handler in handlers):  # else somebody else has set it up
+        _log_to(ours or _Terminal(), level, "%(asctime)s %(name)s: %(message)s")
+
+
 def log_to_file(path: Path) -> None:
     """Also keeps warnings and worse in a file, scrubbed; it is made with the first of them, and never grows beyond a megabyte."""
     handler = _LogFile(path, maxBytes=_LARGEST_LOG, backupCount=1, encoding="utf-8", delay=True)
-    handler.setLevel(logging.WARNING)
-    handler.setFormatter(PrivateFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    _log_to(handler, logging.WARNING, "%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def _log_to(handler: logging.Handler, level: int, line: str) -> None:
+    handler.setLevel(level)
+    handler.setFormatter(PrivateFormatter(line))
     root = logging.getLogger()
     root.addHandler(handler)
-    root.setLevel(min(root.level, logging.WARNING))
+    root.setLevel(min(each.level for each in root.handlers))  # what nobody takes costs nothing
 
 
 def guard_tracebacks() -> None:

@@ -90,7 +90,7 @@ def test_a_live_run_talks_to_nobody_and_its_log_names_no_home(home: Path) -> Non
         assert "annabel" not in written
         assert str(home) not in written
     kept = [path.name for path in home.rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".mp4", ".log")]
-    assert kept == [], "no picture and no log is left behind"
+    assert kept == [], "no picture is left behind, and no log where nothing went wrong"
 
 
 def test_the_window_opens_no_port_either(home: Path) -> None:

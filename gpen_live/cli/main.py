@@ -69,7 +69,9 @@ def entry() -> NoReturn:
     guard_tracebacks()
     share_one()
     try:
-        code = main(log=log_file())
+        log_to_terminal(logging.CRITICAL)
+        log_to_file(log_file())
+        code = main()
     except Exception as error:  # noqa: BLE001  --debug, or there is no place to tell of one
         code = 1
         sys.excepthook(type(error), error, error.__traceback__)
@@ -97,14 +99,12 @@ def leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
-def main(arguments: Sequence[str] | None = None, *, log: Path | None = None) -> int:
-    """Runs the command line; returns the exit code. `log`: a file for what goes wrong."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     log_to_terminal(logging.DEBUG if debug else logging.CRITICAL)
-    if log is not None:
-        log_to_file(log)
     for noisy in ("PIL", "libav", "matplotlib", "numba"):
         logging.getLogger(noisy).setLevel(logging.WARNING if debug else logging.CRITICAL)
     try:

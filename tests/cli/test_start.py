@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gpen_live.privacy import log_to_file
+from gpen_live import privacy
 from gpen_live.system.folders import log_file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,19 +113,21 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     root.setLevel(level)
 
 
-def test_the_log_is_never_large(log: Path) -> None:
-    log_to_file(log)
-    for number in range(9000):
+def test_the_log_is_never_large(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert privacy._LARGEST_LOG <= 500_000
+    monkeypatch.setattr(privacy, "_LARGEST_LOG", 5000)
+    privacy.log_to_file(log)
+    for number in range(100):
         logging.getLogger("gpen_live").warning("%d %s", number, "x" * 200)
     files = list(log.parent.glob("gpen-live.log*"))
     assert len(files) == 2
-    assert sum(file.stat().st_size for file in files) < 1.1e6
-    assert "8999 xxx" in log.read_text(encoding="utf-8")
+    assert sum(file.stat().st_size for file in files) < 11_000
+    assert "99 xxx" in log.read_text(encoding="utf-8")
 
 
 def test_a_log_that_can_not_be_written_stops_nothing(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log.parent.joinpath("file").write_text("")
-    log_to_file(log.parent / "file" / "gpen-live.log")
+    privacy.log_to_file(log.parent / "file" / "gpen-live.log")
     logging.getLogger("gpen_live").warning("a line")
     assert "Traceback" not in capsys.readouterr().err
 
