@@ -13,6 +13,7 @@ import click
 from gpen_live.cli.interrupt import on_interrupt
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
+from gpen_live.messages import message
 from gpen_live.options import DEVICE, MODEL, SizeType, check_writable
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def command(
 
     console = Console(stderr=True, highlight=False)
     with tempfile.TemporaryDirectory(prefix="gpen-live-bench-") as folder:
-        with console.status("Loading PyTorch"):
+        with console.status(message("cli.loading_pytorch").text):
             from gpen_live.bench.measure import ALL, FEW, Measurement, Options
             from gpen_live.look import Mode
 
@@ -122,13 +123,13 @@ def _check_outputs(report: Path | None, markdown: Path | None, chart: Path | Non
 def _announce(console: Console, models: Sequence[str], measurement: Measurement, upstream: Path | None) -> None:
     from gpen_live.bench.plan import in_words, total
 
-    console.print(f"Measuring {', '.join(models)} on {measurement.bench.device}, frames of {measurement.bench.frame_size}.")
+    bench = measurement.bench
+    told = [message("bench.measuring", models=", ".join(models), device=bench.device, size=bench.frame_size)]
     if upstream is not None:
-        console.print(f"The code in {upstream} is not part of GPEN Live. It runs in a separate process, with your permissions.")
-    console.print(
-        f"This takes about {in_words(total(measurement.steps))}, or longer if other programs are busy, so close them. "
-        "Ctrl-C stops early and keeps what has been measured."
-    )
+        told.append(message("bench.foreign_code", folder=upstream))
+    told.append(message("bench.duration", duration=in_words(total(measurement.steps))))
+    for each in told:
+        console.print(each.text)
 
 
 def _measure(console: Console, measurement: Measurement) -> None:
@@ -151,7 +152,7 @@ def _measure(console: Console, measurement: Measurement) -> None:
     measurement.bench.complete = whole and not measurement.bench.failures
     measurement.bench.seconds = round(time.monotonic() - start, 1)
     if not whole:
-        console.print("Interrupted: the results below are incomplete.")
+        console.print(message("cli.interrupted").text)
 
 
 def _tell(bench: Bench, report: Path | None, markdown: Path | None, chart: Path | None) -> None:

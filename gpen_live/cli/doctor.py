@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from gpen_live.messages import message
+
 
 @click.command(name="doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -17,7 +19,7 @@ def command(*, as_json: bool) -> int:
         click.echo(examine().to_json())
         return 0
     console = Console()
-    with console.status("Checking this machine"):
+    with console.status(message("doctor.examining").text):
         report = examine()
     console.print(report.to_table())
     return 0

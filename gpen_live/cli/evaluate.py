@@ -11,6 +11,7 @@ import click
 
 from gpen_live.cli.interrupt import on_interrupt
 from gpen_live.errors import GpenLiveError, UsageError
+from gpen_live.messages import message
 from gpen_live.options import DEVICE, MODEL, FiniteRange, check_weights, check_writable
 from gpen_live.quality.clips import DEGRADATIONS, Degradation
 from gpen_live.quality.competitors import COMPETITORS
@@ -99,7 +100,7 @@ def command(
 
     console = Console(stderr=True, highlight=False)
     start = time.monotonic()
-    with console.status("Loading PyTorch") as status:
+    with console.status(message("cli.loading_pytorch").text) as status:
         from gpen_live.inference.device import choose_device, describe_device
         from gpen_live.quality.contenders import competitor, network, the_input
         from gpen_live.quality.features import read_features
@@ -139,7 +140,7 @@ def command(
     if sheet is not None:
         from gpen_live.quality.sheet import contact_sheet, write_sheet
 
-        with console.status("Drawing the sheet"):
+        with console.status(message("cli.drawing").text):
             write_sheet(sheet, [contact_sheet(measurement) for measurement in measurements])
     _measure(console, measurements)
     _write(setting, measurements, time.monotonic() - start, report, markdown)
@@ -202,13 +203,19 @@ def _announce(console: Console, measurements: Sequence[Measurement], setting: Se
     time_needed = f"{about / 60:.0f} minutes" if about > 90 else f"{about:.0f} seconds"
     for measurement in measurements:
         rows = ", ".join(contender.name for contender in measurement.contenders)
-        console.print(
-            f"{len(measurement.subjects)} faces of {measurement.size} pixels, {len(measurement.plan)} conditions: {rows}."
+        said = message(
+            "evaluate.rows",
+            faces=len(measurement.subjects),
+            size=measurement.size,
+            conditions=len(measurement.plan),
+            rows=rows,
         )
+        console.print(said.text)
     titles = {metric.key: metric.title for metric in METRICS}
     if setting.left_out:
-        console.print("Left out: " + ", ".join(f"{titles[key]} ({why})" for key, why in setting.left_out.items()) + ".")
-    console.print(f"This will take about {time_needed}. Ctrl-C stops early and keeps what has been measured.")
+        columns = ", ".join(f"{titles[key]} ({why})" for key, why in setting.left_out.items())
+        console.print(message("evaluate.left_out", columns=columns).text)
+    console.print(message("evaluate.duration", duration=time_needed).text)
 
 
 def _measure(console: Console, measurements: Sequence[Measurement]) -> None:
@@ -223,7 +230,7 @@ def _measure(console: Console, measurements: Sequence[Measurement]) -> None:
             if not interrupted.is_set():
                 measurement.run(lambda done, what: bar.update(task, advance=done, description=what), interrupted.is_set)
     if interrupted.is_set():
-        console.print("Interrupted: the results below are incomplete.")
+        console.print(message("cli.interrupted").text)
 
 
 def _write(

@@ -7,6 +7,7 @@ import threading
 import click
 
 from gpen_live.errors import GpenLiveError
+from gpen_live.messages import message
 from gpen_live.options import MODEL
 
 
@@ -39,7 +40,7 @@ def fetch_command(*, name: str, accept_licence: bool) -> int:
     spec = get(name)
     console = Console()
     if spec.shipped:
-        console.print(f"{name} is included with GPEN Live; there is nothing to download.", highlight=False)
+        console.print(message("models.included", name=name).text, highlight=False)
         return 0
     console.print(f"{spec.title}: {spec.licence}\n\n{spec.licence_text}\n", highlight=False)
     if not accept_licence and not _agreed():
@@ -56,7 +57,7 @@ def fetch_command(*, name: str, accept_licence: bool) -> int:
         except KeyboardInterrupt:
             cancelled.set()
             raise GpenLiveError("models.interrupted") from None
-    console.print(f"{name} was downloaded and verified: {path}", highlight=False)
+    console.print(message("models.fetched", name=name, path=path).text, highlight=False)
     return 0
 
 

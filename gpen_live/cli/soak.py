@@ -10,6 +10,7 @@ import click
 from gpen_live.cli.interrupt import on_interrupt
 from gpen_live.errors import UsageError
 from gpen_live.frame import Size
+from gpen_live.messages import message
 from gpen_live.options import DEVICE, MODEL, FiniteRange, SizeType, check_weights, check_writable
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _run(options: Options) -> Soak:
     with Live(Group(bar, figures), console=console, transient=True):
         soaking.run(going)
     if interrupted.is_set():
-        console.print("Interrupted: the results below cover the part that ran.")
+        console.print(message("soak.interrupted").text)
     return soaking.soak
 
 

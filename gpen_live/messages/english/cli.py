@@ -34,4 +34,22 @@ SENTENCES = {
         "The window can't be opened ({reason}).",
         "`gpen-live doctor` shows what is missing; `gpen-live run --headless` works without a window.",
     ),
+    "bench.duration": Sentence(
+        "This takes about {duration}, longer if other programs are busy: close them.",
+        "Ctrl-C stops early and keeps what has been measured.",
+    ),
+    "bench.foreign_code": Sentence(
+        "The code in {folder} is not part of GPEN Live.", "It runs in a separate process, with your permissions."
+    ),
+    "bench.measuring": Sentence("Measuring {models} on {device}, frames of {size}."),
+    "cli.drawing": Sentence("Drawing the sheet."),
+    "cli.interrupted": Sentence("Interrupted: the results below are incomplete."),
+    "cli.loading_pytorch": Sentence("Loading PyTorch."),
+    "doctor.examining": Sentence("Checking this machine."),
+    "evaluate.duration": Sentence("This will take about {duration}.", "Ctrl-C stops early and keeps what has been measured."),
+    "evaluate.left_out": Sentence("Left out: {columns}."),
+    "evaluate.rows": Sentence("{faces} faces of {size} pixels, {conditions} conditions: {rows}."),
+    "models.fetched": Sentence("{name} was downloaded and verified: {path}"),
+    "models.included": Sentence("{name} is included with GPEN Live; there is nothing to download."),
+    "soak.interrupted": Sentence("Interrupted: the results below cover the part that ran."),
 }
