@@ -16,7 +16,7 @@ from gpen_live.engine.paths.base import FramePath, open_canvas, open_path, slow_
 from gpen_live.engine.paths.geometry import scale_of
 from gpen_live.engine.result import WHOLE, FaceCrop, FrameResult, HostPicture, Stage
 from gpen_live.errors import reason_of
-from gpen_live.faces.align import GPEN_TEMPLATE, Matrix, Points, to_template
+from gpen_live.faces.align import Matrix, Points, to_template
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.faces.flow import FlowTracker
 from gpen_live.faces.select import FaceSelection
@@ -146,7 +146,7 @@ class Engine:
         for state in self._states.faces:
             face = state.face()
             done.faces.append(face)
-            matrix = _placed(face, self.enhancer.size, image) if face.weight > _LEAST_WEIGHT else None
+            matrix = _placed(face, self.enhancer.size, self.enhancer.template, image) if face.weight > _LEAST_WEIGHT else None
             if matrix is not None:
                 placed.append(FaceCrop(matrix, face.weight, look, state.last))
         if not placed:
@@ -201,7 +201,7 @@ def blend_faces(image: Image, enhancer: AnyEnhancer, faces: Sequence[tuple[Point
     """A photo with the given faces (landmarks and strength each, largest first) enhanced; one after the other."""
     canvas = open_canvas(image, enhancer.device)
     for landmarks, strength in reversed(faces):
-        matrix = to_template(landmarks, enhancer.size)
+        matrix = to_template(landmarks, enhancer.size, enhancer.template)
         crop = canvas.crop(matrix, enhancer.size)
         canvas.blend(matrix, (enhancer(crop) - crop) * strength)
     return canvas.picture()
@@ -215,13 +215,13 @@ def blend_aligned(image: Image, enhancer: AnyEnhancer, strength: float) -> Image
     return canvas.picture()
 
 
-def _placed(face: Face, size: int, image: Image) -> Matrix | None:
+def _placed(face: Face, size: int, template: Points, image: Image) -> Matrix | None:
     """The face's transform onto the template; None for landmarks that are no face's (mirrored, coinciding, beyond all bounds)."""
     try:
-        matrix = to_template(face.landmarks, size)
+        matrix = to_template(face.landmarks, size, template)
     except ValueError:
         return None
     fitted = face.landmarks @ matrix[:, :2].T + matrix[:, 2]
-    distance = np.sqrt(((fitted / size - GPEN_TEMPLATE) ** 2).sum(axis=1).mean())
+    distance = np.sqrt(((fitted / size - template) ** 2).sum(axis=1).mean())
     too_large = size > _LARGEST_CROP * max(image.shape[:2]) * scale_of(matrix)
     return None if too_large or distance > _WORST_FIT else matrix

@@ -30,11 +30,11 @@ class NetworkError(GpenLiveError):
 class Enhancer:
     """Turns face crops into enhanced ones.
 
-    One thread calls it. `size` is the side of its crops in pixels, `stride` what the sides of a whole frame must be multiples
-    of (None: it takes squares of `size` alone), `memory` whether it also looks at its last pictures. `runtime` is what it runs in
-    ("PyTorch", "Triton"), `precision` the arithmetic ("fp32", "tf32", "bf16", "fp16"), `candidates` what was measured to choose
-    them, `warm_up_s` how many seconds that took, and `notes` are messages for the user about what could not be used. `threads`
-    is for processors.
+    One thread calls it. `size` is the side of its crops in pixels, `template` where a face lies in them, `stride` what the
+    sides of a whole frame must be multiples of (None: it takes squares of `size` alone), `memory` whether it also looks at its
+    last pictures. `runtime` is what it runs in ("PyTorch", "Triton"), `precision` the arithmetic ("fp32", "tf32", "bf16",
+    "fp16"), `candidates` what was measured to choose them, `warm_up_s` how many seconds that took, and `notes` are messages for
+    the user about what could not be used. `threads` is for processors.
     """
 
     threads: int | None = None
@@ -44,7 +44,7 @@ class Enhancer:
 
         self.spec = spec
         self.device = device
-        self.size = spec.size
+        self.size, self.template = spec.size, spec.architecture.template
         self.stride: int | None = getattr(network, "stride", None)
         self.memory = bool(getattr(network, "memory", False))
         self.precision = "fp32"

@@ -43,11 +43,11 @@ _CALMER: Final = 0.5
 class HostEnhancer:
     """Turns face crops into enhanced ones.
 
-    One thread calls it. `size` is the side of its crops in pixels, `stride` what the sides of a whole frame must be multiples
-    of (None: it takes squares of `size` alone), `memory` whether it also looks at its last pictures. `runtime` is what it runs in
-    ("OpenVINO", "PyTorch"), `precision` the arithmetic ("fp32", "bf16", "int8"), `threads` how many it computes a crop with,
-    `candidates` what was measured to choose them, `warm_up_s` how many seconds that took, and `notes` are messages for the user
-    about what could not be used.
+    One thread calls it. `size` is the side of its crops in pixels, `template` where a face lies in them, `stride` what the
+    sides of a whole frame must be multiples of (None: it takes squares of `size` alone), `memory` whether it also looks at its
+    last pictures. `runtime` is what it runs in ("OpenVINO", "PyTorch"), `precision` the arithmetic ("fp32", "bf16", "int8"),
+    `threads` how many it computes a crop with, `candidates` what was measured to choose them, `warm_up_s` how many seconds that
+    took, and `notes` are messages for the user about what could not be used.
 
     Args:
         ways: how it can run, the most exact first; before `warm_up` the first one is used. Let go of once one is chosen.
@@ -65,7 +65,7 @@ class HostEnhancer:
     ) -> None:
         self.spec = spec
         self.device = CPU
-        self.size = spec.size
+        self.size, self.template = spec.size, spec.architecture.template
         self.stride = stride
         self.memory = memory
         self.runtime: str = ways[0].runtime if ways else "PyTorch"

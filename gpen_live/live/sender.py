@@ -28,6 +28,7 @@ from gpen_live.system.atomic import free_name
 
 RETRY_S = 1.0
 _WAIT_S = 0.02
+_GRACE = 0.2  # share of a period that a tick waits for a frame: nobody sees it, and all frames are younger by about as much
 _CLOSE_S = 5.0  # a recording has long finished by then; a hanging driver is left behind
 
 
@@ -149,19 +150,23 @@ class Sender:
     def _tick(self, fps: float) -> None:
         if self._ticker is None or abs(self._ticker.period * fps - 1) > 1e-6:
             self._ticker = Ticker(fps)
-            self._lock = PhaseLock(self._ticker.period)
+            self._lock = PhaseLock(self._ticker.period, grace=_GRACE * self._ticker.period)
         if not self._ticker.wait(self._stop):
             return
         at = now()
-        fresh = self._send_next()
+        fresh = self._send_next(_GRACE * self._ticker.period)
         if fresh is not None:
             wait = (at - fresh.ready_at) % self._ticker.period  # without the whole periods of one that stood behind another
             self._ticker.shift(self._lock.advice(wait))
 
-    def _send_next(self) -> Outgoing | None:
-        """Sends the newest finished frame, which it returns; else a raw one past a stuck engine, or the last one again."""
+    def _send_next(self, grace: float) -> Outgoing | None:
+        """Sends the newest finished frame, which it returns; else a raw one past a stuck engine, or the last one again.
+
+        A frame that is nearly finished is waited for, `grace` seconds at most: ticks that came after nearly every frame would
+        make all of them wait for the few that take longer.
+        """
         idle = self._worker.idle.is_set()  # read before the slot: no frame comes after it
-        item = self.inbox.take(0)
+        item = self.inbox.take(0 if idle else grace)
         if item is not None and self._is_late(item):
             self._worker.finished.left_out(self.inbox, item)
             item = None

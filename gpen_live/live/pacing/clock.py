@@ -100,10 +100,15 @@ class PhaseLock:
     not needed: each tick is moved by a hundredth of a period at most, which no viewer sees, until nearly all frames are there
     just before their tick. Waits lie on a circle: a frame that was late for its tick has the longest one to the next. Where waits
     are spread over the period (rates that don't match) there is nothing to lock on to.
+
+    Args:
+        period: of the ticks, in seconds.
+        grace: how long after its tick a frame may come and still be sent with it; the ticks move forward by as much.
+        frames: how many of the newest ones count.
     """
 
-    def __init__(self, period: float, *, frames: int = 48) -> None:
-        self._period = period
+    def __init__(self, period: float, *, grace: float = 0.0, frames: int = 48) -> None:
+        self._period, self._grace = period, grace
         self._waits: deque[float] = deque(maxlen=frames)
 
     def advice(self, wait: float) -> float:
@@ -119,7 +124,7 @@ class PhaseLock:
             return 0.0
         # Of frames that are late now and then, once a second, the margin covers the small delays, and never all of them.
         rare = min(middle - around[count // 30], _RARE * self._period)
-        margin = _SAFE_WAIT_S + _MARGIN * max(middle - low, rare)
+        margin = _SAFE_WAIT_S + max(0.0, _MARGIN * max(middle - low, rare) - self._grace)
         limit = 0.01 * self._period
         shift = max(-limit, min(limit, 0.5 * self._short_way(margin - (centre + middle))))
         for i in range(count):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
+from gpen_live.faces.align import GPEN_TEMPLATE, Points
 from gpen_live.nets.layers import Array, Network
 from gpen_live.nets.quantised import Ranges
 
@@ -60,6 +61,8 @@ class Architecture(ABC):
     """Whether it takes pictures of other sizes than its model's: a whole frame."""
     heavy: ClassVar[bool]
     """Whether a crop takes a processor far longer than a frame of a camera lasts: one thread has no chance."""
+    template: ClassVar[Points] = GPEN_TEMPLATE
+    """Where a face's five landmarks lie in the crops that it was trained on, in crop sides."""
     tolerance: ClassVar[Tolerance]
     """How far a faster way to run it may be from PyTorch's float32."""
 

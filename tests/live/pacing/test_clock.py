@@ -54,18 +54,23 @@ def test_a_rate_that_is_none_is_refused(fps: float) -> None:
 
 
 def run_lock(
-    source_fps: float, output_fps: float, jitter: float, seconds: float = 40.0, late: tuple[int, float] = (1, 0.0)
+    source_fps: float,
+    output_fps: float,
+    jitter: float,
+    seconds: float = 40.0,
+    late: tuple[int, float] = (1, 0.0),
+    grace: float = 0.0,
 ) -> tuple[list[float], list[float], int]:
     """Simulates a source whose frames are ready with `jitter` s of noise: waits of new frames, intervals of ticks, repeats.
 
-    `late`: every so many frames one is later by so many seconds.
+    `late`: every so many frames one is later by so many seconds. `grace`: seconds for which a tick waits for a frame.
     """
     every, later = late
     rng = np.random.default_rng(0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "now", lambda: 0.0)
         ticker = Ticker(output_fps)
-    lock = PhaseLock(ticker.period)
+    lock = PhaseLock(ticker.period, grace=grace)
     ready = [
         0.013 + i / source_fps + abs(rng.normal(scale=jitter)) + (later if i % every == 0 else 0.0)
         for i in range(int(seconds * source_fps))
@@ -78,12 +83,14 @@ def run_lock(
         newest = taken
         while newest + 1 < len(ready) and ready[newest + 1] <= at:
             newest += 1
+        if newest == taken and newest + 1 < len(ready) and ready[newest + 1] <= at + grace:
+            newest += 1
         if newest == taken:
             repeats += 1
             continue
         taken = newest
-        waits.append(at - ready[taken])
-        ticker.shift(lock.advice(waits[-1]))
+        waits.append(max(0.0, at - ready[taken]))
+        ticker.shift(lock.advice((at - ready[taken]) % ticker.period))
     return waits, list(np.diff(ticks)), repeats
 
 
@@ -117,6 +124,17 @@ def test_what_is_late_again_and_again_is_waited_for_and_no_longer(every: int, la
     _, _, start = run_lock(30.0, 30.0, 0.0003, seconds=10.0, late=(every, later))
     assert repeats == start, "none after it has settled"
     assert np.median(waits[300:]) < 1.25 * later + 0.004
+
+
+def test_with_a_grace_the_late_ones_are_waited_for_and_the_others_wait_less() -> None:
+    """Frames that take 6 ms longer now and then no longer make all the others wait for as long."""
+    late, grace = (6, 0.006), 0.2 / 30
+    waits, intervals, repeats = run_lock(30.0, 30.0, 0.0005, late=late, grace=grace)
+    patient, _, _ = run_lock(30.0, 30.0, 0.0005, late=late)
+    _, _, start = run_lock(30.0, 30.0, 0.0005, seconds=10.0, late=late, grace=grace)
+    assert repeats == start, "none after it has settled"
+    assert np.median(waits[300:]) < 0.004 < 0.006 < np.median(patient[300:])
+    assert max(intervals) < 1.015 / 30, "the ticks themselves are as even as ever"
 
 
 def test_ticks_that_lie_just_before_the_frames_go_the_short_way() -> None:

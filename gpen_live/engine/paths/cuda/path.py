@@ -29,7 +29,7 @@ from gpen_live.engine.paths.cuda.steps import FacesStep, RecordedStep, WholeStep
 from gpen_live.engine.paths.cuda.stream import DeviceStream, Work
 from gpen_live.engine.result import FaceCrop, FrameResult, Stage
 from gpen_live.errors import reason_of
-from gpen_live.faces.align import GPEN_TEMPLATE, to_template
+from gpen_live.faces.align import to_template
 from gpen_live.faces.detect import Detection, check_picture
 from gpen_live.faces.state import MAX_FACES, LastResult
 from gpen_live.frame import Array, Image, PixelFormat, Size
@@ -128,7 +128,7 @@ class GpuPath:
         assert self._frames is not None
         step, pictures = self._step_for(enhancer, count), self._pictures_of(enhancer, count)
         height, width = self._frames.height, self._frames.width
-        somewhere = to_template(GPEN_TEMPLATE * min(height, width), enhancer.size)
+        somewhere = to_template(enhancer.template * min(height, width), enhancer.size, enhancer.template)
         self._told[:] = face_numbers(somewhere, enhancer.size, height, width, 0.0, 0.0)
         self._told[:, RECALLED] = NONE
         if pictures is not None:
