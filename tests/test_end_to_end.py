@@ -104,6 +104,6 @@ def test_interrupted_while_it_loads_it_ends_cleanly_too(tmp_path: Path) -> None:
 def test_without_a_display_it_says_so_and_runs_headless(tmp_path: Path) -> None:
     done = run(tmp_path, "run", "--frames", "20", "--size", "320x180")
     if sys.platform == "linux":
-        assert "no display" in done.stderr
+        assert "No display" in done.stderr
         assert done.returncode == 0
         assert "20 frames captured" in done.stdout

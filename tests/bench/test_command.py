@@ -81,7 +81,7 @@ def test_what_cannot_be_read_or_written_is_refused_before_the_run(call: Call, tm
         (["--markdown", tmp_path], "is a folder"),
         (["--chart", tmp_path / "no" / "c.png"], "does not exist"),
         (["--frames", tmp_path / "missing.mp4"], "missing.mp4"),
-        (["--against", f"upstream={tmp_path}"], "is no checkout of GPEN"),
+        (["--against", f"upstream={tmp_path}"], "is not a checkout of GPEN"),
         (["--load", tmp_path / "missing.json"], "missing.json"),
     ):
         code, _, err = call(*words)
