@@ -9,8 +9,9 @@ import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gpen_live.errors import reason_of
 from gpen_live.faces.state import MAX_FACES
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     import torch
 
     from gpen_live.inference.torch_network import Network
-    from gpen_live.nets.gpen import Gpen
-    from gpen_live.nets.torch_graph import Residual
+    from gpen_live.models.architectures.base import Kernels
+    from gpen_live.nets.torch_graph import TorchGraph
 
 Say = Callable[[float], None]
 """Told the share of a long measurement that is done, 0..1."""
@@ -40,6 +41,7 @@ class CudaAutotuner:
     Args:
         network: in float32; it may be moved to the device, or its weights copied.
         size: of its crops in pixels.
+        kernels: by which of ours it can run; None: by PyTorch's alone.
         memory: whether it also gets its last pictures.
         fingerprint: tells its weights from others'; empty: nothing is remembered about them.
         notes: gets a message about each way that can't be used.
@@ -52,12 +54,13 @@ class CudaAutotuner:
         size: int,
         device: torch.device,
         *,
+        kernels: Kernels | None,
         memory: bool,
         fingerprint: str,
         notes: list[Message],
         fit: Say | None,
     ) -> None:
-        self._module, self._size, self._device = network, size, device
+        self._module, self._size, self._device, self._kernels = network, size, device, kernels
         self._memory, self._fingerprint, self._notes, self._fit = memory, fingerprint, notes, fit
 
     def choose(self, *, thorough: bool) -> tuple[list[Candidate], Network]:
@@ -144,16 +147,11 @@ class CudaAutotuner:
 
     def _ways(self) -> Iterator[tuple[str, str, Callable[[], Network]]]:
         """Runtime, precision and how to make the network, the fastest first."""
-        from gpen_live.nets.gpen import Gpen
-        from gpen_live.nets.torch_graph import Residual
-
-        module = self._module
-        if isinstance(module, Gpen) and _has_triton():
-            for precision in ("fp16", "bf16", "tf32"):
-                yield "Triton", precision, lambda precision=precision: self._fused_gpen(module, precision)  # type: ignore[misc]
-        if isinstance(module, Residual) and _has_triton():
-            for precision in ("fp16", "bf16"):
-                yield "Triton", precision, lambda precision=precision: self._fused_residual(module, precision)  # type: ignore[misc]
+        ours = {"gpen": (self._fused_gpen, ("fp16", "bf16", "tf32")), "graph": (self._fused_residual, ("fp16", "bf16"))}
+        if self._kernels is not None and _has_triton():
+            make, precisions = ours[self._kernels]
+            for precision in precisions:
+                yield "Triton", precision, partial(make, precision)
         for precision in ("fp16", "bf16"):
             yield "PyTorch", precision, lambda precision=precision: self._plain(precision)  # type: ignore[misc]
         yield "PyTorch", "fp32", lambda: self._plain("fp32")
@@ -166,7 +164,7 @@ class CudaAutotuner:
         dtype: torch.dtype = getattr(torch, _DTYPES[precision])
         return torch_network(copy.deepcopy(self._module).to(self._device, dtype), memory=self._memory)
 
-    def _fused_gpen(self, module: Gpen, precision: str) -> Network:
+    def _fused_gpen(self, precision: str) -> Network:
         import torch
 
         gpen = _late("gpen")
@@ -174,8 +172,8 @@ class CudaAutotuner:
         dtype: torch.dtype = getattr(torch, _DTYPES[precision])
         plan = Plan(processors, depth=32 if precision == "tf32" else 64)
         if precision != "tf32":  # which is slow however it is cut
-            self._fit_plan(plan, lambda: gpen.TritonGpen(module, dtype, self._device, plan, both=True))
-        network = gpen.TritonGpen(module, dtype, self._device, plan)
+            self._fit_plan(plan, lambda: gpen.TritonGpen(self._module, dtype, self._device, plan, both=True))
+        network = gpen.TritonGpen(self._module, dtype, self._device, plan)
         for faces in range(1, min(MAX_FACES, network.most) + 1):  # not when they come into view
             network.compile(faces)
         made: Network = network
@@ -198,12 +196,13 @@ class CudaAutotuner:
                 store.remember(tiles_key, plan.pack())
                 give_memory_back()
 
-    def _fused_residual(self, module: Residual, precision: str) -> Network:
+    def _fused_residual(self, precision: str) -> Network:
         import torch
 
         from gpen_live.nets.torch_graph import network
 
-        made: Network = _late("network").TritonNetwork(network(module), getattr(torch, _DTYPES[precision]), self._device)
+        graph = network(cast("TorchGraph", self._module))
+        made: Network = _late("network").TritonNetwork(graph, getattr(torch, _DTYPES[precision]), self._device)
         for faces in range(MAX_FACES, 0, -1):  # compiles for each number of them, not when they come into view
             crops = torch.zeros(faces, 3, self._size, self._size, device=self._device)
             made(crops, crops if self._memory else None)

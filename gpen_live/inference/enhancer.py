@@ -107,7 +107,14 @@ class Enhancer:
             return
         card = self.device.torch()
         tuner = CudaAutotuner(
-            self._module, self.size, card, memory=self.memory, fingerprint=fingerprint, notes=self.notes, fit=fit
+            self._module,
+            self.size,
+            card,
+            kernels=self.spec.architecture.kernels,
+            memory=self.memory,
+            fingerprint=fingerprint,
+            notes=self.notes,
+            fit=fit,
         )
         try:
             self.candidates, self._network = tuner.choose(thorough=thorough)

@@ -59,7 +59,9 @@ def card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Ways, lis
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
 
     def make(ways: Ways, notes: list[Message]) -> CudaAutotuner:
-        made = FakeAutotuner(Brighter(), 16, torch.device("cpu"), memory=False, fingerprint="x 1 2", notes=notes, fit=None)
+        made = FakeAutotuner(
+            Brighter(), 16, torch.device("cpu"), kernels=None, memory=False, fingerprint="x 1 2", notes=notes, fit=None
+        )
         made.ways = ways
         return made
 
@@ -126,7 +128,7 @@ def test_without_triton_pytorch_runs_the_network(
             monkeypatch.delitem(sys.modules, f"gpen_live.kernels.{room}", raising=False)
     notes: list[Message] = []
     network = Lite(shuffle=2, channels=[16, 16], encoder=[1, 1], decoder=[1], memory=True).eval().requires_grad_(False)
-    real = CudaAutotuner(network, 16, torch.device("cpu"), memory=True, fingerprint="", notes=notes, fit=None)
+    real = CudaAutotuner(network, 16, torch.device("cpu"), kernels="graph", memory=True, fingerprint="", notes=notes, fit=None)
     found, run = real.choose(thorough=False)
     assert [(one.runtime, one.chosen) for one in found] == [("PyTorch", True)]
     assert run(torch.zeros(1, 3, 16, 16), None).shape == (1, 3, 16, 16)

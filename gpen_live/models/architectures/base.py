@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+Kernels = Literal["gpen", "graph"]
+"""GPEN's own, or those of any graph of layers; see `gpen_live.kernels`."""
+
+
 @dataclass(frozen=True)
 class Tolerance:
     """How far a picture may be from PyTorch's in float32, in levels of 0..255: on average, and in any one value."""
@@ -61,6 +65,8 @@ class Architecture(ABC):
     """Whether it takes pictures of other sizes than its model's: a whole frame."""
     heavy: ClassVar[bool]
     """Whether a crop takes a processor far longer than a frame of a camera lasts: one thread has no chance."""
+    kernels: ClassVar[Kernels | None]
+    """By which of our kernels it runs on NVIDIA cards; None: by PyTorch's alone."""
     template: ClassVar[Points] = GPEN_TEMPLATE
     """Where a face's five landmarks lie in the crops that it was trained on, in crop sides."""
     tolerance: ClassVar[Tolerance]

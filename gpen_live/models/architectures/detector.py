@@ -20,6 +20,7 @@ class Detector(Architecture):
     purpose = "detect"
     any_size = True
     heavy = False
+    kernels = None  # as a network of pictures: its own kernels give the candidates, see `inference.fast_detector`
     tolerance = STRICT
 
     def detect(self, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> str | None:

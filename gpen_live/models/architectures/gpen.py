@@ -17,6 +17,7 @@ class Gpen(Architecture):
     purpose = "enhance"
     any_size = False
     heavy = True
+    kernels = "gpen"
     tolerance = STRICT
 
     def detect(self, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> str | None:

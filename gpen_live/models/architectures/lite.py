@@ -22,6 +22,7 @@ class Lite(Architecture):
     purpose = "enhance"
     any_size = True
     heavy = False
+    kernels = "graph"
     tolerance = LIGHT
 
     def detect(self, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> str | None:
