@@ -10,10 +10,10 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from gpen_live.faces.stub_packages import stub_packages
 from gpen_live.nets import retinaface
 from gpen_live.nets.layers import Network
 from gpen_live.nets.torch_graph import arrays
+from gpen_live.training.stub_packages import stub_packages
 
 
 def as_network(module: nn.Module) -> Network:

@@ -13,8 +13,7 @@ import pytest
 
 from gpen_live.live.pipeline import LivePipeline, Outside
 from gpen_live.live.status.snapshot import Health
-from gpen_live.sources import camera
-from gpen_live.sources import identity as whereabouts
+from gpen_live.sources import camera, identity
 from gpen_live.sources.camera import CameraSource
 from tests.faults.conftest import Measured, Start
 from tests.faults.fakes import RAW, Camera, Machine, World, goes_on, is_well, seconds_until
@@ -37,7 +36,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Machine
     monkeypatch.setattr(camera, "_DEVICES", tmp_path)
     monkeypatch.setattr(camera, "captures", lambda device: True)
     monkeypatch.setattr(cv2, "VideoCapture", machine.capture)
-    for room in (camera, whereabouts):
+    for room in (camera, identity):
         monkeypatch.setattr(room, "list_cameras", machine.list_cameras)
     cameras = [*machine.cameras.values()]
     yield machine

@@ -39,7 +39,7 @@ class DeviceStream(ABC):
 
     @abstractmethod
     def working(self) -> AbstractContextManager[object]:
-        """Within it, PyTorch's work goes to this lane."""
+        """Within it, PyTorch's work goes to this stream."""
 
     @abstractmethod
     def host(self, *shape: int, dtype: torch.dtype) -> Tensor:
@@ -82,8 +82,8 @@ class DeviceStream(ABC):
 class CudaStream(DeviceStream):
     """A CUDA stream. What is recorded becomes CUDA graphs, all with one pool of memory: they never run at the same time.
 
-    Recording has a stream of its own: PyTorch may note on the lane's, from any thread and at any time, that page-locked memory is
-    free again, and that would become a part of the graph.
+    Recording has a stream of its own: PyTorch may note on the frames' stream, from any thread and at any time, that page-locked
+    memory is free again, and that would become a part of the graph.
     """
 
     def __init__(self, device: torch.device, stream: torch.cuda.Stream) -> None:

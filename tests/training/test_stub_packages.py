@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gpen_live.faces.stub_packages import stub_packages
+from gpen_live.training.stub_packages import stub_packages
 
 ROOT = Path(__file__).resolve().parents[2]
 
