@@ -40,6 +40,7 @@ PACKAGES: tuple[Row, ...] = (
         ],
     ),
     (ACCENT, [("live", "pipeline, outputs, pacing, latency budget, status, loading models", 890)]),
+    (ACCENT, [("beauty", "what is drawn on a face after the network: host, PyTorch, CUDA", 890)]),
     (ACCENT, [("engine", "a frame on a device: host, PyTorch, CUDA", 646), ("options", "of the command line", 228)]),
     (
         ACCENT,
@@ -59,9 +60,10 @@ PACKAGES: tuple[Row, ...] = (
     (
         GREEN,
         [
-            ("faces", "detect, align, track, state", 366),
-            ("media", "films, time stamps, pixel formats", 264),
-            ("privacy", "clean logs", 228),
+            ("faces", "detect, align, track, state", 256),
+            ("media", "films, pixel formats", 214),
+            ("presets", "looks as files", 196),
+            ("privacy", "clean logs", 188),
         ],
     ),
     (

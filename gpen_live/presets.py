@@ -1,0 +1,1 @@
+"""Named looks: those that come with the app, and the user's own as small files."""
