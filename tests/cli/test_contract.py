@@ -87,11 +87,14 @@ def test_wrong_usage_says_what_is_allowed_and_exits_with_2(call: Call, words: li
     assert allowed in result.err
 
 
-def test_beauty_is_taken_from_presets_files_and_single_values(
-    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_beauty_comes_from_presets_files_and_values(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[LiveConfig] = []
-    monkeypatch.setattr(run, "run_headless", lambda config, **_: started.append(config) or 0)
+
+    def start(config: LiveConfig, **_: object) -> int:
+        started.append(config)
+        return 0
+
+    monkeypatch.setattr(run, "run_headless", start)
     PresetStore(tmp_path / "home" / "presets").save("Mine", Beauty(eyes=0.5))
     write_preset(Preset("Given", Beauty(lips=0.5)), tmp_path / "given.json")
     values = ("--beauty-set", "smooth=0.75", "--beauty-set", "keep_moles=off", "--beauty-set", "lips_color=#AA0010")
