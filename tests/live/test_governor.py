@@ -93,7 +93,7 @@ def test_with_beauty_there_is_more_to_give_up_and_switching_it_off_begins_anew()
     effort = desk.engine.effort
     assert (effort.refresh_every, effort.shape, effort.makeup) == (2, False, False)
     desk.session.change(look=Look(beauty=Beauty(smooth=0.5)))
-    desk.frames(1)
+    desk.frames(4)
     assert desk.engine.effort == Effort()
     desk.frames(3000)
     assert (desk.engine.effort.shape, desk.engine.effort.makeup) == (True, True), "there is none to give up"
