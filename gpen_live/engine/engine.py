@@ -79,7 +79,7 @@ class Engine:
         self._looked_at = -math.inf
         self._proven = self._fell_back = False
         self._failed_at: Beauty | None = None  # a stage failed at this look
-        self._number = 0
+        self._drawn = 0  # frames
         self._drawn_at = -math.inf
 
     @property
@@ -148,7 +148,6 @@ class Engine:
         """
         done = FrameResult(HostPicture(image))
         look, whole_frame = self._effort.spared(look), look.mode is Mode.FULL
-        self._number += 1
         if self._failed_at is not None and look.beauty != self._failed_at:
             self.stages = self._stages
         with self._falling_back():
@@ -157,6 +156,7 @@ class Engine:
                 whole = FaceCrop(WHOLE, 1.0, look, self._states.whole, at)
                 faces = self._placed_faces(done, image, at, look) if self._draws(look, at) else []
                 self._staged(look, lambda: self._path.enhance_frame(done, image, whole, at, pixel_format, faces))
+                self._drawn += 1
                 self._proven = True
             else:
                 self._enhance_faces(done, image, at, look, pixel_format)
@@ -170,6 +170,7 @@ class Engine:
         if not self._repeated(done, image, placed, at):
             self._staged(look, lambda: self._path.enhance_faces(done, image, placed, at, pixel_format))
             self._since_network = 0
+            self._drawn += 1
         self._proven = True
 
     def _placed_faces(self, done: FrameResult, image: Image, at: float, look: Look) -> list[FaceCrop]:
@@ -183,7 +184,7 @@ class Engine:
             done.faces.append(face)
             matrix = _placed(face, self.enhancer.size, self.enhancer.template, image) if face.weight > _LEAST_WEIGHT else None
             if matrix is not None:
-                refresh = (self._number + state.track_id) % every == 0  # several faces take turns
+                refresh = (self._drawn + state.track_id) % every == 0  # several faces take turns
                 placed.append(FaceCrop(matrix, face.weight, look, state.last, at, state.kept, refresh))
         return placed
 
