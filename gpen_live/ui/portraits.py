@@ -1,0 +1,127 @@
+"""Pictures of the viewer's own face, one for each preset: drawn from one frame, in the background, when nobody is in a hurry."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+import cv2
+import numpy as np
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QImage
+
+from gpen_live.faces.align import GPEN_TEMPLATE, Points, to_template
+from gpen_live.frame import Image, Size
+from gpen_live.look import Beauty
+from gpen_live.system.priority import give_way
+from gpen_live.ui import background
+from gpen_live.ui.looks import Looks
+
+SIDE = 160
+"""Of a picture, in pixels."""
+
+_CROP = 256
+_PART = (0.21, 0.24, 0.58)  # of the crop: left, top and side of what a picture shows, from the hair to the chin
+_LEAST_SPREAD = 24.0  # pixels between the eyes: a smaller face shows nothing of a look
+_PAUSE_S = 0.05  # between two pictures: they are in no hurry
+
+
+class FacePicture(Protocol):
+    """What a picture needs of a frame: itself before enhancement, and the landmarks of its faces, the largest one first."""
+
+    @property
+    def raw(self) -> Image: ...
+
+    @property
+    def landmarks(self) -> Sequence[Points]: ...
+
+
+Draw = Callable[[Image, Mapping[str, Beauty]], Iterator[tuple[str, Image]]]
+"""Draws each of the looks on one aligned crop (256 x 256 x 3, uint8, BGR), one after the other; for a thread of its own."""
+
+
+class Portraits(QObject):
+    """Keeps the pictures up to date; they are made anew when there are other presets, or when `renew` asks for it.
+
+    `made` carries a preset's name and its picture, SIDE x SIDE.
+
+    Args:
+        looks: the presets.
+        draw: draws them.
+    """
+
+    made = Signal(str, QImage)
+
+    def __init__(self, looks: Looks, draw: Draw | None = None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._looks, self._draw = looks, draw or draw_looks
+        self._wanted = True
+        self._crop: Image | None = None
+        self._drawn: dict[str, Beauty] = {}
+        self._job: background.Job | None = None
+        looks.listed.connect(self._draw_new)
+
+    def renew(self) -> None:
+        """Takes the next frame with a face for new pictures of all presets."""
+        self._wanted = True
+
+    def offer(self, picture: object) -> None:
+        """Takes a frame, if one is wanted and there is a face in it. For the window's thread: costs nothing else."""
+        if not self._wanted or self._job is not None:
+            return
+        faces: Sequence[Points] = getattr(picture, "landmarks", ())
+        if not faces or float(np.linalg.norm(faces[0][1] - faces[0][0])) < _LEAST_SPREAD:
+            return
+        self._wanted = False
+        self._crop = aligned(picture.raw, faces[0])  # type: ignore[attr-defined]
+        self._drawn = {}
+        self._draw_new()
+
+    def _draw_new(self) -> None:
+        """Draws the presets whose pictures are missing or show other values."""
+        wanted = {one.name: one.beauty for one in self._looks.presets}
+        missing = {name: beauty for name, beauty in wanted.items() if self._drawn.get(name) != beauty}
+        crop = self._crop
+        if crop is None or self._job is not None or not missing:
+            return
+
+        def work(job: background.Job) -> None:
+            give_way()
+            for name, drawn in self._draw(crop, missing):
+                job.report((name, missing[name], drawn))
+                time.sleep(_PAUSE_S)
+
+        self._job = background.run(self, work, done=self._done, failed=self._failed, progress=self._show)
+
+    def _show(self, news: tuple[str, Beauty, Image]) -> None:
+        name, beauty, drawn = news
+        self._drawn[name] = beauty
+        self.made.emit(name, cut(drawn))
+
+    def _done(self, result: object) -> None:
+        self._job = None
+        self._draw_new()
+
+    def _failed(self, error: Exception) -> None:
+        """The neutral drawings stay: pictures are no reason for a message."""
+        self._job = None
+
+
+def aligned(image: Image, landmarks: Points) -> Image:
+    """The face's crop, 256 x 256 x 3, on GPEN's template."""
+    matrix = to_template(landmarks, _CROP, GPEN_TEMPLATE)
+    return np.asarray(cv2.warpAffine(image, matrix, (_CROP, _CROP), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT), np.uint8)
+
+
+def cut(crop: Image) -> QImage:
+    """The part of a crop that a picture shows, SIDE x SIDE."""
+    left, top, side = (round(_CROP * share) for share in _PART)
+    part = cv2.resize(crop[top : top + side, left : left + side], (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    return QImage(part.data, SIDE, SIDE, part.strides[0], QImage.Format.Format_BGR888).copy()
+
+
+def draw_looks(crop: Image, looks: Mapping[str, Beauty]) -> Iterator[tuple[str, Image]]:
+    """Each look on the crop, by the stage that the processor's frame path has, in an instance of its own."""
+    for name, beauty in looks.items():
+        yield name, crop
