@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QColorDialog, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -37,7 +37,7 @@ class NumberRow(ControlRow):
 
     def __init__(self, control: Control) -> None:
         words = WORDS[control.name]
-        ends = f" (− {words.least}, + {words.most})" if words.least else ""
+        ends = f" (below 0 {words.least}, above {words.most})" if words.least else ""
         super().__init__(f"{words.tip}{ends}.\nDouble-click the slider to return to the preset's value.")
         assert control.least is not None
         assert control.most is not None
@@ -71,7 +71,7 @@ class AmountRow(ControlRow):
     """The amount of everything: its name and value above a slider as wide as the panel."""
 
     def __init__(self) -> None:
-        super().__init__("How much of the whole look shows (+ and −).\nDouble-click the slider to return to 100 %.")
+        super().__init__("How much of the whole look shows (keys + and -).\nDouble-click the slider to return to 100 %.")
         self.slider = ValueSlider("Amount of the look", rest=100)
         self.value = label("100 %")
         names = QHBoxLayout()
@@ -109,7 +109,7 @@ class SwitchRow(ControlRow):
         row.addWidget(name, 1)
         row.addWidget(self.switch)
         self.setMinimumHeight(30)
-        self.switch.clicked.connect(self.changed)
+        self.switch.clicked.connect(lambda on: self.changed.emit(on))
 
     def show_value(self, value: float | bool | str, rest: float | bool | str) -> None:
         self.switch.setChecked(bool(value))
@@ -153,7 +153,7 @@ class Swatch(QAbstractButton):
             painter.setPen(QPen(ink, 1.6, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
             centre = box.center()
             for dx, dy in ((4, 0), (0, 4)):
-                painter.drawLine(centre.x() - dx, centre.y() - dy, centre.x() + dx, centre.y() + dy)
+                painter.drawLine(centre - QPointF(dx, dy), centre + QPointF(dx, dy))
 
 
 class ColourRow(ControlRow):

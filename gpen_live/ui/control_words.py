@@ -72,4 +72,4 @@ def describe_value(name: str, value: float) -> str:
     words = WORDS[name]
     if not words.least:
         return str(percent)
-    return f"{percent:+d}".replace("-", "−") if percent else "0"
+    return f"{percent:+d}".replace("-", "\N{MINUS SIGN}") if percent else "0"

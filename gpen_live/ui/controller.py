@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -140,7 +140,7 @@ class Controller(QObject):
         self.settings = msgspec.structs.replace(self.settings, look=dataclasses.replace(self.settings.look, **fields))
         self._wish({"look": dataclasses.replace(self.config.look, **fields)})
 
-    def change_beauty(self, *, preset: str | None = None, **fields: Any) -> None:
+    def change_beauty(self, fields: Mapping[str, Any], *, preset: str | None = None) -> None:
         """Takes new values of Beauty fields, and the name of the preset that they come from; else as `change_look`."""
         if preset is not None:
             self.settings = msgspec.structs.replace(self.settings, preset=preset)

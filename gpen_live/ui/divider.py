@@ -27,7 +27,7 @@ class Divider(QAbstractSlider):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAccessibleName("Divider between before and after")
-        self.setAccessibleDescription("The raw picture is at its left, the finished one at its right. Move it with Left and Right.")
+        self.setAccessibleDescription("The raw picture is at its left, the finished one at its right; Left and Right move it")
         self.setToolTip("Drag, or use Left and Right, to compare before and after (B to close)")
         self.setOrientation(Qt.Orientation.Horizontal)
         self.setRange(0, _MOST)

@@ -13,10 +13,9 @@ from PySide6.QtCore import QObject, Signal
 from gpen_live.errors import GpenLiveError
 from gpen_live.look import Beauty
 from gpen_live.messages import joined
-from gpen_live.presets import BUILT_IN, Preset, PresetStore
+from gpen_live.presets import BUILT_IN, Preset, PresetStore, built_in, write_preset
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.notify import Level, Notice
-
 
 OFF = "off"
 NOTICE = "presets"
@@ -68,7 +67,7 @@ class Looks(QObject):
     @property
     def presets(self) -> Sequence[Preset]:
         """The built-in ones, from none to most, and the user's by name."""
-        return [*(Preset(name, beauty) for name, beauty in BUILT_IN.items()), *self.own]
+        return [*built_in(), *self.own]
 
     @property
     def beauty(self) -> Beauty:
@@ -106,7 +105,7 @@ class Looks(QObject):
         """Gives a control, or "amount", another value."""
         if value != getattr(self.beauty, name):
             self._remember(name)
-            self._controller.change_beauty(**{name: value})
+            self._controller.change_beauty({name: value})
 
     def reset(self) -> None:
         """Back to the values of the preset."""
@@ -171,7 +170,7 @@ class Looks(QObject):
     def export(self, path: Path) -> None:
         """Writes the values in use, under the name of their preset or of the file, to a file that can be passed on."""
         name = path.stem if self.modified else self.name
-        self._try(lambda: self._store.export(Preset(name, dataclasses.replace(self.beauty, amount=1.0)), path))
+        self._try(lambda: write_preset(Preset(name, dataclasses.replace(self.beauty, amount=1.0)), path))
 
     def tell_problems(self) -> None:
         """Says once what is wrong with files of the user's."""
@@ -217,7 +216,7 @@ class Looks(QObject):
 
     def _hold(self, state: _State) -> None:
         self._name = state.name
-        self._controller.change_beauty(preset=state.name, **_fields(state.beauty))
+        self._controller.change_beauty(_fields(state.beauty), preset=state.name)
 
     def _remember(self, what: str) -> None:
         """The state before a change; a control that is moved on and on changes once."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping
 
 import cv2
 import numpy as np
@@ -12,11 +11,12 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from gpen_live.faces.align import GPEN_TEMPLATE, Points, to_template
-from gpen_live.frame import Image, Size
+from gpen_live.frame import Image
 from gpen_live.look import Beauty
 from gpen_live.system.priority import give_way
 from gpen_live.ui import background
 from gpen_live.ui.looks import Looks
+from gpen_live.ui.preview import Picture
 
 SIDE = 160
 """Of a picture, in pixels."""
@@ -25,16 +25,6 @@ _CROP = 256
 _PART = (0.21, 0.24, 0.58)  # of the crop: left, top and side of what a picture shows, from the hair to the chin
 _LEAST_SPREAD = 24.0  # pixels between the eyes: a smaller face shows nothing of a look
 _PAUSE_S = 0.05  # between two pictures: they are in no hurry
-
-
-class FacePicture(Protocol):
-    """What a picture needs of a frame: itself before enhancement, and the landmarks of its faces, the largest one first."""
-
-    @property
-    def raw(self) -> Image: ...
-
-    @property
-    def landmarks(self) -> Sequence[Points]: ...
 
 
 Draw = Callable[[Image, Mapping[str, Beauty]], Iterator[tuple[str, Image]]]
@@ -66,15 +56,15 @@ class Portraits(QObject):
         """Takes the next frame with a face for new pictures of all presets."""
         self._wanted = True
 
-    def offer(self, picture: object) -> None:
+    def offer(self, picture: Picture) -> None:
         """Takes a frame, if one is wanted and there is a face in it. For the window's thread: costs nothing else."""
         if not self._wanted or self._job is not None:
             return
-        faces: Sequence[Points] = getattr(picture, "landmarks", ())
-        if not faces or float(np.linalg.norm(faces[0][1] - faces[0][0])) < _LEAST_SPREAD:
+        face = max(picture.landmarks, key=_spread, default=None)
+        if face is None or _spread(face) < _LEAST_SPREAD:
             return
         self._wanted = False
-        self._crop = aligned(picture.raw, faces[0])  # type: ignore[attr-defined]
+        self._crop = aligned(picture.raw, face)
         self._drawn = {}
         self._draw_new()
 
@@ -108,10 +98,17 @@ class Portraits(QObject):
         self._job = None
 
 
+def _spread(face: Points) -> float:
+    """Pixels between the eyes."""
+    return float(np.linalg.norm(face[1] - face[0]))
+
+
 def aligned(image: Image, landmarks: Points) -> Image:
     """The face's crop, 256 x 256 x 3, on GPEN's template."""
     matrix = to_template(landmarks, _CROP, GPEN_TEMPLATE)
-    return np.asarray(cv2.warpAffine(image, matrix, (_CROP, _CROP), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT), np.uint8)
+    return np.asarray(
+        cv2.warpAffine(image, matrix, (_CROP, _CROP), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT), np.uint8
+    )
 
 
 def cut(crop: Image) -> QImage:

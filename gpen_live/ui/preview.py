@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import cv2
@@ -10,6 +11,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPainterPath, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from gpen_live.faces.align import Points
 from gpen_live.frame import Array, Image
 from gpen_live.live.status.snapshot import Snapshot
 from gpen_live.ui import icons, overlay
@@ -23,13 +25,16 @@ _SMALL = 360.0
 
 
 class Picture(Protocol):
-    """What the preview needs of a finished frame: the picture, and the same one before enhancement."""
+    """What the window needs of a finished frame: the picture, the same one before enhancement, and its faces' landmarks."""
 
     @property
     def image(self) -> Image: ...
 
     @property
     def raw(self) -> Image: ...
+
+    @property
+    def landmarks(self) -> Sequence[Points]: ...
 
 
 class PreviewView(QWidget):

@@ -130,11 +130,7 @@ class PresetTiles(QWidget):
             tile.deleteLater()
         previous: QWidget | None = None
         for place, (name, title, about) in enumerate(presets):
-            tile = self.tiles.get(name)
-            if tile is None:
-                tile = self.tiles[name] = PresetTile(name, self)
-                tile.menu_wanted.connect(lambda where, name=name: self.menu_wanted.emit(name, where))
-                self._group.addButton(tile)
+            tile = self.tiles.get(name) or self._new_tile(name)
             tile.describe(title, about, place + 1 if place < 9 else 0)
             self._grid.addWidget(tile, place // _COLUMNS, place % _COLUMNS)
             if previous is not None:
@@ -152,6 +148,12 @@ class PresetTiles(QWidget):
         """Puts a picture onto the tile of a preset, if there is one of that name."""
         if name in self.tiles:
             self.tiles[name].show_picture(picture)
+
+    def _new_tile(self, name: str) -> PresetTile:
+        tile = self.tiles[name] = PresetTile(name, self)
+        tile.menu_wanted.connect(lambda where: self.menu_wanted.emit(name, where))
+        self._group.addButton(tile)
+        return tile
 
     def _choose(self, button: QAbstractButton) -> None:
         if isinstance(button, PresetTile):

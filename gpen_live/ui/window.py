@@ -172,12 +172,12 @@ class MainWindow(QMainWindow):
             column.addWidget(card)
         column.addStretch(1)
         inner.setMaximumWidth(PANEL_WIDTH)
-        self.scroll = QScrollArea()
-        self.scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self.scroll.setWidgetResizable(True)
-        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.scroll.setWidget(inner)
+        self.roll = QScrollArea()
+        self.roll.setFrameShape(QFrame.Shape.NoFrame)
+        self.roll.setWidgetResizable(True)
+        self.roll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.roll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.roll.setWidget(inner)
         self.output.setFixedWidth(PANEL_WIDTH)
         panel = QWidget()
         panel.setFixedWidth(PANEL_WIDTH + GUTTER)
@@ -189,7 +189,7 @@ class MainWindow(QMainWindow):
         head.setContentsMargins(4, 0, 0, 0)
         top.setLayout(head)
         whole.addWidget(top)
-        whole.addWidget(self.scroll, 1)
+        whole.addWidget(self.roll, 1)
         whole.addWidget(self.output)  # below what scrolls: going live is always one click away
         return panel
 
@@ -276,7 +276,7 @@ class MainWindow(QMainWindow):
             self.preview.setFocus()
 
     def _bring_into_view(self, fold: Fold) -> None:
-        QTimer.singleShot(0, lambda: self.scroll.ensureWidgetVisible(fold, 0, UNIT))
+        QTimer.singleShot(0, lambda: self.roll.ensureWidgetVisible(fold, 0, UNIT))
 
     # what it opens
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
@@ -142,9 +142,9 @@ class LookPanel(Card):
         menu.addAction("Take new pictures of my face", self.pictures_wanted.emit)
         return menu
 
-    def _open_menu_of(self, name: str, place: object) -> None:
+    def _open_menu_of(self, name: str, place: QPoint) -> None:
         self._looks.choose(name)
-        self.menu().popup(place)  # type: ignore[call-overload]
+        self.menu().popup(place)
 
     def _fold(self, group: Group) -> Fold:
         fold = Fold(GROUPS[group])
@@ -155,5 +155,3 @@ class LookPanel(Card):
                 row.changed.connect(partial(self._looks.set_value, control.name))
                 fold.rows.addWidget(row)
         return fold
-
-
