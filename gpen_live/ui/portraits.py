@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,8 +12,8 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from gpen_live.faces.align import GPEN_TEMPLATE, Points, to_template
-from gpen_live.frame import Image
-from gpen_live.look import Beauty
+from gpen_live.frame import Array, Image
+from gpen_live.look import Beauty, Look
 from gpen_live.system.priority import give_way
 from gpen_live.ui import background
 from gpen_live.ui.looks import Looks
@@ -24,6 +25,7 @@ SIDE = 160
 _CROP = 256
 _PART = (0.21, 0.24, 0.58)  # of the crop: left, top and side of what a picture shows, from the hair to the chin
 _LEAST_SPREAD = 24.0  # pixels between the eyes: a smaller face shows nothing of a look
+_STEPS, _STEP_S = 4, 0.1  # a look has faded in after so many frames
 _PAUSE_S = 0.05  # between two pictures: they are in no hurry
 
 
@@ -119,6 +121,31 @@ def cut(crop: Image) -> QImage:
 
 
 def draw_looks(crop: Image, looks: Mapping[str, Beauty]) -> Iterator[tuple[str, Image]]:
-    """Each look on the crop, by the stage that the processor's frame path has, in an instance of its own."""
+    """Each look on the crop, by a stage of its own on the processor: so frames wait for none of it."""
+    from gpen_live.beauty.stage import open_stage
+    from gpen_live.engine.result import WHOLE, Change, FaceCrop
+    from gpen_live.faces.state import LastResult
+    from gpen_live.inference.device import CPU
+
+    stage = open_stage(CPU)
+    if stage is None:
+        return
+    kept: dict[str, Any] = {}
+    at = 0.0
     for name, beauty in looks.items():
-        yield name, crop
+        change = Change(np.zeros(crop.shape, np.float32))
+        for _ in range(_STEPS):  # from one look to the next everything fades, as it does live
+            face = FaceCrop(WHOLE, 1.0, Look(strength=0, beauty=beauty), LastResult(), at, kept, refresh=at == 0)
+            at += _STEP_S
+            if stage.active(face):
+                change = stage(crop, Change(np.zeros(crop.shape, np.float32)), face)
+        yield name, changed(crop, change.added, change.displacement)
+
+
+def changed(crop: Image, added: Array, displacement: Array | None) -> Image:
+    """The crop with a stage's change; see `gpen_live.engine.result.Change`."""
+    if displacement is not None:
+        y, x = np.mgrid[: crop.shape[0], : crop.shape[1]].astype(np.float32)
+        x, y = x + displacement[:, :, 0], y + displacement[:, :, 1]
+        crop = np.asarray(cv2.remap(crop, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(cv2.add(crop, added, dtype=cv2.CV_8U), np.uint8)
