@@ -223,7 +223,8 @@ class Controller(QObject):
     def start(self) -> None:
         """Makes and starts the pipeline; what goes wrong becomes a notice. Called once the window is up."""
         if self._first_notice is not None:
-            self.noticed.emit(Notice("settings", self._first_notice, Level.WARNING))
+            level = Level.INFO if self._first_notice.id == "settings.beauty_is_new" else Level.WARNING
+            self.noticed.emit(Notice("settings", self._first_notice, level))
             self._first_notice = None
         try:
             self.pipeline = self._make_pipeline(self.config)

@@ -17,7 +17,7 @@ SHORTCUTS = (
     ("Ctrl+Z", "Undo the last change of the look"),
     ("Space (hold)", "Compare with the raw picture"),
     ("B", "Before and after side by side"),
-    ("E", "Turn everything on or off"),
+    ("E", "Turn enhancement on or off"),
     ("M", "Switch between face and full frame"),
     ("Up / Down", "Adjust the network's strength"),
     ("V", "Start or stop the virtual camera"),

@@ -448,7 +448,7 @@ def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:
     if all(status.health is Health.FAILED for status in [output.status for output in snapshot.outputs] or [snapshot.sink]):
         return "bad", " · ".join([*words, "no output"])
     if not config.look.enhance:
-        return "muted", " · ".join([*words, "everything is off"])
+        return "muted", " · ".join([*words, "enhancement is off"])
     if config.look.strength == 0 and not config.look.beauty.uses():
         return "muted", " · ".join([*words, "no look, and the network's strength is 0 %"])
     if snapshot.raw_reason is not None:

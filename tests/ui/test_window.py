@@ -20,7 +20,7 @@ from gpen_live.errors import DeviceError
 from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig, Resting
 from gpen_live.live.status.snapshot import Health, OutputState, PartStatus, QualityState, Quantiles, Rates, Snapshot
-from gpen_live.look import Look, Mode
+from gpen_live.look import Beauty, Look, Mode
 from gpen_live.messages import Message, message
 from gpen_live.settings import Settings, SettingsStore, WindowGeometry
 from gpen_live.ui.controller import Controller
@@ -33,6 +33,7 @@ from tests.messages.says import holds
 from tests.ui.fakes import FINISHED, RAW, RUNNING, FakePipeline
 
 LEFT = Qt.MouseButton.LeftButton
+LOOK = Settings().look
 
 
 def colour_at(widget: QWidget, place: QPoint) -> tuple[int, int, int]:
@@ -94,7 +95,7 @@ def test_space_on_a_focused_control_belongs_to_the_control(window: MainWindow, p
     window.take_frame()
     window.look.switch.setFocus()
     QTest.keyClick(window.look.switch, Qt.Key.Key_Space)
-    assert pipeline.changes == [{"look": Look(enhance=False)}]
+    assert pipeline.changes == [{"look": replace(LOOK, enhance=False)}]
     assert centre_colour(window) == FINISHED
 
 
@@ -161,19 +162,19 @@ def test_the_switch_turns_enhancement_off_and_on(window: MainWindow, pipeline: F
     QTest.mouseClick(window.look.switch, LEFT)
     assert not window.network.strength.isEnabled()
     QTest.mouseClick(window.look.switch, LEFT)
-    assert pipeline.changes == [{"look": Look(enhance=False)}, {"look": Look()}]
+    assert pipeline.changes == [{"look": replace(LOOK, enhance=False)}, {"look": LOOK}]
 
 
 def test_area_switches_the_mode(window: MainWindow, pipeline: FakePipeline) -> None:
     QTest.mouseClick(window.network.mode.button(Mode.FULL), LEFT)
     QTest.mouseClick(window.network.mode.button(Mode.FULL), LEFT)
     QTest.mouseClick(window.network.mode.button(Mode.ROI), LEFT)
-    assert pipeline.changes == [{"look": Look(mode=Mode.FULL)}, {"look": Look()}]
+    assert pipeline.changes == [{"look": replace(LOOK, mode=Mode.FULL)}, {"look": LOOK}]
 
 
 def test_the_slider_sets_the_strength(window: MainWindow, pipeline: FakePipeline) -> None:
     window.network.strength.setValue(40)
-    assert pipeline.changes == [{"look": Look(strength=0.4)}]
+    assert pipeline.changes == [{"look": replace(LOOK, strength=0.4)}]
     assert window.network.percent.text() == "40 %"
 
 
@@ -304,11 +305,11 @@ def test_keys_that_a_streamer_uses_live(window: MainWindow, pipeline: FakePipeli
     for key in (Qt.Key.Key_E, Qt.Key.Key_M, Qt.Key.Key_V, Qt.Key.Key_Down, Qt.Key.Key_Up):
         QTest.keyClick(window.preview, key)
     assert pipeline.changes == [
-        {"look": Look(enhance=False)},
-        {"look": Look(enhance=False, mode=Mode.FULL)},
+        {"look": replace(LOOK, enhance=False)},
+        {"look": replace(LOOK, enhance=False, mode=Mode.FULL)},
         {"sinks": ("vcam",)},
-        {"look": Look(enhance=False, mode=Mode.FULL, strength=0.95)},
-        {"look": Look(enhance=False, mode=Mode.FULL)},
+        {"look": replace(LOOK, enhance=False, mode=Mode.FULL, strength=0.95)},
+        {"look": replace(LOOK, enhance=False, mode=Mode.FULL)},
     ]
 
 
@@ -641,6 +642,10 @@ def test_the_state_in_one_line() -> None:
     )
     assert (colour, message("effort.largest_face").what in line, "80 ms" in line) == ("warn", True, True)
     assert state_line(RUNNING, replace(config, look=Look(enhance=False)))[1].endswith("enhancement is off")
+    nothing = state_line(RUNNING, replace(config, look=Look(strength=0)))
+    assert nothing == ("muted", "Demo camera · 640 × 360 · no look, and the network's strength is 0 %")
+    alone = state_line(RUNNING, replace(config, look=Look(strength=0, beauty=Beauty(smooth=0.5))))
+    assert alone == ("good", "Demo camera · 640 × 360 · look alone on CPU · 1 face")
     assert state_line(Snapshot(), config) == ("warn", "Opening Demo camera…")
     assert state_line(failed("source", "gone"), config)[0] == "bad"
     assert state_line(failed("sink", "gone"), config)[0] == "bad"

@@ -41,7 +41,7 @@ class LookPanel(Card):
 
     def __init__(self, controller: Controller, looks: Looks, parent: QWidget | None = None) -> None:
         self.switch = Switch("Enhance")
-        self.switch.setToolTip("Everything on or off: look and network (E)")
+        self.switch.setToolTip("Enhance the picture: look and network, on or off (E)")
         self.more = IconButton("more", "Presets", "Save, rename, import and export presets")
         beside = QWidget()
         top = QHBoxLayout(beside)
