@@ -58,9 +58,7 @@ class Face:
         return int.from_bytes(hashlib.sha256(self.name.encode()).digest()[:6], "little")
 
 
-def read_faces(
-    photos: Path, *, size: int, split: Split = "val", most: int | None = None, margin: int = MARGIN
-) -> list[Face]:
+def read_faces(photos: Path, *, size: int, split: Split = "val", most: int | None = None, margin: int = MARGIN) -> list[Face]:
     """The faces of a folder or packed file, in crops of `size` pixels.
 
     Args:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from gpen_live.quality.beauty.regions import shrunk
 from gpen_live.quality.skin import Mask
 
 Bytes = npt.NDArray[np.uint8]
@@ -39,7 +40,7 @@ def energies(picture: Bytes, mask: Mask, side: int) -> tuple[float, float]:
     Returns:
         Fine and middle; NaN without skin.
     """
-    inner = cv2.erode(mask.astype(np.uint8), None, iterations=max(1, round(_RIM * side / 256))) > 0
+    inner = shrunk(mask, _RIM * side / 256)
     if not inner.any():
         return math.nan, math.nan
     spectrum = np.fft.rfft2(_filled(picture @ _LUMA, mask))
@@ -56,12 +57,12 @@ def _filled(plane: Plane, mask: Mask) -> Plane:
     weight = mask.astype(np.float64)
     levels = [(plane * weight, weight)]
     while min(levels[-1][0].shape) > 2:
-        levels.append((cv2.pyrDown(levels[-1][0]), cv2.pyrDown(levels[-1][1])))
-    value = np.full_like(plane, plane[mask].mean())
+        total, share = levels[-1]
+        levels.append((np.asarray(cv2.pyrDown(total), np.float64), np.asarray(cv2.pyrDown(share), np.float64)))
+    value = np.full_like(levels[-1][0], plane[mask].mean())
     for total, share in reversed(levels):
-        value = cv2.resize(value, total.shape[::-1], interpolation=cv2.INTER_LINEAR) if value.shape != total.shape else value
-        known = np.clip(share, 0, 1)
-        value = total + (1 - known) * value
+        coarser = np.asarray(cv2.resize(value, total.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float64)
+        value = total + (1 - np.clip(share, 0, 1)) * coarser
     return value
 
 

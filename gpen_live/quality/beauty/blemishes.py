@@ -1,4 +1,4 @@
-"""Blemishes of known place, painted onto a face: papules and scratches, which are to be healed, and moles, which are the person's.
+"""Blemishes of known place, painted onto a face: papules and scratches, to be healed, and moles, which are the person's own.
 
 Pigment is added as optical density in linear light, along an axis for melanin (Jacques' power law, "Skin optics", 1998, at 600,
 545 and 460 nm) and one for haemoglobin (Tsumura et al., "Independent-component analysis of skin color image", JOSA A 1999), so
@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from gpen_live.quality.beauty.regions import grown
 from gpen_live.quality.skin import Mask
 
 Bytes = npt.NDArray[np.uint8]
@@ -93,8 +94,7 @@ def paint(picture: Bytes, skin: Mask, side: int, seed: int) -> tuple[Bytes, list
             painted, core, stands_out = _pigmented(painted, form, kind, wanted)
             if stands_out >= 0.7 * wanted:  # on the darkest skin nothing darker stands out
                 spots.append(Spot(kind, core, stands_out))
-            density = np.abs(form).max(axis=2) > 0.02
-            room &= cv2.dilate(density.astype(np.uint8), None, iterations=max(1, round(4 * unit))) == 0
+            room &= ~grown(np.abs(form).max(axis=2) > 0.02, 4 * unit)
     return painted, spots
 
 
@@ -175,13 +175,13 @@ def _scratch(
     along = np.clip(x / radius, -1, 1)
     bend = chance.uniform(-0.2, 0.2) * radius
     width = chance.uniform(0.5, 0.9) * unit * (1 + 0.3 * np.sin(along * chance.uniform(3, 8)))
-    line = np.exp(-np.square((y - bend * (along**2 - 0.5)) / width)) * np.exp(-np.square(np.maximum(np.abs(x) - radius, 0) / unit))
+    line = np.exp(-np.square((y - bend * (along**2 - 0.5)) / width)) * np.exp(
+        -np.square(np.maximum(np.abs(x) - radius, 0) / unit)
+    )
     return _ended(line[..., None] * (_HAEMOGLOBIN + 0.4 * _MELANIN) * (1 - 0.4 * along[..., None] ** 2))
 
 
-def _mole(
-    shape: tuple[int, ...], place: tuple[float, float], radius: float, unit: float, chance: np.random.Generator
-) -> Floats:
+def _mole(shape: tuple[int, ...], place: tuple[float, float], radius: float, unit: float, chance: np.random.Generator) -> Floats:
     """A brown spot with a clear, not quite round edge."""
     x, y = _grid(shape, place, chance)
     angle = np.arctan2(y, x)

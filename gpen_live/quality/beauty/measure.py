@@ -70,7 +70,7 @@ class Subject:
 
     @cached_property
     def width(self) -> tuple[float, float]:
-        """x of the face's left and right edge at its widest, by hand-set points."""
+        """X of the face's left and right edge at its widest, by hand-set points."""
         points = self.face.points
         assert points is not None
         edge = points[[*range(109, 115), *range(125, 134)], 0]

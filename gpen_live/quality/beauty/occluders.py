@@ -84,7 +84,9 @@ def film(picture: Bytes, thing: str, side: int, centre: tuple[float, float], see
             x = centre[0] + side * (rest_x + coming * 1.25 * away + 0.012 * math.sin(5 * number))
             y = centre[1] + side * (rest_y + 0.35 * away + 0.008 * math.cos(4 * number))
             shifted = np.array([[1, 0, x - width], [0, 1, y - height]])
-            colour, cover = (np.asarray(cv2.warpAffine(plane, shifted, (width, height)), np.float32) for plane in (colours, shape))
+            colour, cover = (
+                np.asarray(cv2.warpAffine(plane, shifted, (width, height)), np.float32) for plane in (colours, shape)
+            )
         else:
             colour, cover = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
         mixed = picture + cover[..., None] * (colour - picture)
@@ -160,7 +162,9 @@ def _shaded(inside: Floats, colour: tuple[int, int, int], depth: float, chance: 
     light = np.tensordot(np.array([-0.45, -0.55, 0.7], np.float32), normal / np.linalg.norm(normal, axis=0), axes=1)
     grain = cv2.GaussianBlur(chance.standard_normal(inside.shape, np.float32), (0, 0), 1.2) * 0.06
     blotches = cv2.GaussianBlur(chance.standard_normal(inside.shape, np.float32), (0, 0), 5) * 0.25
-    return np.asarray(np.clip(0.45 + 0.75 * light + grain + blotches, 0, 1.25)[..., None] * np.array(colour, np.float32), np.float32)
+    return np.asarray(
+        np.clip(0.45 + 0.75 * light + grain + blotches, 0, 1.25)[..., None] * np.array(colour, np.float32), np.float32
+    )
 
 
 def _cover(inside: Floats) -> Floats:
@@ -203,7 +207,9 @@ def _cup(shape: tuple[int, int], place: tuple[float, float], side: int, chance: 
     body = np.minimum(np.minimum(40 * u - np.abs(x), y + 34 * u), 52 * u - y).astype(np.float32)
     ring = (7 * u - np.abs(np.hypot((x - 46 * u) / 0.8, y - 8 * u) - 22 * u)).astype(np.float32)
     across = np.clip(x / (40 * u), -1, 1)
-    light = 0.35 + 0.75 * np.sqrt(np.clip(1 - np.square(across + 0.35) / 1.9, 0, 1)) + 0.25 * np.exp(-np.square((across + 0.5) * 7))
+    light = (
+        0.35 + 0.75 * np.sqrt(np.clip(1 - np.square(across + 0.35) / 1.9, 0, 1)) + 0.25 * np.exp(-np.square((across + 0.5) * 7))
+    )
     stripe = (np.abs(y - 14 * u) < 7 * u)[..., None]
     colour = np.where(stripe, np.array((214, 120, 96), np.float32), np.array(hue, np.float32)) * light[..., None]
     colour = np.where((np.abs(y + 31 * u) < 2.5 * u)[..., None], colour * 1.15, colour)

@@ -52,24 +52,24 @@ def regions(picture: Bytes, points: Points, side: int) -> dict[str, Mask]:
 
     eyes, brows, lips = drawn(*_EYES), drawn(*_BROWS), drawn(_LIPS)
     face = drawn(_FACE)
-    around = _grown(eyes, 5 * unit) | _grown(brows, 4 * unit) | _grown(lips, 3 * unit) | _grown(drawn(*_NOSTRILS), 1 * unit)
+    around = grown(eyes, 5 * unit) | grown(brows, 4 * unit) | grown(lips, 3 * unit) | grown(drawn(*_NOSTRILS), 1 * unit)
     lab = cv2.cvtColor(cv2.GaussianBlur(picture, (0, 0), unit).astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
-    candidates = _shrunk(face, 5 * unit) & ~around
+    candidates = shrunk(face, 5 * unit) & ~around
     away = np.linalg.norm(lab - np.median(lab[candidates], axis=0), axis=2)
     rows = np.arange(shape[0])[:, None] * np.ones(shape[1], int)
     above_chin = rows < points[_CHIN, 1]
     head = drawn(_HEAD)
-    hair = _shrunk(head, 4 * unit) & ~_grown(face, 3 * unit) & ~_grown(drawn(*_EARS), 3 * unit) & (rows < points[111, 1])
+    hair = shrunk(head, 4 * unit) & ~grown(face, 3 * unit) & ~grown(drawn(*_EARS), 3 * unit) & (rows < points[111, 1])
     corner = lab[: round(8 * unit), : round(8 * unit)].reshape(-1, 3)
     ground = (np.abs(lab - np.median(corner, axis=0)) < _LIKE_GROUND).all(axis=2)
-    beside = ~_grown(head | face | drawn(*_EARS), 6 * unit) & above_chin
+    beside = ~grown(head | face | drawn(*_EARS), 6 * unit) & above_chin
     return {
-        "eyes": _shrunk(eyes, unit),
-        "brows": _shrunk(brows, 2 * unit),
-        "lips": _shrunk(lips, 2 * unit),
-        "hair": _shrunk(hair & (away > _UNLIKE_SKIN) & ~ground, 2 * unit),
-        "background": _shrunk(beside & ground, 2 * unit),
-        "skin": _shrunk(candidates & (away < 2 * _UNLIKE_SKIN), unit),
+        "eyes": shrunk(eyes, unit),
+        "brows": shrunk(brows, 2 * unit),
+        "lips": shrunk(lips, 2 * unit),
+        "hair": shrunk(hair & (away > _UNLIKE_SKIN) & ~ground, 2 * unit),
+        "background": shrunk(beside & ground, 2 * unit),
+        "skin": shrunk(candidates & (away < 2 * _UNLIKE_SKIN), unit),
     }
 
 
@@ -87,13 +87,15 @@ def strength(before: Bytes, after: Bytes, mask: Mask) -> tuple[float, float]:
 def _polygons(shape: tuple[int, ...], points: Points, outlines: Sequence[Sequence[int]]) -> Mask:
     mask = np.zeros(shape, np.uint8)
     for outline in outlines:
-        cv2.fillPoly(mask, [np.rint(points[list(outline)] * 16).astype(np.int32)], 1, shift=4)
+        cv2.fillPoly(mask, [np.rint(points[list(outline)] * 16).astype(np.int32)], (1,), shift=4)
     return mask > 0
 
 
-def _grown(mask: Mask, pixels: float) -> Mask:
+def grown(mask: Mask, pixels: float) -> Mask:
+    """The mask and all within `pixels` of it."""
     return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) <= pixels)
 
 
-def _shrunk(mask: Mask, pixels: float) -> Mask:
+def shrunk(mask: Mask, pixels: float) -> Mask:
+    """What of the mask is more than `pixels` from its edge."""
     return np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5) > pixels)

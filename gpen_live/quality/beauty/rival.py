@@ -1,8 +1,8 @@
 """The rival: the skin smoothing of GPUPixel 1.3, by the formula that its shaders publish, written anew for measuring.
 
-`beauty_face_unit_filter.cc`, `box_mono_blur_filter.cc` and `box_difference_filter.cc` of https://github.com/pixpark/gpupixel: the
-picture is mixed with its local mean, the more the smaller the local variance and the more red there is. Radii are in pixels of the
-picture, whatever the face's size; there is no mask.
+After `beauty_face_unit_filter.cc`, `box_mono_blur_filter.cc` and `box_difference_filter.cc` of github.com/pixpark/gpupixel: the
+picture is mixed with its local mean, the more the smaller the local variance and the more red there is. Radii are in pixels of
+the picture, whatever the face's size; there is no mask.
 """
 
 from __future__ import annotations

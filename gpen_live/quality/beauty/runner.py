@@ -1,4 +1,4 @@
-"""The product itself, as far as a look needs it: films and photos through the engine, detection, tracking and blending included."""
+"""Looks as the product draws them: films and photos through the engine, with detection, tracking and blending."""
 
 from __future__ import annotations
 
