@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Bytes = npt.NDArray[np.uint8]
 
-FPS = 30
+FPS = 30.0
 _SETTLED = 10  # frames of a photo until the look is all there and the layers have come to rest
 _STEP_S = 0.07  # between them
 
@@ -27,8 +27,8 @@ _STEP_S = 0.07  # between them
 class Runner(Protocol):
     """Whatever draws looks on films."""
 
-    def film(self, frames: Sequence[Bytes], beauty: Beauty, *, strength: float = 0.0) -> list[Bytes]:
-        """The frames (H x W x 3, RGB) of a new scene at FPS with a look, and the network's change times `strength`."""
+    def film(self, frames: Sequence[Bytes], beauty: Beauty, *, strength: float = 0.0, fps: float = FPS) -> list[Bytes]:
+        """The frames (H x W x 3, RGB) of a new scene with a look, and the network's change times `strength`."""
 
     def photo(self, picture: Bytes, beauty: Beauty) -> Bytes | None:
         """A picture (H x W x 3, RGB) with a look once it is all there, the network's change left out; None without a face."""
@@ -44,10 +44,10 @@ class EngineRunner:
     def __init__(self, device: Device, detector: Detector, enhancer: AnyEnhancer, stages: Sequence[Stage]) -> None:
         self._engine = Engine(device, detector, enhancer, stages=stages)
 
-    def film(self, frames: Sequence[Bytes], beauty: Beauty, *, strength: float = 0.0) -> list[Bytes]:
+    def film(self, frames: Sequence[Bytes], beauty: Beauty, *, strength: float = 0.0, fps: float = FPS) -> list[Bytes]:
         look = Look(strength=strength, beauty=beauty)
         self._engine.new_scene()
-        return [self._frame(frame, number / FPS, look)[0] for number, frame in enumerate(frames)]
+        return [self._frame(frame, number / fps, look)[0] for number, frame in enumerate(frames)]
 
     def photo(self, picture: Bytes, beauty: Beauty) -> Bytes | None:
         look = Look(strength=0.0, beauty=beauty)
