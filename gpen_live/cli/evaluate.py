@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from gpen_live.cli.evaluate_beauty import evaluate_beauty
+from gpen_live.cli.evaluate_beauty import evaluate_beauty, named_looks
 from gpen_live.cli.interrupt import on_interrupt
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.messages import message
-from gpen_live.options import DEVICE, MODEL, FiniteRange, check_weights, check_writable
+from gpen_live.options import DEVICE, MODEL, BeautyValue, FiniteRange, check_weights, check_writable
 from gpen_live.quality.clips import DEGRADATIONS, Degradation
 from gpen_live.quality.competitors import COMPETITORS
 from gpen_live.quality.photos import Split
@@ -82,6 +82,8 @@ _FEATURES, _IDENTITY = "--feature-net", "--identity-net"
     metavar="off|natural|studio|glam|FILE",
     help="Measure this look instead of networks. Repeatable.",
 )
+@click.option("--beauty-amount", type=FiniteRange(0, 1), default=1.0, show_default=True, metavar="0..1", help="How much of it.")
+@click.option("--beauty-set", "changes", type=BeautyValue(), multiple=True, help="One control of all looks. Repeatable.")
 @click.option("--clip", "clips", type=click.Path(path_type=Path), multiple=True, help="With --beauty, a film for the sheet.")
 @click.pass_context
 def command(
@@ -103,6 +105,8 @@ def command(
     markdown: Path | None,
     sheet: Path | None,
     looks: tuple[str, ...],
+    beauty_amount: float,
+    changes: tuple[tuple[str, float | bool | str], ...],
     clips: tuple[Path, ...],
 ) -> int:
     """Measure networks on PHOTOS degraded in known ways, compare them with simple filters, and break results down by group.
@@ -114,7 +118,7 @@ def command(
     if looks:
         _check_beauty(context)
         return evaluate_beauty(
-            looks,
+            named_looks(looks, beauty_amount, dict(changes)),
             photos,
             model=names[0],
             weights=weights,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,7 +31,7 @@ _SIDE = 256
 
 
 def evaluate_beauty(
-    looks: Sequence[str],
+    looks: Mapping[str, Beauty],
     photos: Sequence[Path],
     *,
     model: str,
@@ -45,8 +46,7 @@ def evaluate_beauty(
     sheet: Path | None,
     clips: Sequence[Path],
 ) -> int:
-    """Measures looks (presets' names or files) on the faces of the photos; the exit code."""
-    named = _named(looks)
+    """Measures looks, by name, on the faces of the photos; the exit code."""
     _check(photos, model, weights, report, markdown, sheet, clips)
     from rich.console import Console
 
@@ -63,32 +63,39 @@ def evaluate_beauty(
         identity = Identity(identity_net) if identity_net else None
         status.update(message("evaluate.reading", size=_SIDE).text)
         crops = [face for folder in photos for face in read_faces(folder, size=_SIDE, split=split, most=faces, margin=MARGIN)]
-        measurement = BeautyMeasurement(crops, named, runner, filmed=filmed, identity=identity)
+        measurement = BeautyMeasurement(crops, looks, runner, filmed=filmed, identity=identity)
         about = measurement.estimate()
-    console.print(message("evaluate.looks", faces=len(crops), filmed=min(filmed, len(crops)), looks=", ".join(named)).text)
+    console.print(message("evaluate.looks", faces=len(crops), filmed=min(filmed, len(crops)), looks=", ".join(looks)).text)
     if identity is None:
         console.print(message("evaluate.left_out", columns="identity (no --identity-net)").text)
     duration = f"{about / 60:.0f} minutes" if about > 90 else f"{about:.0f} seconds"
     console.print(message("evaluate.duration", duration=duration).text)
     if sheet is not None:
         with console.status(message("cli.drawing").text):
-            _draw(sheet, crops, named, clips, runner)
+            _draw(sheet, crops, looks, clips, runner)
     _measure(console, measurement)
     _write(measurement, photos, split, describe_device(chosen), time.monotonic() - start, report, markdown)
     return 0
 
 
-def _named(looks: Sequence[str]) -> dict[str, Beauty]:
-    """The looks by name; off is what they are compared with, and no row of its own."""
-    found: dict[str, Beauty] = {}
-    for word in looks:
+def named_looks(words: Sequence[str], amount: float, changes: Mapping[str, Any]) -> dict[str, Beauty]:
+    """Presets by name, from the words that a user names them with.
+
+    Args:
+        amount: of each. changes: values of controls that differ from those of the presets.
+
+    Raises:
+        UsageError: there is no such preset, or a look that draws nothing.
+        GpenLiveError: a preset's file can't be used.
+    """
+    looks: dict[str, Beauty] = {}
+    for word in words:
         hide(word)
         preset = find(word)
-        found[preset.name] = preset.beauty
-    off = [name for name, beauty in found.items() if not beauty.uses()]
-    if off:
-        raise UsageError("evaluate.look_off", name=off[0])
-    return found
+        looks[preset.name] = replace(preset.beauty, amount=amount, **changes)
+        if not looks[preset.name].uses():
+            raise UsageError("evaluate.look_off", name=preset.name)
+    return looks
 
 
 def _check(
@@ -135,9 +142,7 @@ def _runner(device: Device, model: str, weights: Path | None) -> EngineRunner:
     return EngineRunner(device, load_detector(device), load_enhancer(model, weights, device), [stage])
 
 
-def _draw(
-    path: Path, faces: Sequence[Face], looks: Mapping[str, Beauty], clips: Sequence[Path], runner: EngineRunner
-) -> None:
+def _draw(path: Path, faces: Sequence[Face], looks: Mapping[str, Beauty], clips: Sequence[Path], runner: EngineRunner) -> None:
     from gpen_live.quality.beauty.sheet import clip_sheet, faces_sheet, spread, write_sheet
 
     rows = list(faces_sheet(spread(faces), looks, runner))

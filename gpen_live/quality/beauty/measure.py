@@ -278,7 +278,7 @@ class BeautyMeasurement:
             usual = self._runner.film(bare, beauty)
             for thing in occluders.THINGS:
                 film = occluders.film(canvas, thing, side, ((x0 + x1) / 2, (y0 + y1) / 2), seed)
-                found = occluders.spill(film, self._runner.film(film.frames, beauty), bare, usual)
+                found = occluders.spill(film, self._runner.film(film.frames, beauty), bare, usual, side)
                 self.results.keep(f"{thing} spilt", row, index, found.on_it)
                 self.results.keep(f"{thing} back", row, index, found.back_after)
 

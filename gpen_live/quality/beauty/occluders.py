@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from gpen_live.quality.beauty.regions import shrunk
 from gpen_live.quality.skin import Mask
 
 Bytes = npt.NDArray[np.uint8]
@@ -103,18 +104,18 @@ def bare(picture: Bytes, seed: int) -> list[Bytes]:
     return [np.asarray(np.rint(np.clip(picture + each, 0, 255)), np.uint8) for each in noise]
 
 
-def spill(passing: Film, drawn: Sequence[Bytes], alone: Sequence[Bytes], alone_drawn: Sequence[Bytes]) -> Spill:
+def spill(passing: Film, drawn: Sequence[Bytes], alone: Sequence[Bytes], alone_drawn: Sequence[Bytes], side: int) -> Spill:
     """How the look behaved in a film, from what it made of each frame, and of the same face with nothing before it.
 
     Args:
-        alone: frames of `bare`. alone_drawn: what the look made of them.
+        alone: frames of `bare`. alone_drawn: what the look made of them. side: as given to `film`.
     """
     usual = np.mean([_strength(a, b) for a, b in zip(alone[-8:], alone_drawn[-8:], strict=True)], axis=0)
     worked = usual > _NOTICED
     spilt = at_stake = 0.0
     covered = np.zeros_like(worked)
     for before, after, cover in zip(passing.frames, drawn, passing.covers, strict=True):
-        core = _core(cover) & worked
+        core = _core(cover, side) & worked
         covered |= (cover > 0.5) & worked
         spilt += float(_strength(before, after)[core].sum())
         at_stake += float(usual[core].sum())
@@ -131,14 +132,14 @@ def spill(passing: Film, drawn: Sequence[Bytes], alone: Sequence[Bytes], alone_d
 
 
 def _strength(before: Bytes, after: Bytes) -> Floats:
-    """By how many levels each pixel has changed, a little smoothed: mean over the channels."""
+    """By how many levels each pixel has changed: mean over the channels."""
     change = np.abs(after.astype(np.float32) - before).mean(axis=2)
-    return np.asarray(cv2.blur(change, (3, 3)), np.float32)
+    return np.asarray(change, np.float32)
 
 
-def _core(cover: Floats) -> Mask:
-    """Where there is nothing but the thing, a pixel clear of its edge."""
-    return np.asarray(cv2.erode((cover > 0.98).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+def _core(cover: Floats, side: int) -> Mask:
+    """Where there is nothing but the thing, a pixel (of a crop of 256) clear of its edge."""
+    return shrunk(cover > 0.98, side / 256)
 
 
 # --- What passes ----------------------------------------------------------------------------------
