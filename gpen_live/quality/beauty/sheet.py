@@ -81,7 +81,9 @@ def write_sheet(path: Path, rows: Sequence[Bytes]) -> None:
 def _read(path: Path) -> tuple[list[Bytes], float]:
     """The frames of a clip, RGB, and how many there are in a second."""
     with closing(open_source(str(path), size=None, fps=None, realtime=False)) as source:
-        frames = [np.ascontiguousarray(frame[..., ::-1]) for frame in iter(source.read, None)]
+        frames: list[Bytes] = []
+        while (frame := source.read()) is not None:
+            frames.append(np.ascontiguousarray(frame[..., ::-1]))
         return frames, source.fps
 
 

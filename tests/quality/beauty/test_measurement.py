@@ -1,4 +1,4 @@
-"""The measurement as a whole: looks of the tests' own on a drawn face and a photo, the report, its tables, sheets; and the engine."""
+"""The measurement as a whole: looks of the tests' own on drawn faces, the report, its tables, sheets; and the engine."""
 
 from __future__ import annotations
 
@@ -152,8 +152,9 @@ def test_sheets_show_faces_and_moments_with_each_look(tmp_path: Path) -> None:
 
     looks = {"natural": BUILT_IN["natural"], "glam": BUILT_IN["glam"]}
     faces = [face((40 * n, 30 * n, 25 * n), marked=False, name=str(n)) for n in range(1, 6)]
-    assert [one.name for one in spread(faces, 3)][0] == "5"
-    rows = list(faces_sheet(spread(faces, 3), looks, Brush(careless)))
+    chosen = spread(faces, 3)
+    assert (chosen[0].name, len(chosen)) == ("5", 3)
+    rows = list(faces_sheet(chosen, looks, Brush(careless)))
     assert len(rows) == 3
     clip = tmp_path / "clip.mp4"
     with av.open(str(clip), "w") as film:
