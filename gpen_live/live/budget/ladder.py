@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -57,7 +57,7 @@ def ladder(*, faces: bool, in_between: bool, lighter: int) -> tuple[Rung, ...]:
     """
     rungs = [Rung(Effort())]
 
-    def lower(least_faces: int = 0, **changes: int) -> None:
+    def lower(least_faces: int = 0, **changes: Any) -> None:
         rungs.append(Rung(replace(rungs[-1].effort, **changes), least_faces))
 
     for every in _DETECT_EVERY if faces and in_between else ():

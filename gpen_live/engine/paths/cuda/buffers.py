@@ -10,7 +10,6 @@ from torch import Tensor
 
 from gpen_live.engine.paths.cuda.stream import DeviceStream
 from gpen_live.engine.paths.mask import face_mask, rim_mask
-from gpen_live.engine.result import Change
 from gpen_live.frame import Array, PixelFormat
 
 _ALIGNED = 256
@@ -60,7 +59,7 @@ class FrameBuffers:
 class CropBuffers:
     """Room for the crops of up to `most` faces; fewer use its beginning, so that recorded work of any number shares it.
 
-    `crops` (N x 3 x S x S, float32) is what is seen. `change` is for the stages: what crops change by, see `Change`; `added` and
+    `crops` (N x 3 x S x S, float32) is what is seen. `change` and `moves` are for the stages: see `Change`; `added` and
     `moved` are the same for the frame: masked, faded and reduced. `mask` is that of what networks change, `rim` of what stages do.
     """
 
@@ -68,5 +67,5 @@ class CropBuffers:
         self.crops = torch.zeros(most, 3, size, size, device=device)
         self.added = torch.zeros_like(self.crops)
         self.moved = torch.zeros(most, 2, size, size, device=device)
-        self.change = Change(torch.zeros_like(self.crops), torch.zeros_like(self.moved))
+        self.change, self.moves = torch.zeros_like(self.crops), torch.zeros_like(self.moved)
         self.mask, self.rim = (torch.from_numpy(mask(size).copy()).to(device) for mask in (face_mask, rim_mask))

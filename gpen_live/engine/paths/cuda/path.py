@@ -83,7 +83,7 @@ class _Made:
 
 
 class GpuPath:
-    """See the module; the interface is that of `gpen_live.engine.paths.base.FramePath`.
+    """See the module; the interface is that of `gpen_live.engine.paths.base.FramePath`, its stages are `DeviceStage`s.
 
     Every frame is searched for faces, which comes with its way up and takes a tenth of a millisecond.
     """

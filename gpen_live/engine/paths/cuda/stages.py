@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-from gpen_live.engine.result import Change, FaceCrop
+from gpen_live.engine.result import Change, FaceCrop, Stage
 
 
 class Variant(NamedTuple):
@@ -23,14 +23,13 @@ class Variant(NamedTuple):
     moves: bool
 
 
-class DeviceStage(Protocol):
-    """A step on the crops after the network, timed as `name`.
+class DeviceStage(Stage, Protocol):
+    """A stage whose work is recorded in CUDA graphs.
 
-    Its work is recorded once for each number of faces and each of its `variants`, and repeated: whatever differs from frame to
+    It is recorded once for each number of faces and each of its `variants`, and repeated: whatever differs from frame to
     frame lies in device memory, and nothing waits. A frame calls `variant`, then `tell`, and repeats what was recorded.
     """
 
-    name: str
     variants: Sequence[Variant]
     """All that `variant` ever gives: recorded ahead, so that no frame waits because a slider moves."""
 

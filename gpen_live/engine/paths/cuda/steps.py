@@ -89,7 +89,7 @@ class FacesStep(RecordedStep):
         count = numbers.shape[0]
         self._stages = tuple(stages)
         self._crops, self._added, self._moved = crops.crops[:count], crops.added[:count], crops.moved[:count]
-        self._change = Change(crops.change.added[:count], crops.change.displacement[:count])
+        self._change = Change(crops.change[:count], crops.moves[:count])
         self._mask, self._rim = crops.mask, crops.rim
         self._pictures: Tensor | None = None
 
