@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpen_live.engine.effort import Effort
-from gpen_live.engine.paths.base import FramePath, open_canvas, open_path, slow_path
+from gpen_live.engine.paths.base import FramePath, open_path, slow_path
 from gpen_live.engine.paths.geometry import scale_of
 from gpen_live.engine.result import WHOLE, FaceCrop, FrameResult, HostPicture, Stage, StageError
 from gpen_live.errors import reason_of
@@ -79,7 +79,7 @@ class Engine:
         self._looked_at = -math.inf
         self._proven = self._fell_back = False
         self._failed_at: Beauty | None = None  # a stage failed at this look
-        self._number = 0
+        self._drawn = 0  # frames
         self._drawn_at = -math.inf
 
     @property
@@ -148,7 +148,6 @@ class Engine:
         """
         done = FrameResult(HostPicture(image))
         look, whole_frame = self._effort.spared(look), look.mode is Mode.FULL
-        self._number += 1
         if self._failed_at is not None and look.beauty != self._failed_at:
             self.stages = self._stages
         with self._falling_back():
@@ -157,6 +156,7 @@ class Engine:
                 whole = FaceCrop(WHOLE, 1.0, look, self._states.whole, at)
                 faces = self._placed_faces(done, image, at, look) if self._draws(look, at) else []
                 self._staged(look, lambda: self._path.enhance_frame(done, image, whole, at, pixel_format, faces))
+                self._drawn += 1
                 self._proven = True
             else:
                 self._enhance_faces(done, image, at, look, pixel_format)
@@ -170,6 +170,7 @@ class Engine:
         if not self._repeated(done, image, placed, at):
             self._staged(look, lambda: self._path.enhance_faces(done, image, placed, at, pixel_format))
             self._since_network = 0
+            self._drawn += 1
         self._proven = True
 
     def _placed_faces(self, done: FrameResult, image: Image, at: float, look: Look) -> list[FaceCrop]:
@@ -183,7 +184,7 @@ class Engine:
             done.faces.append(face)
             matrix = _placed(face, self.enhancer.size, self.enhancer.template, image) if face.weight > _LEAST_WEIGHT else None
             if matrix is not None:
-                refresh = (self._number + state.track_id) % every == 0  # several faces take turns
+                refresh = (self._drawn + state.track_id) % every == 0  # several faces take turns
                 placed.append(FaceCrop(matrix, face.weight, look, state.last, at, state.kept, refresh))
         return placed
 
@@ -244,24 +245,6 @@ class Engine:
                 self._states.forget_kept()
                 self.notes.append(message("live.slow_path", device=self.device, reason=reason_of(error)))
             raise
-
-
-def blend_faces(image: Image, enhancer: AnyEnhancer, faces: Sequence[tuple[Points, float]]) -> Image:
-    """A photo with the given faces (landmarks and strength each, largest first) enhanced; one after the other."""
-    canvas = open_canvas(image, enhancer.device)
-    for landmarks, strength in reversed(faces):
-        matrix = to_template(landmarks, enhancer.size, enhancer.template)
-        crop = canvas.crop(matrix, enhancer.size)
-        canvas.blend(matrix, (enhancer(crop) - crop) * strength)
-    return canvas.picture()
-
-
-def blend_aligned(image: Image, enhancer: AnyEnhancer, strength: float) -> Image:
-    """A picture of the network's size that holds nothing but an aligned face, mixed with the network's by `strength`."""
-    canvas = open_canvas(image, enhancer.device)
-    crop = canvas.whole()
-    canvas.blend_whole((enhancer(crop) - crop) * strength)
-    return canvas.picture()
 
 
 def _placed(face: Face, size: int, template: Points, image: Image) -> Matrix | None:

@@ -16,6 +16,7 @@ from gpen_live.live.budget.governor import QualityGovernor
 from gpen_live.live.bypass import STUCK, Bypass
 from gpen_live.live.capture import Capture
 from gpen_live.live.config import LiveConfig
+from gpen_live.live.models.beauty import BeautyLoader, Open
 from gpen_live.live.models.loader import LoadedModel, Loader
 from gpen_live.live.models.stepdown import ModelRequest
 from gpen_live.live.outlet import Outgoing, Outlet
@@ -33,23 +34,23 @@ from gpen_live.messages import Message, message
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
     from gpen_live.engine.result import FrameResult, Picture
+    from gpen_live.faces.align import Points
     from gpen_live.faces.state import Face
     from gpen_live.inference.enhancer import Enhancer
     from gpen_live.inference.host import HostEnhancer
 
-Box = tuple[float, float, float, float]
 GIVEN_UP = message("live.engine_given_up")
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What the window shows: the finished frame, the same frame before enhancement, and the boxes of its faces."""
+    """What the window shows: the finished frame, the same frame before enhancement, and the landmarks of its faces."""
 
     image: Image
     raw: Image
     number: int
-    boxes: tuple[Box, ...] = ()
+    landmarks: tuple[Points, ...] = ()
 
 
 @dataclass
@@ -68,10 +69,19 @@ class Worker:
 
     Whatever fails here, a frame that came in goes out: raw, with the reason. `idle` is set once the source has ended and all
     of its frames have been handed on.
+
+    Args:
+        open_stage: see `BeautyLoader`.
     """
 
     def __init__(
-        self, session: Session, capture: Capture, loader: Loader, governor: QualityGovernor, monitor: IdleMonitor
+        self,
+        session: Session,
+        capture: Capture,
+        loader: Loader,
+        governor: QualityGovernor,
+        monitor: IdleMonitor,
+        open_stage: Open | None = None,
     ) -> None:
         self._session, self._meters, self._board, self._stop = session, session.meters, session.board, session.stop
         self._inbox, self._source_ended = capture.frames, capture.ended
@@ -89,6 +99,7 @@ class Worker:
         self._network: HostEnhancer | Enhancer | None = None
         self._scene = -1
         self._failing: Message | None = None
+        self._beauty = BeautyLoader(self._board.note, open_stage)
         self._duty_cycle = DutyCycle.until(self._stop, lambda: session.config.leave_room)
 
     def run(self) -> None:
@@ -229,8 +240,8 @@ class Worker:
         if self.bypass.overtaken(frame.number) or not (picture.at_hand or self.preview.empty):
             return
         try:
-            boxes = tuple(_box(face.landmarks) for face in faces)
-            self.preview.put(Preview(picture.image(), frame.image, frame.number, boxes))
+            landmarks = tuple(face.landmarks for face in faces)
+            self.preview.put(Preview(picture.image(), frame.image, frame.number, landmarks))
         except Exception as error:  # the frame itself is out
             self._board.note(as_plain(error, message("live.preview_failed", reason=reason_of(error))).message)
 
@@ -270,6 +281,7 @@ class Worker:
             self._scene = frame.scene
             engine.new_scene()
         try:
+            self._beauty.follow(engine, config.look)
             done = engine.process(frame.image, frame.media_time, config.look, pixel_format)
         except Exception as error:  # the raw frame goes out whatever happens in there
             return None, self._failed(error)
@@ -310,10 +322,3 @@ class Worker:
         self._governor.let_go()
         if failure_of(error) is Failure.LOST:
             keep_for_ever(engine)
-
-
-def _box(landmarks: Array) -> Box:
-    """A face's box from its landmarks: their bounds, widened to the head."""
-    (x0, y0), (x1, y1) = landmarks.min(axis=0), landmarks.max(axis=0)
-    side = max(x1 - x0, y1 - y0)
-    return float(x0 - 0.6 * side), float(y0 - 0.8 * side), float(x1 + 0.6 * side), float(y1 + 0.6 * side)
