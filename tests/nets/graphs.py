@@ -39,7 +39,7 @@ def mesh() -> Graph:
 
 
 def parts() -> Graph:
-    """Networks side by side as groups, of depthwise and 1x1 layers, with shortcuts that are pooled and get wider, to one pixel."""
+    """Networks side by side as groups: depthwise and 1x1 layers, shortcuts that are pooled and get wider, down to one pixel."""
     x = layers.picture("x", 32)
     y = layers.prelu("entry.slopes", layers.convolution("entry", x, 32, groups=2))
     for index, width in enumerate((32, 64)):

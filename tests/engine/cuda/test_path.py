@@ -16,8 +16,8 @@ from torch import nn
 from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import NO_FACE, Engine
 from gpen_live.engine.paths.base import FramePath, open_path
-from gpen_live.engine.paths.host import HostPath
 from gpen_live.engine.paths.cuda.stages import Variant
+from gpen_live.engine.paths.host import HostPath
 from gpen_live.engine.result import Change, FaceCrop
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.detect import Detection, Detector
@@ -399,7 +399,9 @@ def test_a_card_without_room_for_more_faces_goes_on_with_fewer(device: torch.dev
 
 @pytest.mark.parametrize("displacement", [None, aside, wavy])
 @pytest.mark.parametrize("faces", [[(50, 30, 50)], [(30, 30, 60), (70, 36, 50), (100, 20, 20)]])
-def test_stages_add_and_move_as_on_the_processor(device: torch.device, faces: list[Any], displacement: Displacement | None) -> None:
+def test_stages_add_and_move_as_on_the_processor(
+    device: torch.device, faces: list[Any], displacement: Displacement | None
+) -> None:
     fast, slow = staged(device, Small(), displacement, 6.0, faces)
     for i in range(4):
         look = Look(strength=0.8 - i / 10)
@@ -529,7 +531,7 @@ class OnCard(TensorMove):
         super().__init__(displacement or nowhere, added)
         self._there = torch.from_numpy(self._displacement(64, 64)).to(device).expand(4, -1, -1, -1).contiguous()
         self.saw = torch.zeros(4, 3, 64, 64, device=device)
-        self.variants: tuple[Variant, ...] = (Variant(looks=False, moves=displacement is not None),)
+        self.variants: Sequence[Variant] = (Variant(looks=False, moves=displacement is not None),)
 
     def variant(self, faces: Sequence[FaceCrop]) -> Variant | None:
         return None if self.idle else self.variants[0]

@@ -60,7 +60,7 @@ class CropBuffers:
     """Room for the crops of up to `most` faces; fewer use its beginning, so that recorded work of any number shares it.
 
     `crops` (N x 3 x S x S, float32) is what is seen. `change` and `moves` are for the stages: see `Change`; `added` and
-    `moved` are the same for the frame: masked, faded and reduced. `mask` is that of what networks change, `rim` of what stages do.
+    `moved` are the same for the frame: masked, faded and reduced. `mask` is for what networks change, `rim` for what stages do.
     """
 
     def __init__(self, most: int, size: int, device: torch.device) -> None:

@@ -313,7 +313,8 @@ class GpuPath:
         if broken:
             self._frames.broken.zero_()
             if broken == kernels.STAGE_BROKEN:
-                raise StageError(next(stage for stage, one in zip(self._stages, course.variants, strict=True) if one is not None), NOT_FINITE)
+                at_work = [stage for stage, one in zip(self._stages, course.variants, strict=True) if one is not None]
+                raise StageError(at_work[-1], NOT_FINITE)
             raise NetworkError("network.not_finite", name=self._enhancer.spec.name)
         start = "placed"
         for number, (_, part) in enumerate(work):

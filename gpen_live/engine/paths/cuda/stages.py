@@ -30,8 +30,9 @@ class DeviceStage(Stage, Protocol):
     frame lies in device memory, and nothing waits. A frame calls `variant`, then `tell`, and repeats what was recorded.
     """
 
-    variants: Sequence[Variant]
-    """All that `variant` ever gives: recorded ahead, so that no frame waits because a slider moves."""
+    @property
+    def variants(self) -> Sequence[Variant]:
+        """All that `variant` ever gives: recorded ahead, so that no frame waits because a slider moves."""
 
     def variant(self, faces: Sequence[FaceCrop]) -> Variant | None:
         """What these faces (1 to 4) need; None: nothing, the frame is as it were without the stage."""
