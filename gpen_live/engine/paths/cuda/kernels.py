@@ -400,7 +400,7 @@ def levels(crops: Tensor, pictures: Tensor, mask: Tensor, faces: Tensor, out: Te
     """What the network changed, in levels, for stages: (picture - crop) x mask x strength, zero where it is not finite.
 
     Args:
-        crops, out: N x 3 x S x S, float32. pictures: the network's, of that shape, any float type and strides; clamped to [-1, 1].
+        crops, out: N x 3 x S x S, float32. pictures: the network's, of that shape, any float type and strides, clamped here.
         mask: S x S, float32.
         broken: one byte, set to 1 where any value of the pictures is not finite.
     """
