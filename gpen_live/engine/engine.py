@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpen_live.engine.effort import Effort
-from gpen_live.engine.paths.base import FramePath, open_canvas, open_path, slow_path
+from gpen_live.engine.paths.base import FramePath, open_path, slow_path
 from gpen_live.engine.paths.geometry import scale_of
 from gpen_live.engine.result import WHOLE, FaceCrop, FrameResult, HostPicture, Stage, StageError
 from gpen_live.errors import reason_of
@@ -245,24 +245,6 @@ class Engine:
                 self._states.forget_kept()
                 self.notes.append(message("live.slow_path", device=self.device, reason=reason_of(error)))
             raise
-
-
-def blend_faces(image: Image, enhancer: AnyEnhancer, faces: Sequence[tuple[Points, float]]) -> Image:
-    """A photo with the given faces (landmarks and strength each, largest first) enhanced; one after the other."""
-    canvas = open_canvas(image, enhancer.device)
-    for landmarks, strength in reversed(faces):
-        matrix = to_template(landmarks, enhancer.size, enhancer.template)
-        crop = canvas.crop(matrix, enhancer.size)
-        canvas.blend(matrix, (enhancer(crop) - crop) * strength)
-    return canvas.picture()
-
-
-def blend_aligned(image: Image, enhancer: AnyEnhancer, strength: float) -> Image:
-    """A picture of the network's size that holds nothing but an aligned face, mixed with the network's by `strength`."""
-    canvas = open_canvas(image, enhancer.device)
-    crop = canvas.whole()
-    canvas.blend_whole((enhancer(crop) - crop) * strength)
-    return canvas.picture()
 
 
 def _placed(face: Face, size: int, template: Points, image: Image) -> Matrix | None:

@@ -74,6 +74,7 @@ HEADLESS = ("run", "--headless", "--sink", "none")
         (["run", "--headless", "--beauty-set", "smooth=nan"], "from 0 to 1"),
         (["run", "--headless", "--beauty-set", "keep_moles=1"], "on or off"),
         (["run", "--headless", "--beauty-set", "lips_color=red"], "#b03a4e"),
+        (["enhance", "a.png", "b.png", "--beauty", "dazzling"], "off, natural, studio, glam"),
         (["run", "--nonsense"], "nonsense"),
         (["nonsense"], "nonsense"),
         (["enhance", "a.png"], "OUT"),
