@@ -29,9 +29,10 @@ is not found."""
 
 
 def window(side: int) -> tuple[int, int, int, int]:
-    """The same in pixels of a crop of `side` pixels, and the boxes in it whose means are taken first: left, top, side, side of a box.
+    """The same in pixels of a crop of `side` pixels: left, top, side, and the side of boxes in it.
 
-    The side is a multiple of the box's, and has at least as many boxes as the network's picture has pixels, but not twice as many.
+    The picture is reduced to the means of these boxes, then to the network's size between their centres (bilinear). They go up
+    evenly, and in a row there are at least as many as the network's picture has pixels, but not twice as many.
     """
     left, top, width = (each * side for each in WINDOW)
     box = max(1, int(width / SIDE))

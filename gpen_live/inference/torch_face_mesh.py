@@ -5,8 +5,6 @@ Imports torch at import time: import this module late.
 
 from __future__ import annotations
 
-from functools import cache
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

@@ -180,8 +180,8 @@ CROP_PIXELS: Final = np.stack(np.meshgrid(_CENTRES, _CENTRES)).reshape(2, -1)
 def crop_transforms(points: Floats) -> Floats:
     """Where the crops lie.
 
-    A crop's sides are `CROP_MARGIN` times those of the box around its points, in the coordinates in which the two corners of mouth
-    or eye are level.
+    A crop's sides are `CROP_MARGIN` times those of the box around its points, in the coordinates in which the two corners of
+    mouth or eye are level.
 
     Args:
         points: N x 468 x 2 or more: x, y in pixels of the picture.

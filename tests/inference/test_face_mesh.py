@@ -1,4 +1,4 @@
-"""The mesh's runners: in OpenVINO and in PyTorch alike, whatever the crop's size, faster than the networks that they accompany."""
+"""The mesh's runners: in OpenVINO and in PyTorch alike, whatever the crop's size."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def drawing(size: int) -> Image:
     fill(mesh.LIPS_OUTER, (110, 100, 190))
     fill(mesh.LIPS_INNER, (40, 40, 90))
     fill((*mesh.NOSE_BASE, 4), (110, 130, 185))
-    blurred = cv2.GaussianBlur(image, None, 6)
+    blurred = cv2.GaussianBlur(image, (0, 0), 6)
     return np.asarray(cv2.resize(blurred, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
