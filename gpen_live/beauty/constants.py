@@ -31,6 +31,8 @@ EVEN_MOST: Final = 0.75
 EVEN_LIMITS: Final = (0.85, 1.18)
 LAYER_LOG: Final = 0.7
 """Change of log luminance for which the layers `under_eye` and `shine` are 1."""
+SPOT_SURE: Final = (0.1, 0.5)
+"""The layer's value between which a spot begins to heal and heals in full."""
 UNDER_EYE_MOST: Final = 0.8
 UNDER_EYE_SMOOTH: Final = 0.6
 SHINE_MOST: Final = 0.75
@@ -116,7 +118,7 @@ SCLERA_S: Final = 1.0
 """How long the running luma of the sclera remembers."""
 
 # Lips
-LIP_EDGE: Final = 0.006
+LIP_EDGE: Final = 0.0045
 LIP_COVER: Final = 0.8
 """Opacity of lipstick at most."""
 LIP_OWN: Final = 0.5

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from gpen_live.beauty import constants as c
-from gpen_live.beauty.outlines import Patch, luma, step
+from gpen_live.beauty.maps import Floats, luma, step, step_of
+from gpen_live.beauty.outlines import Patch
 from gpen_live.faces.mesh import LEFT_EYE, LEFT_IRIS, LEFT_PUPIL, LIPS_INNER, RIGHT_EYE, RIGHT_IRIS, RIGHT_PUPIL
-
-Floats = npt.NDArray[np.float32]
 
 _EYES = ((LEFT_EYE, LEFT_IRIS, LEFT_PUPIL), (RIGHT_EYE, RIGHT_IRIS, RIGHT_PUPIL))
 
@@ -50,7 +48,7 @@ def draw_eyes(now: Floats, points: Floats, tone: Tone, amount: float) -> float |
         if patch is None or wide == 0:
             continue
         high = float(outline[9:, 1].mean() - outline[1:8, 1].mean())
-        is_open = float(step(np.float32(abs(high) / wide), *c.EYE_OPEN))
+        is_open = step_of(abs(high) / wide, *c.EYE_OPEN)
         if is_open == 0:
             continue
         seen = patch.of(now)
@@ -77,7 +75,7 @@ def _drawn_eye(seen: Floats, level: Floats, white: Floats, iris: Floats, amount:
     iris = iris * np.float32(amount)
     # The same gain for all channels: the iris keeps its hue and how colourful it is.
     contrast = np.float32(c.IRIS_CONTRAST) * (level - np.float32(mean)) / (level + np.float32(0.08)) + np.float32(c.IRIS_LIFT)
-    gain += iris * np.clip(contrast, -0.35, 0.5)
+    gain = gain + iris * np.clip(contrast, -0.35, 0.5)
     grey = (level * 255)[:, :, None]
     paler = (white * np.float32(c.WHITE_PALER))[:, :, None]
     catch = iris * step(level - np.float32(mean), *c.CATCH_FROM) * np.float32(c.CATCH_MOST)
@@ -98,7 +96,7 @@ def draw_teeth(now: Floats, points: Floats, tone: Tone, sclera: float, amount: f
     if patch is None or wide == 0:
         return
     high = float(np.linalg.norm(outline[15] - outline[5]))
-    is_open = float(step(np.float32(high / wide), *c.MOUTH_OPEN))
+    is_open = step_of(high / wide, *c.MOUTH_OPEN)
     if is_open == 0:
         return
     seen = patch.of(now)

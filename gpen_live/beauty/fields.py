@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gpen_live.beauty import constants as c
+from gpen_live.beauty.maps import Floats, resized, step
 from gpen_live.faces.mesh import CANONICAL, CHEEKS, FACE_OVAL, JAW, LEFT_EYE, NOSE_BASE, RIGHT_EYE, normals
-
-Floats = npt.NDArray[np.float32]
 
 MASKS = ("face", "blush", "normal_x", "normal_y", "normal_z")
 """The canonical masks, in their order."""
@@ -83,20 +82,20 @@ def sampled(maps: Floats, at: Floats) -> Floats:
 
 def masks_on(there: Floats) -> Floats:
     """The canonical masks as they lie on a face: FIELD x FIELD x len(MASKS). `there`: see `carried`."""
-    return sampled(canonical().masks, cv2.resize(there, (c.FIELD, c.FIELD), interpolation=cv2.INTER_LINEAR))
+    return sampled(canonical().masks, resized(there, c.FIELD))
 
 
 @cache
 def reach() -> Floats:
     """How far down the effects reach, MAP x MAP: they end before the crop does."""
-    return 1 - _step(grid(c.MAP)[:, :, 1], *c.REACH)
+    return np.asarray(1 - step(grid(c.MAP)[:, :, 1], *c.REACH), np.float32)
 
 
 @cache
 def grid(side: int) -> Floats:
     """The places of a map's pixels: side x side x 2, fractions (x, y)."""
     line = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)
-    places = np.stack(np.meshgrid(line, line), axis=2)
+    places = np.asarray(np.stack(np.meshgrid(line, line), axis=2), np.float32)
     places.setflags(write=False)
     return places
 
@@ -128,7 +127,7 @@ def _carry(guides: npt.NDArray[np.intp]) -> Floats:
 
 def _turning() -> Floats:
     centred = CANONICAL.astype(np.float64) - CANONICAL.mean(axis=0)
-    return (centred @ np.linalg.inv(centred.T @ centred)).astype(np.float32)
+    return np.asarray(centred @ np.linalg.inv(centred.T @ centred), np.float32)
 
 
 def _masks() -> Floats:
@@ -145,14 +144,14 @@ def _face() -> Floats:
     outline[:, 1] -= c.FOREHEAD * height
     drawn = _inside(outline)
     side = drawn.shape[0]
-    distance = cv2.distanceTransform(drawn, cv2.DIST_L2, 5) / side
-    soft = _step(distance, 0, 2 * c.FACE_INSET)
-    return cv2.resize(soft, (c.FIELD, c.FIELD), interpolation=cv2.INTER_AREA)
+    distance = np.asarray(cv2.distanceTransform(drawn, cv2.DIST_L2, 5) / side, np.float32)
+    soft = step(distance, 0, 2 * c.FACE_INSET)
+    return resized(soft, c.FIELD)
 
 
 def _inside(outline: npt.NDArray[np.float64], side: int = 1024) -> npt.NDArray[np.uint8]:
     drawn = np.zeros((side, side), np.uint8)
-    cv2.fillPoly(drawn, [np.rint((outline * side - 0.5) * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
+    cv2.fillPoly(drawn, [np.rint((outline * side - 0.5) * 16).astype(np.int32)], (255,), cv2.LINE_8, 4)
     return drawn
 
 
@@ -179,10 +178,10 @@ def _normals(places: Floats) -> Floats:
     directions = np.concatenate([held, neck])
     apart = ((places.reshape(-1, 1, 2) - known[None]) ** 2).sum(axis=2)
     apart -= apart.min(axis=1, keepdims=True)  # far away the nearest decide, and nothing underflows
-    weights = np.exp(-apart / (2 * c.NORMAL_SIGMA**2))
+    weights = np.exp(-apart / np.float32(2 * c.NORMAL_SIGMA**2))
     smooth = weights @ directions
     smooth /= np.linalg.norm(smooth, axis=1, keepdims=True)
-    return smooth.reshape(*places.shape[:2], 3).astype(np.float32)
+    return np.asarray(smooth.reshape(*places.shape[:2], 3), np.float32)
 
 
 def _shifts() -> Floats:
@@ -196,36 +195,28 @@ def _shifts() -> Floats:
     half = np.interp(y, jaw[:11, 1][below], 0.5 - jaw[:11, 0][below]).astype(np.float32)
     half = np.maximum(half, 0.2 * width)
     inner = np.clip(np.abs(x) / half, 0, 1) ** 2
-    outer = 1 - _step(np.abs(x) - half, 0, width / 4)
+    outer = 1 - step(np.abs(x) - half, 0, width / 4)
     sideways = np.sign(x) * inner * outer
     middle = ears + 0.62 * (chin - ears)
     slim = sideways * _bump(y, middle, 0.62 * (chin - ears) + 0.06)
     low = sideways * _bump(y, ears + 0.88 * (chin - ears), 0.22)
     nose_x, nose_y = CANONICAL[list(NOSE_BASE), :2].mean(axis=0)
     wide = CANONICAL[list(NOSE_BASE), 0].max() - nose_x
-    nose = (
-        (x / wide) * np.exp(0.5 - 0.5 * (x / wide) ** 2) * _bump(y, nose_y - 0.02, 0.1) * (1 - _step(np.abs(x), wide, 3 * wide))
-    )
+    nose = (x / wide) * np.exp(0.5 - 0.5 * (x / wide) ** 2) * _bump(y, nose_y - 0.02, 0.1) * (1 - step(np.abs(x), wide, 3 * wide))
     eyes = np.zeros((*places.shape[:2], 2), np.float32)
     for eye in (LEFT_EYE, RIGHT_EYE):
         apart = places - CANONICAL[list(eye), :2].mean(axis=0)
         near = np.clip(1 - (apart**2).sum(axis=2) / c.EYE_REACH**2, 0, 1) ** 2
         eyes -= c.EYE_MOST * apart * near[:, :, None]
     rim = np.minimum.reduce([places[:, :, 0], 1 - places[:, :, 0], y, 1 - y])
-    still = _step(rim, 0.5 / c.WIDE, 0.1)[:, :, None]
-    none = np.zeros_like(slim)
-    along_x = [
-        np.stack([most * one, none], axis=2) for most, one in ((c.SLIM_MOST, slim), (c.JAW_MOST, low), (c.NOSE_MOST, nose))
-    ]
-    return np.ascontiguousarray(np.concatenate([along_x[0], along_x[1], eyes, along_x[2]], axis=2) * still, np.float32)
+    still = step(rim, 0.5 / c.WIDE, 0.1)[:, :, None]
+    slim, low, nose = (
+        np.stack([most * one, np.zeros_like(one)], axis=2)
+        for most, one in ((c.SLIM_MOST, slim), (c.JAW_MOST, low), (c.NOSE_MOST, nose))
+    )
+    return np.ascontiguousarray(np.concatenate([slim, low, eyes, nose], axis=2) * still, np.float32)
 
 
 def _bump(value: Floats, middle: float, reach: float) -> Floats:
     """1 in the middle, 0 from `reach` away, smooth."""
     return np.asarray(np.clip(1 - ((value - middle) / reach) ** 2, 0, 1) ** 2, np.float32)
-
-
-def _step(value: npt.NDArray[np.floating], least: float, most: float) -> Floats:
-    """0 up to `least`, 1 from `most` on, smooth between."""
-    t = np.clip((value - least) / (most - least), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)

@@ -1,24 +1,24 @@
 """The look on the host: one face's crop in NumPy and OpenCV.
 
-`draw` is a function of what is seen and of what is remembered; `HostBeauty` finds what it needs to know of the face. Maps of fixed
-size hold what is low in frequency, so the result is the same for crops of any side, and most of the cost is independent of it.
+`draw` is a function of what is seen and of what is remembered; `HostBeauty` finds what it needs to know of the face. Maps of
+fixed size hold what is low in frequency: so the result is the same for crops of any side, and so is most of the cost.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from gpen_live.beauty import constants as c
 from gpen_live.beauty.features import Tone, draw_eyes, draw_teeth
 from gpen_live.beauty.fields import carried, masks_on, reach, turn
 from gpen_live.beauty.light import blush_log, lamp_light, where_lit
 from gpen_live.beauty.makeup import draw_brows, draw_liner, draw_lips
+from gpen_live.beauty.maps import Floats, resized, step_of
 from gpen_live.beauty.shape import displaced, displacement, shape_grid
 from gpen_live.beauty.skin import SkinMaps, skin_maps
 from gpen_live.beauty.values import AT, Values, Vector, wished
@@ -34,8 +34,6 @@ from gpen_live.faces.mesh import (
     frontality,
 )
 from gpen_live.frame import Image
-
-Floats = npt.NDArray[np.float32]
 
 _SKIN = ("smooth", "even", "blemish", "under_eye", "shine")
 _LIT = ("brighten", "light", "warmth", "blush")
@@ -73,12 +71,12 @@ def draw(seen: Image, added: Floats, points: Floats, layers: Floats, dials: Vect
     """
     before = seen.astype(np.float32)
     now = before + added
-    small = cv2.resize(now, (c.MAP, c.MAP), interpolation=cv2.INTER_AREA)
+    small = resized(now, c.MAP)
     skin = bare_skin(layers[0], points)
     tone = Tone.of(small, skin)
     there = carried(points) if _on(dials, (*_LIT, *_SHAPED)) else None
     maps = skin_maps(small, skin, layers, dials) if _on(dials, _SKIN) else None
-    log = None if maps is None or maps.log is None else _enlarged(maps.log) * skin[:, :, None]
+    log = None if maps is None or maps.log is None else resized(maps.log, c.MAP) * skin[:, :, None]
     if there is not None and _on(dials, _LIT):
         log = _added(log, _light(small, skin, points, there, dials))
     if maps is not None or log is not None:
@@ -114,15 +112,14 @@ _FEATURES = tuple(np.array(one) for one in (LEFT_EYE, RIGHT_EYE, LEFT_BROW, RIGH
 def bare_skin(matte: Floats, points: Floats) -> Floats:
     """The network's matte without what the mesh knows for certain not to be skin, ending before the crop does: MAP x MAP."""
     places = np.rint((points[:, :2] * c.MAP - 0.5) * 16).astype(np.int32)
-    outlines = [places[one] for one in _FEATURES]
-    free = np.full((c.MAP, c.MAP), 255, np.uint8)
-    cv2.fillPoly(free, outlines, 0, cv2.LINE_AA, 4)
+    outlines: list[cv2.typing.MatLike] = [places[one] for one in _FEATURES]
+    free: cv2.typing.MatLike = np.full((c.MAP, c.MAP), 255, np.uint8)
+    cv2.fillPoly(free, outlines, (0,), cv2.LINE_AA, 4)
     cv2.polylines(
         free, outlines, isClosed=True, color=0, thickness=round(2 * c.FEATURE_GROW * c.MAP), lineType=cv2.LINE_AA, shift=4
     )
-    free = cv2.blur(free, (3, 3))
     skin = matte * reach()
-    skin *= free * np.float32(1 / 255)
+    skin *= cv2.blur(free, (3, 3)) * np.float32(1 / 255)
     return np.asarray(skin, np.float32)
 
 
@@ -135,9 +132,9 @@ def _light(small: Floats, skin: Floats, points: Floats, there: Floats, dials: Ve
     masks = masks_on(there)
     log = lamp_light(small, masks, turn(points), dials)
     if log is not None:
-        log = _enlarged(log) * where_lit(masks, skin)[:, :, None]
+        log = resized(log, c.MAP) * where_lit(masks, skin)[:, :, None]
     if dials[AT["blush"]] > 0:
-        log = _added(log, _enlarged(blush_log(small, masks, dials)) * skin[:, :, None])
+        log = _added(log, resized(blush_log(small, masks, dials), c.MAP) * skin[:, :, None])
     return log
 
 
@@ -146,14 +143,10 @@ def _mapped(now: Floats, small: Floats, maps: SkinMaps | None, log: Floats | Non
     side = now.shape[0]
     drawn = now
     if maps is not None and maps.delta is not None:
-        drawn = drawn + _enlarged(maps.delta, side)
+        drawn = drawn + resized(maps.delta, side)
         if maps.heal is not None and maps.heal.any():
-            drawn -= _enlarged(maps.heal, side)[:, :, None] * (now - _enlarged(small, side))
-    return drawn if log is None else drawn * _enlarged(np.asarray(cv2.exp(log), np.float32), side)
-
-
-def _enlarged(one: Floats, side: int = c.MAP) -> Floats:
-    return np.asarray(cv2.resize(one, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
+            drawn -= resized(maps.heal, side)[:, :, None] * (now - resized(small, side))
+    return drawn if log is None else drawn * resized(np.asarray(cv2.exp(log), np.float32), side)
 
 
 def _added(one: Floats | None, other: Floats | None) -> Floats | None:
@@ -162,16 +155,11 @@ def _added(one: Floats | None, other: Floats | None) -> Floats | None:
     return np.asarray(one + other, np.float32)
 
 
-class FindsMesh(Protocol):
-    """A crop's mesh, see `gpen_live.inference.face_mesh`."""
+FindsMesh = Callable[[Image], Mesh]
+"""A crop's mesh, see `gpen_live.inference.face_mesh`."""
 
-    def __call__(self, crop: Image) -> Mesh: ...
-
-
-class FindsLayers(Protocol):
-    """A crop's layers, see `gpen_live.inference.retouch`."""
-
-    def __call__(self, crop: Image, previous: Floats | None) -> Floats: ...
+FindsLayers = Callable[[Image, "Floats | None"], Floats]
+"""The layers of a crop of 2 MAP, given those of the frame before, see `gpen_live.inference.retouch`."""
 
 
 @dataclass
@@ -204,7 +192,7 @@ class HostBeauty:
             mesh = self._mesh(seen)
             kept.points, kept.score = kept.smooth(mesh.points, told.at), mesh.score
             kept.layers = self._retouch(_square(seen), kept.layers)
-        dials = kept.values(wished(told.look.beauty), told.at, _found(kept.score), frontality(kept.points))
+        dials = kept.values(wished(told.look.beauty), told.at, step_of(kept.score, *c.FOUND), frontality(kept.points))
         if kept.values.nothing:
             return change
         return draw(seen, change.added, kept.points, kept.layers, dials, kept.known, told.at)
@@ -217,10 +205,3 @@ def _square(seen: Image) -> Image:
         return seen
     method = cv2.INTER_AREA if seen.shape[0] > side else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(seen, (side, side), interpolation=method), np.uint8)
-
-
-def _found(score: float) -> float:
-    """How far a face is there, of the mesh's score."""
-    least, most = c.FOUND
-    t = min(max((score - least) / (most - least), 0.0), 1.0)
-    return t * t * (3 - 2 * t)

@@ -9,14 +9,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from gpen_live.beauty import constants as c
+from gpen_live.beauty.maps import LUMA_OF_BGR, Floats, luma, resized
 from gpen_live.beauty.values import AT, Vector
-
-Floats = npt.NDArray[np.float32]
-
-_LUMA = np.array(c.LUMA, np.float32)
 
 
 def lamp_light(small: Floats, masks: Floats, turned: Floats, dials: Vector) -> Floats | None:
@@ -40,14 +36,12 @@ def blush_log(small: Floats, masks: Floats, dials: Vector) -> Floats:
 
 def where_lit(masks: Floats, skin: Floats) -> Floats:
     """Where the lamps' light falls, MAP x MAP: on the face, with all that is on it, and on the skin around it."""
-    face = cv2.resize(np.ascontiguousarray(masks[:, :, 0]), (c.MAP, c.MAP), interpolation=cv2.INTER_LINEAR)
-    return np.maximum(face, skin)
+    return np.maximum(resized(masks[:, :, 0], c.MAP), skin)
 
 
 def _level(small: Floats) -> Floats:
     """Luma, 0..1, without its detail."""
-    level = cv2.resize(small, (c.FIELD, c.FIELD), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.blur(level @ _LUMA, (5, 5)) * np.float32(1 / 255), np.float32)
+    return np.asarray(cv2.blur(luma(resized(small, c.FIELD)), (5, 5)) * np.float32(1 / 255), np.float32)
 
 
 def blush_density(dials: Vector) -> Floats:
@@ -72,8 +66,8 @@ def _lit(near: Floats, masks: Floats, turned: Floats, brighten: float, light: fl
     gain = np.repeat((lamp * room)[:, :, None], 3, axis=2)
     if warmth:
         warm = np.float32(warmth * c.WARM_MOST)
-        luma = _LUMA[2] - _LUMA[0]
-        gain += np.array([-warm - warm * luma, -warm * luma, warm - warm * luma], np.float32)
+        more = warm * (LUMA_OF_BGR[2] - LUMA_OF_BGR[0])  # luma stays
+        gain += np.array([-warm - more, -more, warm - more], np.float32)
     return gain
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from gpen_live.beauty import constants as c
 from gpen_live.beauty.features import Tone
-from gpen_live.beauty.outlines import Patch, luma, step
+from gpen_live.beauty.maps import Floats, luma, step
+from gpen_live.beauty.outlines import Patch
 from gpen_live.beauty.values import AT, Vector
 from gpen_live.faces.mesh import LEFT_BROW, LEFT_EYE, LIPS_INNER, LIPS_OUTER, RIGHT_BROW, RIGHT_EYE
-
-Floats = npt.NDArray[np.float32]
 
 GAMMA: Final = np.float32(2.2)
 
@@ -22,7 +20,8 @@ def draw_lips(now: Floats, points: Floats, tone: Tone, dials: Vector, running: F
     """Paints the lips of `now` (S x S x 3, levels, BGR), in place, where they have the colour that they always have.
 
     Args:
-        points: the mesh, 478 x 3. running: log of blue and of red over green of this face's lips, as returned for the frame before.
+        points: the mesh, 478 x 3.
+        running: log of blue and of red over green of this face's lips, as returned for the frame before.
         share: of this frame in the running colour, 0..1.
 
     Returns:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from gpen_live.beauty.constants import LUMA
+from gpen_live.beauty.maps import Floats
 
-Floats = npt.NDArray[np.float32]
-
-_LUMA = np.array(LUMA, np.float32)
 _SUB = 4  # bits of a pixel's fraction in OpenCV's drawing
 
 
@@ -35,14 +30,9 @@ class Patch:
         x1, y1 = np.ceil((points.max(axis=0) + margin) * side).astype(int).clip(0, side)
         return Patch(int(x0), int(y0), int(x1), int(y1), side) if x0 < x1 and y0 < y1 else None
 
-    def of(self, picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The part of a picture of this side; of a coarser map, enlarged to the same pixels."""
-        side = picture.shape[0]
-        if side == self.side:
-            return picture[self.y0 : self.y1, self.x0 : self.x1]
-        x, y = self.places()
-        scaled = (np.float32(side) * x - np.float32(0.5), np.float32(side) * y - np.float32(0.5))
-        return cv2.remap(picture, *np.broadcast_arrays(*scaled), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    def of(self, picture: Floats) -> Floats:
+        """The part of a picture of this side, not a copy."""
+        return picture[self.y0 : self.y1, self.x0 : self.x1]
 
     def places(self) -> tuple[Floats, Floats]:
         """The pixels' places as fractions: x (1 x w) and y (h x 1)."""
@@ -54,18 +44,7 @@ class Patch:
         """How far each pixel lies within a closed outline (n x 2, fractions), 0..1, soft by a Gaussian of deviation `soft`."""
         drawn = np.zeros((self.y1 - self.y0, self.x1 - self.x0), np.uint8)
         pixels = outline * np.float32(self.side) - np.array([self.x0 + 0.5, self.y0 + 0.5], np.float32)
-        cv2.fillPoly(drawn, [np.rint(pixels * (1 << _SUB)).astype(np.int32)], 255, cv2.LINE_AA, _SUB)
+        cv2.fillPoly(drawn, [np.rint(pixels * (1 << _SUB)).astype(np.int32)], (255,), cv2.LINE_AA, _SUB)
         sigma = soft * self.side
         size = 2 * math.ceil(2.5 * sigma) + 1
         return cv2.GaussianBlur(drawn, (size, size), sigma).astype(np.float32) * np.float32(1 / 255)
-
-
-def luma(picture: Floats) -> Floats:
-    """Of h x w x 3, levels, BGR: h x w."""
-    return np.asarray(picture @ _LUMA, np.float32)
-
-
-def step(value: Floats, least: float, most: float) -> Floats:
-    """0 up to `least`, 1 from `most` on, smooth between."""
-    t = np.clip((value - np.float32(least)) * np.float32(1 / (most - least)), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)

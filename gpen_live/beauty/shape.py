@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from gpen_live.beauty.fields import SHIFTS, canonical, sampled
+from gpen_live.beauty.maps import Floats, resized
 from gpen_live.beauty.values import AT, Vector
-
-Floats = npt.NDArray[np.float32]
 
 
 def shape_grid(there: Floats, dials: Vector) -> Floats | None:
@@ -27,8 +25,7 @@ def shape_grid(there: Floats, dials: Vector) -> Floats | None:
 
 def displacement(grid: Floats, side: int) -> Floats:
     """The grid's displacement of every pixel of the crop: side x side x 2, in pixels."""
-    moved = cv2.resize(grid, (side, side), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(moved * np.float32(side), np.float32)
+    return np.asarray(resized(grid, side) * np.float32(side), np.float32)
 
 
 def displaced(added: Floats, moved: Floats) -> Floats:

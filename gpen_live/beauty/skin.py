@@ -1,25 +1,20 @@
 """The skin: smoothed, evened and healed in maps of the crop, on bare skin alone.
 
-Everything is relative to the skin around: contrast, ratios of colours. So dark skin gains as much as light skin does, and the mean
-colour of a face's skin stays as it is. Means are taken over skin alone (normalised convolution: Knutsson and Westin, CVPR 1993), so
-that nothing of hair, eyes or background bleeds into it.
+Everything is relative to the skin around: contrast, ratios of colours. So dark skin gains as much as light skin does, and the
+mean colour of a face's skin stays as it is. Means are taken over skin alone (normalised convolution: Knutsson and Westin, CVPR
+1993), so that nothing of hair, eyes or background bleeds into it.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
 from gpen_live.beauty import constants as c
+from gpen_live.beauty.maps import Floats, blurred, luma, resized, step
 from gpen_live.beauty.values import AT, Vector
 
-Floats = npt.NDArray[np.float32]
-
-_LUMA = np.array(c.LUMA, np.float32)
 _TINY = np.float32(1e-4)
 
 
@@ -39,9 +34,7 @@ class SkinMaps:
 
 @dataclass(frozen=True)
 class _Around:
-    """Of the skin around each place, FIELD x FIELD: how much there is, its own colour, the mean colour near and far (x 3), and
-    the contrast near.
-    """
+    """Of the skin around each place, FIELD x FIELD: how much there is, its own colour, the mean near and far (x 3), contrast."""
 
     share: Floats
     own: Floats
@@ -61,7 +54,7 @@ def skin_maps(small: Floats, skin: Floats, layers: Floats, dials: Vector) -> Ski
     under_eye, shine = dials[AT["under_eye"]], dials[AT["shine"]]
     spots = _spots(layers, dials[AT["keep_moles"]]) if blemish > 0 else None
     around = _around(small, skin if spots is None else skin * (1 - spots))
-    shadow = _coarse(layers[3]) if under_eye > 0 else None
+    shadow = resized(layers[3], c.FIELD) if under_eye > 0 else None
 
     toward = _texture(around.contrast) * (smooth * np.float32(c.SMOOTH_MOST))
     if shadow is not None:
@@ -72,13 +65,13 @@ def skin_maps(small: Floats, skin: Floats, layers: Floats, dials: Vector) -> Ski
     if shadow is not None:
         log += (shadow * (under_eye * np.float32(c.UNDER_EYE_MOST * c.LAYER_LOG)))[:, :, None]
     if shine > 0:
-        log += _dulling(around.near, _coarse(layers[4]) * (shine * np.float32(c.SHINE_MOST)))
+        log += _dulling(around.near, resized(layers[4], c.FIELD) * (shine * np.float32(c.SHINE_MOST)))
     log += _balance(around, toward, log)
 
     heal = None if spots is None else spots * skin * blemish
     delta = None
     if heal is not None or toward.any():
-        mean = cv2.resize(np.dstack((around.near, toward)), (c.MAP, c.MAP), interpolation=cv2.INTER_LINEAR)
+        mean = resized(np.dstack((around.near, toward)), c.MAP)
         toward = mean[:, :, 3] * skin
         if heal is not None:
             toward = np.maximum(toward, heal)
@@ -88,25 +81,27 @@ def skin_maps(small: Floats, skin: Floats, layers: Floats, dials: Vector) -> Ski
 
 def _spots(layers: Floats, keep_moles: np.float32) -> Floats:
     spots = layers[1] * (1 - keep_moles * layers[2])
-    return spots if keep_moles == 1 else np.maximum(spots, layers[2] * (1 - keep_moles))
+    if keep_moles < 1:
+        spots = np.maximum(spots, layers[2] * (1 - keep_moles))
+    return step(spots, *c.SPOT_SURE)
 
 
 def _around(small: Floats, weight: Floats) -> _Around:
-    luma = cv2.transform(small, _LUMA[None])
+    level = luma(small)
     parts = np.empty((c.MAP, c.MAP, 5), np.float32)
     np.multiply(small, weight[:, :, None], out=parts[:, :, :3])
-    np.multiply(luma * luma, weight, out=parts[:, :, 3])
+    np.multiply(level * level, weight, out=parts[:, :, 3])
     parts[:, :, 4] = weight
-    own = cv2.resize(parts, (c.FIELD, c.FIELD), interpolation=cv2.INTER_AREA)
-    wide = _blur(cv2.resize(own, (c.WIDE, c.WIDE), interpolation=cv2.INTER_AREA), c.EVEN_SIGMA * c.WIDE)
-    wide = cv2.resize(wide, (c.FIELD, c.FIELD), interpolation=cv2.INTER_LINEAR)
+    own = resized(parts, c.FIELD)
+    wide = blurred(resized(own, c.WIDE), c.EVEN_SIGMA * c.WIDE)
+    wide = resized(wide, c.FIELD)
     # Where no skin is near, that far around stands in: the middle of what is healed.
-    near = _blur(own, c.SMOOTH_SIGMA * c.FIELD) + wide * _TINY
+    near = blurred(own, c.SMOOTH_SIGMA * c.FIELD) + wide * _TINY
     near /= near[:, :, 4:] + _TINY * _TINY
     share = own[:, :, 4]
     own = (own[:, :, :3] + near[:, :, :3] * _TINY) / (own[:, :, 4:] + _TINY)
     wide = wide[:, :, :3] / (wide[:, :, 4:] + _TINY * _TINY)
-    mean = near[:, :, :3] @ _LUMA
+    mean = luma(near[:, :, :3])
     # Over the mean, not its square: shine is the same on dark skin, so its contrast is larger than what pigment makes of it.
     contrast = np.maximum(near[:, :, 3] - mean * mean, 0) / (np.float32(128) * (mean + 1))
     return _Around(share, own, np.ascontiguousarray(near[:, :, :3]), wide, contrast)
@@ -123,7 +118,7 @@ def _evening(around: _Around, amount: np.float32) -> Floats:
     near, wide = around.near + 1, around.wide + 1
     there = (wide / wide[:, :, 1:2]) / (near / near[:, :, 1:2])
     log = np.log(np.clip(there, *c.EVEN_LIMITS)) * amount
-    return np.asarray(log - ((log * near) @ _LUMA / (near @ _LUMA))[:, :, None], np.float32)
+    return np.asarray(log - (luma(log * near) / luma(near))[:, :, None], np.float32)
 
 
 def _dulling(near: Floats, amount: Floats) -> Floats:
@@ -131,9 +126,9 @@ def _dulling(near: Floats, amount: Floats) -> Floats:
 
     Half of it is taken so, half as a gain: taken away in full, what is lit too much for the camera would turn grey or green.
     """
-    luma = (near @ _LUMA)[:, :, None] + 1
+    level = luma(near)[:, :, None] + 1
     lost = 1 - np.exp(amount * np.float32(-c.LAYER_LOG))[:, :, None]
-    left = 1 - np.float32(0.5) * lost * (1 + luma / (near + 1))
+    left = 1 - np.float32(0.5) * lost * (1 + level / (near + 1))
     return np.asarray(np.log(np.maximum(left, np.float32(0.3))), np.float32)
 
 
@@ -143,14 +138,3 @@ def _balance(around: _Around, toward: Floats, log: Floats) -> Floats:
     share = around.share.ravel()
     was, became = share @ around.own.reshape(-1, 3), share @ after.reshape(-1, 3)
     return np.asarray(np.log((was + 1) / (became + 1)), np.float32)
-
-
-def _coarse(layer: Floats) -> Floats:
-    return np.asarray(cv2.resize(layer, (c.FIELD, c.FIELD), interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _blur(maps: Floats, sigma: float) -> Floats:
-    """A Gaussian blur, nearly: two box filters."""
-    side = max(1, 2 * round((math.sqrt(6 * sigma * sigma + 1) - 1) / 2) + 1)
-    once = cv2.blur(maps, (side, side), borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.blur(once, (side, side), borderType=cv2.BORDER_REPLICATE), np.float32)

@@ -21,8 +21,7 @@ DIALS: Final = (
     *(f"lips_color_{channel}" for channel in "bgr"),
     *(f"blush_color_{channel}" for channel in "bgr"),
 )
-"""The order of the numbers in a vector of dials: the controls', `keep_moles` as 0 or 1, and the colours' channels, 0 to 1 of linear
-light."""
+"""The order of the numbers in a vector of dials: the controls', `keep_moles` as 0 or 1, the colours' channels in linear light."""
 
 AT: Final = {name: index for index, name in enumerate(DIALS)}
 """Where each number lies in a vector of dials."""

@@ -58,7 +58,7 @@ class Painted:
             return np.asarray(cv2.resize(self.layers[0], (side, side)) > 0.99)
         shapes = {"brows": (LEFT_BROW, RIGHT_BROW), "lips": (LIPS_OUTER,), "mouth": (LIPS_INNER,), "eyes": (LEFT_EYE, RIGHT_EYE)}
         if name == "irises":
-            return sum(_disc(side, self.points, *one) for one in _IRISES) > 0
+            return np.asarray(sum(_disc(side, self.points, *one) for one in _IRISES) > 0)
         drawn = sum(_filled(side, self.points, one, grown=-0.004) for one in shapes[name])
         if name == "lips":
             drawn = drawn * (_filled(side, self.points, LIPS_INNER, grown=0.006) == 0)
@@ -89,8 +89,8 @@ def painted(side: int = 256, tone: tuple[int, int, int] = LIGHT_SKIN, *, smiling
     texture = rng.normal(0, 0.02, (full, full)).astype(np.float32)
     texture += 3.2 * cv2.GaussianBlur(rng.normal(0, 0.1, (full, full)).astype(np.float32), (0, 0), 5)
     flesh = np.array(tone, np.float32) * (shading * (1 + texture))[:, :, None]
-    red = cv2.GaussianBlur(rng.normal(0, 1, (full, full)).astype(np.float32), (0, 0), 14) * 0.8
-    flesh[:, :, 2] *= 1 + 0.12 * np.clip(red, -1, 1)
+    red = cv2.GaussianBlur(rng.normal(0, 1, (full, full)).astype(np.float32), (0, 0), 14)
+    flesh[:, :, 2] *= 1 + 0.12 * np.clip(red / (2 * red.std()), -1, 1)
     blemish, mole = (_dot(full, points[cheek, :2] + (0, 0.02), 0.012) for cheek in CHEEKS)
     flesh *= 1 - blemish[:, :, None] * np.array([0.35, 0.3, 0.1], np.float32)
     flesh *= 1 - 0.5 * mole[:, :, None]
@@ -119,7 +119,7 @@ def painted(side: int = 256, tone: tuple[int, int, int] = LIGHT_SKIN, *, smiling
 
 def _filled(side: int, points: Floats, outline: tuple[int, ...], grown: float = 0.0) -> npt.NDArray[np.uint8]:
     mask = np.zeros((side, side), np.uint8)
-    cv2.fillPoly(mask, [np.rint(points[list(outline), :2] * side - 0.5).astype(np.int32)], 1)
+    cv2.fillPoly(mask, [np.rint(points[list(outline), :2] * side - 0.5).astype(np.int32)], (1,))
     if grown:
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(abs(grown) * side) + 1,) * 2)
         mask = (cv2.dilate if grown > 0 else cv2.erode)(mask, kernel).astype(np.uint8)
@@ -130,7 +130,7 @@ def _disc(side: int, points: Floats, centre: int, edge: tuple[int, ...]) -> npt.
     mask = np.zeros((side, side), np.uint8)
     radius = np.linalg.norm(points[list(edge), :2] - points[centre, :2], axis=1).mean()
     x, y = (round(float(one)) for one in points[centre, :2] * side - 0.5)
-    cv2.circle(mask, (x, y), round(float(0.85 * radius * side)), 1, -1)
+    cv2.circle(mask, (x, y), round(float(0.85 * radius * side)), (1,), -1)
     both = sum(_filled(side, points, eye) for eye in (LEFT_EYE, RIGHT_EYE))
     return np.asarray(mask * (both > 0), np.uint8)
 
@@ -138,4 +138,4 @@ def _disc(side: int, points: Floats, centre: int, edge: tuple[int, ...]) -> npt.
 def _dot(side: int, centre: Floats, radius: float) -> Floats:
     places = (np.arange(side, dtype=np.float32) + 0.5) / side
     far = np.hypot(places[None] - centre[0], places[:, None] - centre[1])
-    return np.clip(1.5 - far / radius, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(1.5 - far / radius, 0, 1), np.float32)

@@ -27,6 +27,10 @@ ALL = tuple(one.name for one in CONTROLS if one.number and one.name != "lips_glo
 TONES = pytest.mark.parametrize("tone", [LIGHT_SKIN, DARK_SKIN], ids=["light", "dark"])
 
 
+def look(**dials: Any) -> Beauty:
+    return Beauty(**dials)
+
+
 def change_of(face: Painted, beauty: Beauty, known: Remembered | None = None) -> Change:
     nothing = np.zeros(face.seen.shape, np.float32)
     return draw(face.seen, nothing, face.points, face.layers, wished(beauty), known or Remembered(), 0.0)
@@ -34,12 +38,13 @@ def change_of(face: Painted, beauty: Beauty, known: Remembered | None = None) ->
 
 def added(face: Painted, **dials: Any) -> Floats:
     """What a control adds, S x S x 3."""
-    return np.asarray(change_of(face, Beauty(**dials)).added, np.float32)
+    return np.asarray(change_of(face, look(**dials)).added, np.float32)
 
 
 def with_layer(face: Painted, index: int, value: float) -> Painted:
+    """The lower half of the face has so much of a layer."""
     layers = face.layers.copy()
-    layers[index] = value
+    layers[index, MAP // 2 :] = value
     return replace(face, layers=layers)
 
 
@@ -94,7 +99,7 @@ def test_a_control_does_more_the_further_it_is_turned(name: str) -> None:
     face = with_layer(with_layer(painted(smiling=True), 3, 0.5), 4, 0.5)
 
     def size(amount: float) -> float:
-        change = change_of(face, Beauty(**{name: amount}))
+        change = change_of(face, look(**{name: amount}))
         return float(np.abs(change.added if change.displacement is None else change.displacement).sum())
 
     assert 0 < size(0.25) < size(0.5) < size(1.0)
@@ -156,6 +161,10 @@ def test_teeth_get_less_yellow_and_never_lighter_than_the_sclera() -> None:
     teeth = cv2.erode(face.where("mouth").astype(np.uint8), np.ones((5, 5))) > 0
     known = Remembered()
     after = face.seen + change_of(face, Beauty(teeth=1.0), known).added
+
+    def yellow(pixels: npt.NDArray[Any]) -> float:
+        return float((pixels[:, 1].astype(float) - pixels[:, 0]).mean())
+
     assert (after[teeth][:, 1] - after[teeth][:, 0]).mean() < 0.6 * (
         face.seen[teeth][:, 1] - face.seen[teeth][:, 0].astype(float)
     ).mean()
@@ -187,7 +196,7 @@ def test_warmth_leaves_lightness() -> None:
     drawn = added(face, warmth=1.0)
     skin = face.where("skin")
     assert drawn[skin][:, 2].mean() > 5 > -5 > drawn[skin][:, 0].mean()
-    assert np.abs(luma(drawn)[skin]).max() < 2
+    assert np.abs(luma(drawn)[skin]).max() < 3
 
 
 @TONES
@@ -195,8 +204,8 @@ def test_lipstick_takes_its_colour_and_keeps_to_the_lips(tone: tuple[int, int, i
     face = painted(tone=tone)
     drawn = added(face, lips=1.0, lips_color="#2040c0")
     lips = face.where("lips")
-    after = (face.seen + drawn)[lips].mean(axis=0)
-    assert after[0] > after[1] > after[2]
+    blue, _, red = drawn[lips].mean(axis=0)
+    assert blue > 20 > -20 > red
     far = cv2.dilate(lips.astype(np.uint8), np.ones((15, 15))) == 0
     assert np.abs(drawn[far]).max() < 0.5
 
@@ -263,11 +272,12 @@ def test_what_is_added_moves_with_the_shape() -> None:
 
 @pytest.mark.parametrize("name", ["smooth", "even", "blemish", "brighten", "eyes", "lips", "brows", "blush", "slim"])
 def test_the_side_of_the_crop_makes_no_difference(name: str) -> None:
-    small, large = (change_of(painted(side), Beauty(**{name: 1.0})) for side in (256, 512))
+    small, large = (change_of(painted(side), look(**{name: 1.0})) for side in (256, 512))
     if small.displacement is None:
         shrunk = cv2.resize(large.added, (256, 256), interpolation=cv2.INTER_AREA)
         assert np.abs(shrunk - small.added).mean() < 0.15 * np.abs(small.added).mean() + 0.02
     else:
+        assert large.displacement is not None
         shrunk = cv2.resize(large.displacement, (256, 256), interpolation=cv2.INTER_AREA) / 2
         np.testing.assert_allclose(shrunk, small.displacement, atol=0.02)
 
@@ -363,7 +373,7 @@ def test_what_is_no_face_gets_nothing() -> None:
     known = Known(face)
     known.score = 0.1
     stage, nothing = HostBeauty(known.mesh, known.layers), Change(np.zeros(face.seen.shape, np.float32))
-    everything = crop(Beauty(**dict.fromkeys(ALL, 1.0)))
+    everything = crop(look(**dict.fromkeys(ALL, 1.0)))
     change = stage(face.seen, nothing, everything)
     np.testing.assert_array_equal(change.added, 0)
     assert change.displacement is None
