@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import cv2
@@ -10,9 +11,11 @@ from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPainterPath, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from gpen_live.faces.align import Points
 from gpen_live.frame import Array, Image
 from gpen_live.live.status.snapshot import Snapshot
 from gpen_live.ui import icons, overlay
+from gpen_live.ui.divider import Divider
 from gpen_live.ui.theme import tokens
 
 _CORNER = 12.0
@@ -22,7 +25,7 @@ _SMALL = 360.0
 
 
 class Picture(Protocol):
-    """What the preview needs of a finished frame: the picture, and the same one before enhancement."""
+    """What the window needs of a finished frame: the picture, the same one before enhancement, and its faces' landmarks."""
 
     @property
     def image(self) -> Image: ...
@@ -30,9 +33,15 @@ class Picture(Protocol):
     @property
     def raw(self) -> Image: ...
 
+    @property
+    def landmarks(self) -> Sequence[Points]: ...
+
 
 class PreviewView(QWidget):
-    """Shows pictures as they come. `mirrored` and `comparing` concern the view alone, never the output."""
+    """Shows pictures as they come. `mirrored`, `comparing` and `divided` concern the view alone, never the output.
+
+    Divided, it shows the raw picture at the left of `divider` and the finished one at its right, both of the same frame.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -41,13 +50,17 @@ class PreviewView(QWidget):
         self.setMinimumSize(320, 200)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._picture: Picture | None = None
-        self._scale = _Scaler()
+        self._scale, self._scale_raw = _Scaler(), _Scaler()
         self._scaled: QImage | None = None
+        self._scaled_raw: QImage | None = None
         self._snapshot = Snapshot()
         self._panel: QPixmap | None = None
         self._compact = False
         self._mirrored = False
         self._comparing = False
+        self._divided = False
+        self.divider = Divider(self)
+        self.divider.moved.connect(lambda share: self.update())
         self._overlay = True
         self._title = "Starting…"
         self._text = ""
@@ -64,14 +77,24 @@ class PreviewView(QWidget):
         return self._comparing
 
     @property
+    def divided(self) -> bool:
+        """Whether before and after show side by side."""
+        return self._divided
+
+    @property
     def overlay_visible(self) -> bool:
         """Whether the overlay shows."""
         return self._overlay
 
     def show_picture(self, picture: Picture | None) -> None:
         """Shows `picture`; None empties the view."""
+        resized = (picture is None) != (self._picture is None) or (
+            picture is not None and self._picture is not None and picture.image.shape != self._picture.image.shape
+        )
         self._picture = picture
-        self._scaled = None
+        self._forget()
+        if resized:
+            self._place_divider()
         self._watch_spinner()
         self.update()
 
@@ -99,14 +122,21 @@ class PreviewView(QWidget):
     def set_mirrored(self, on: bool) -> None:
         """Mirrors the view as a bathroom mirror does."""
         self._mirrored = on
-        self._scaled = None
+        self._forget()
         self.update()
 
     def set_comparing(self, on: bool) -> None:
         """Shows the raw picture while `on`."""
         if on != self._comparing:
             self._comparing = on
-            self._scaled = None
+            self._place_divider()
+            self.update()
+
+    def set_divided(self, on: bool) -> None:
+        """Shows before and after side by side while `on`."""
+        if on != self._divided:
+            self._divided = on
+            self._place_divider()
             self.update()
 
     def set_overlay(self, on: bool) -> None:
@@ -125,7 +155,8 @@ class PreviewView(QWidget):
         return QRectF(round(left), round(top), shown_width, shown_height)
 
     def resizeEvent(self, event: object) -> None:
-        self._scaled = None
+        self._forget()
+        self._place_divider()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -141,25 +172,49 @@ class PreviewView(QWidget):
         clip = QPainterPath()
         clip.addRoundedRect(stage, _CORNER, _CORNER)
         painter.setClipPath(clip)
-        painter.drawImage(place.topLeft(), self._shown(place))
+        divided = self._divided and not self._comparing
+        painter.drawImage(place.topLeft(), self._raw(place) if self._comparing else self._finished(place))
+        if divided:
+            before = QRectF(place.left(), place.top(), self.divider.share * place.width(), place.height())
+            painter.setClipRect(before, Qt.ClipOperation.IntersectClip)
+            painter.drawImage(place.topLeft(), self._raw(place))
         painter.setClipping(False)
         self._soften_corners(painter, stage)
         if self._comparing:
             self._paint_badge(painter, place)
-        if self._overlay and not self._comparing:
+        elif divided:
+            self._paint_sides(painter, place)
+        elif self._overlay:
             self._paint_overlay(painter, stage, compact=place.height() < _SMALL)
         if self._pill:
             self._paint_pill(painter, place)
 
-    def _shown(self, place: QRectF) -> QImage:
-        ratio = self.devicePixelRatioF()
-        if self._scaled is None and self._picture is not None:
-            pixels = self._picture.raw if self._comparing else self._picture.image
-            size = (max(1, round(place.width() * ratio)), max(1, round(place.height() * ratio)))
-            self._scaled = self._scale(pixels, size, mirrored=self._mirrored)
-            self._scaled.setDevicePixelRatio(ratio)
-        assert self._scaled is not None
+    def _finished(self, place: QRectF) -> QImage:
+        if self._scaled is None:
+            assert self._picture is not None
+            self._scaled = self._fitted(self._scale, self._picture.image, place)
         return self._scaled
+
+    def _raw(self, place: QRectF) -> QImage:
+        if self._scaled_raw is None:
+            assert self._picture is not None
+            self._scaled_raw = self._fitted(self._scale_raw, self._picture.raw, place)
+        return self._scaled_raw
+
+    def _fitted(self, scale: _Scaler, pixels: Image, place: QRectF) -> QImage:
+        ratio = self.devicePixelRatioF()
+        size = (max(1, round(place.width() * ratio)), max(1, round(place.height() * ratio)))
+        image = scale(pixels, size, mirrored=self._mirrored)
+        image.setDevicePixelRatio(ratio)
+        return image
+
+    def _forget(self) -> None:
+        """What was scaled is of another picture, or of another size."""
+        self._scaled = self._scaled_raw = None
+
+    def _place_divider(self) -> None:
+        self.divider.setVisible(self._divided and not self._comparing and self._picture is not None)
+        self.divider.lie_over(self.picture_rect())
 
     def _stage(self, picture: QRectF) -> QRectF:
         """What has round corners: all of the view, or the picture alone where only slivers are left beside it."""
@@ -198,6 +253,22 @@ class PreviewView(QWidget):
         painter.drawRoundedRect(box, 15, 15)
         painter.setPen(QColor("#171207"))
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, "Raw")
+
+    def _paint_sides(self, painter: QPainter, place: QRectF) -> None:
+        """Says which side is which, as far as there is room beside the divider."""
+        painter.setFont(self.font())
+        line = place.left() + self.divider.share * place.width()
+        for text, left, room in (("Before", True, line - place.left()), ("After", False, place.right() - line)):
+            width = painter.fontMetrics().horizontalAdvance(text) + 24
+            if room < width + 2 * _MARGIN:
+                continue
+            x = place.left() + _MARGIN if left else place.right() - _MARGIN - width
+            box = QRectF(x, place.top() + _MARGIN, width, 28)
+            painter.setPen(QColor(255, 255, 255, 22))
+            painter.setBrush(QColor(11, 13, 18, 190))
+            painter.drawRoundedRect(box, 14, 14)
+            painter.setPen(QColor("#eceef2"))
+            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
 
     def _paint_pill(self, painter: QPainter, place: QRectF) -> None:
         painter.setFont(self.font())
