@@ -112,8 +112,8 @@ _FEATURES = tuple(np.array(one) for one in (LEFT_EYE, RIGHT_EYE, LEFT_BROW, RIGH
 def bare_skin(matte: Floats, points: Floats) -> Floats:
     """The network's matte without what the mesh knows for certain not to be skin, ending before the crop does: MAP x MAP."""
     places = np.rint((points[:, :2] * c.MAP - 0.5) * 16).astype(np.int32)
-    outlines: list[cv2.typing.MatLike] = [places[one] for one in _FEATURES]
-    free: cv2.typing.MatLike = np.full((c.MAP, c.MAP), 255, np.uint8)
+    outlines = [places[one] for one in _FEATURES]
+    free = np.full((c.MAP, c.MAP), 255, np.uint8)
     cv2.fillPoly(free, outlines, (0,), cv2.LINE_AA, 4)
     cv2.polylines(
         free, outlines, isClosed=True, color=0, thickness=round(2 * c.FEATURE_GROW * c.MAP), lineType=cv2.LINE_AA, shift=4
