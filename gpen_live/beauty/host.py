@@ -116,7 +116,7 @@ def bare_skin(matte: Floats, points: Floats) -> Floats:
     free = np.full((c.MAP, c.MAP), 255, np.uint8)
     cv2.fillPoly(free, outlines, (0,), cv2.LINE_AA, 4)
     cv2.polylines(
-        free, outlines, isClosed=True, color=0, thickness=round(2 * c.FEATURE_GROW * c.MAP), lineType=cv2.LINE_AA, shift=4
+        free, outlines, isClosed=True, color=(0,), thickness=round(2 * c.FEATURE_GROW * c.MAP), lineType=cv2.LINE_AA, shift=4
     )
     skin = matte * reach()
     skin *= cv2.blur(free, (3, 3)) * np.float32(1 / 255)
