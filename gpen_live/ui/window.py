@@ -18,7 +18,7 @@ from PySide6.QtGui import (
     QShowEvent,
 )
 from PySide6.QtSvgWidgets import QSvgWidget
-from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QMainWindow, QVBoxLayout, QWidget
 
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.status.snapshot import Health, Snapshot
@@ -41,7 +41,7 @@ from gpen_live.ui.preset_actions import PresetActions
 from gpen_live.ui.preview import PreviewView
 from gpen_live.ui.settings_dialog import SettingsDialog
 from gpen_live.ui.theme import UNIT, ThemeKeeper, tokens
-from gpen_live.ui.widgets import ElidedLabel, Fold, IconButton, button, label
+from gpen_live.ui.widgets import ElidedLabel, FadingScroll, Fold, IconButton, button, label
 
 PANEL_WIDTH = 312
 GUTTER = 12  # for the scroll bar, where the window is low
@@ -172,12 +172,7 @@ class MainWindow(QMainWindow):
             column.addWidget(card)
         column.addStretch(1)
         inner.setMaximumWidth(PANEL_WIDTH)
-        self.roll = QScrollArea()
-        self.roll.setFrameShape(QFrame.Shape.NoFrame)
-        self.roll.setWidgetResizable(True)
-        self.roll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.roll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.roll.setWidget(inner)
+        self.roll = FadingScroll(inner)
         self.output.setFixedWidth(PANEL_WIDTH)
         panel = QWidget()
         panel.setFixedWidth(PANEL_WIDTH + GUTTER)
@@ -425,7 +420,7 @@ class MainWindow(QMainWindow):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.compare.setText("Hold to compare" if self.width() >= 900 else "Compare")
+        self.compare.setText("Hold to compare" if self.width() >= 1000 else "Compare")
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self._frames.stop()
