@@ -116,6 +116,7 @@ class FakeEngine:
         self.notes: list[Message] = []
         self.effort = Effort()
         self.lighter: tuple[Any, ...] = ()
+        self.stages: tuple[Any, ...] = ()
         self.in_between = True
         self.enhancer = SimpleNamespace(spec=SimpleNamespace(name=model), precision="fp32")
 

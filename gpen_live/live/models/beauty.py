@@ -45,7 +45,7 @@ class BeautyLoader:
         """
         if self._opening is not None:
             self._take(engine, wait=wait)
-        if engine.stages or not look.beauty.uses() or self._opening is not None or look.beauty == self._refused:
+        if not look.beauty.uses() or engine.stages or self._opening is not None or look.beauty == self._refused:
             return
         self._refused = None
         self._opening = _Opening(self._opener, engine.device, look.beauty)
