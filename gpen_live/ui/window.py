@@ -49,6 +49,7 @@ EDGES = (2 * UNIT, 2 * UNIT, 2 * UNIT - GUTTER, UNIT)
 FRAME_MS = 16
 STRENGTH_STEP = 0.05
 AMOUNT_STEP = 0.05
+_LAID_OUT_MS = 30  # after a fold has opened its rows have their places
 
 
 class MainWindow(QMainWindow):
@@ -75,6 +76,7 @@ class MainWindow(QMainWindow):
         self._catalogue = catalogue
         self._theme = theme
         self._painted = False
+        self._source = controller.config.source
         self._models_dialog: ModelsDialog | None = None
         self.setWindowTitle("GPEN Live")
         self.setWindowIcon(icons.app_icon())
@@ -84,11 +86,11 @@ class MainWindow(QMainWindow):
 
         self.looks = Looks(controller, parent=self)
         self.preset_actions = PresetActions(self, self.looks)
-        self.portraits = Portraits(self.looks, parent=self)
         self.preview = PreviewView()
         self.messages = MessageArea()
         self.source = SourcePanel(controller, list_cameras)
         self.look = LookPanel(controller, self.looks)
+        self.portraits = Portraits(self.looks, parent=self)  # after the panel: so a new preset has its tile already
         self.network = NetworkPanel(controller, catalogue.models)
         self.output = OutputPanel(controller)
         self._build()
@@ -229,6 +231,9 @@ class MainWindow(QMainWindow):
     def show_config(self) -> None:
         """Shows the settings that concern the window itself."""
         settings = self.controller.settings
+        if self._source != self.controller.config.source:
+            self._source = self.controller.config.source
+            self.portraits.renew()
         self.overlay_button.setChecked(settings.overlay)
         self.preview.set_overlay(settings.overlay)
         self.mirror_button.setChecked(settings.mirror)
@@ -271,7 +276,7 @@ class MainWindow(QMainWindow):
             self.preview.setFocus()
 
     def _bring_into_view(self, fold: Fold) -> None:
-        QTimer.singleShot(0, lambda: self.roll.ensureWidgetVisible(fold, 0, UNIT))
+        QTimer.singleShot(_LAID_OUT_MS, lambda: self.roll.ensureWidgetVisible(fold, 0, 2 * UNIT))
 
     # what it opens
 
@@ -375,7 +380,8 @@ class MainWindow(QMainWindow):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.controller.set_seen(not self.isMinimized())
-        self.portraits.renew()
+        if not event.spontaneous():
+            self.portraits.renew()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)

@@ -399,7 +399,7 @@ class Drawing:
 @pytest.fixture
 def drawing(window: MainWindow) -> Drawing:
     made = Drawing()
-    window.portraits._draw = made
+    window.portraits._draw, window.portraits.patience_s = made, 0.0
     return made
 
 
@@ -433,6 +433,8 @@ def test_a_new_preset_gets_a_picture_of_the_same_face_and_asking_gets_all_anew(
     slider(window, "smooth").setValue(77)
     named(window, "Mine")
     qtbot.waitUntil(lambda: window.look.tiles.tiles["Mine"].picture is not None)
+    window.looks.rename("Mine", "Ours")
+    assert window.look.tiles.tiles["Ours"].picture is not None, "the same values, the same picture"
     assert drawing.asked[1:] == [["Mine"]]
     qtbot.waitUntil(lambda: window.portraits._job is None)
     window.look.pictures_wanted.emit()
@@ -446,7 +448,7 @@ def test_pictures_that_fail_leave_the_drawings(window: MainWindow, pipeline: Fak
     def fail(crop: Image, looks: Mapping[str, Beauty]) -> Iterator[tuple[str, Image]]:
         raise OSError("no memory")
 
-    window.portraits._draw = fail
+    window.portraits._draw, window.portraits.patience_s = fail, 0.0
     pipeline.preview.put(seen())
     window.take_frame()
     assert window.portraits._job is not None
@@ -456,8 +458,15 @@ def test_pictures_that_fail_leave_the_drawings(window: MainWindow, pipeline: Fak
 
 
 def test_a_small_face_makes_no_picture(controller: Controller, qtbot: QtBot) -> None:
-    portraits = Portraits(Looks(controller), Drawing())
+    portraits = Portraits(Looks(controller), Drawing(), 0.0)
     portraits.offer(seen(64))
+    assert portraits._job is None
+
+
+def test_a_face_that_has_just_come_makes_no_picture(controller: Controller, qtbot: QtBot) -> None:
+    portraits = Portraits(Looks(controller), Drawing(), 60.0)
+    portraits.offer(seen())
+    portraits.offer(seen())
     assert portraits._job is None
 
 
