@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
     QGuiApplication,
     QHideEvent,
     QKeyEvent,
@@ -22,6 +25,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QMainWindow, QVBoxLa
 
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.status.snapshot import Health, Snapshot
+from gpen_live.presets import ENDING
 from gpen_live.settings import WindowGeometry
 from gpen_live.ui import icons
 from gpen_live.ui.about import AboutDialog
@@ -81,6 +85,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("GPEN Live")
         self.setWindowIcon(icons.app_icon())
         self.setMinimumSize(QSize(720, 480))
+        self.setAcceptDrops(True)
         if theme is not None:
             theme.choose(controller.settings.theme)
 
@@ -216,6 +221,7 @@ class MainWindow(QMainWindow):
         for fold in self.look.folds.values():
             fold.toggled.connect(lambda on, fold=fold: self._bring_into_view(fold) if on else None)
         self.output.help_wanted.connect(self.open_obs_help)
+        self.first_painted.connect(self.looks.tell_problems)
         for keys, action in (
             ("F1", self.open_help),
             ("F11", self.toggle_full_screen),
@@ -377,6 +383,20 @@ class MainWindow(QMainWindow):
         else:
             super().keyReleaseEvent(event)
 
+    # presets that are dropped on it
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if _dropped_preset(event.mimeData()) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        path = _dropped_preset(event.mimeData())
+        if path is not None:
+            event.acceptProposedAction()
+            self.looks.bring(path)
+
+    # whether it is seen
+
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.controller.set_seen(not self.isMinimized())
@@ -434,6 +454,12 @@ class MainWindow(QMainWindow):
         self.hide()
         self.controller.shutdown()
         super().closeEvent(event)
+
+
+def _dropped_preset(dropped: QMimeData) -> Path | None:
+    """The file of a preset among what is dropped."""
+    files = [Path(url.toLocalFile()) for url in dropped.urls() if url.isLocalFile()]
+    return next((path for path in files if path.suffix.lower() == ENDING), None)
 
 
 def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:
