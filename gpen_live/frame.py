@@ -29,8 +29,8 @@ STAGES = ("capture", "detect", "warp", "network", "blend", "convert", "send", "e
 
 
 def in_order(stages: Iterable[str]) -> list[str]:
-    """Each name once, in the order in which a frame meets the stages: the engine's own, not in STAGES, come before "convert"."""
-    others = STAGES.index("convert") - 0.5
+    """Each name once, in the order in which a frame meets the stages: those not in STAGES follow the network."""
+    others = STAGES.index("network") + 0.5
     return sorted(dict.fromkeys(stages), key=lambda stage: STAGES.index(stage) if stage in STAGES else others)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 
 class Mode(str, Enum):
@@ -141,6 +141,11 @@ class Beauty:
             return self
         numbers = {one.name: getattr(self, one.name) * self.amount for one in CONTROLS if one.number}
         return replace(self, amount=1.0, **numbers)
+
+    def without(self, *groups: Group) -> Beauty:
+        """The same look with nothing of these groups."""
+        nothing: dict[str, Any] = {one.name: 0.0 for one in CONTROLS if one.number and one.group in groups}
+        return replace(self, **nothing)
 
     def uses(self, *groups: Group) -> bool:
         """Whether a control of these groups (none given: of any) is above nothing."""

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
-from gpen_live.messages import message
+from gpen_live.look import CONTROLS, Beauty, Control
+from gpen_live.messages import Message, message
+from gpen_live.presets import DEFAULT, find
 from gpen_live.privacy import hide
 
 F = TypeVar("F", bound=Callable[..., Any])
 _LARGEST_SIDE = 7680
+_CONTROLS = {control.name: control for control in CONTROLS}
 
 
 class SizeType(click.ParamType):
@@ -105,6 +110,108 @@ def network_options(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+class BeautyPreset(click.ParamType):
+    """A preset's name, or a file with one."""
+
+    name = "PRESET"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Beauty:
+        if isinstance(value, Beauty):
+            return value
+        hide(str(value))
+        try:
+            return find(str(value)).beauty
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+class BeautyValue(click.ParamType):
+    """NAME=VALUE of one control."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float | bool | str]:
+        name, equals, text = str(value).partition("=")
+        names = ", ".join(_CONTROLS)
+        if not equals:
+            self.fail(message("options.no_assignment", value=repr(value), names=names).text, param, ctx)
+        if name not in _CONTROLS:
+            self.fail(message("options.no_control", name=repr(name), names=names).text, param, ctx)
+        chosen = _value_of(_CONTROLS[name], text)
+        if chosen is None:
+            said = message("options.not_allowed", name=name, value=repr(text), allowed=_allowed(_CONTROLS[name]))
+            self.fail(said.text, param, ctx)
+        return name, chosen
+
+
+def _value_of(control: Control, text: str) -> float | bool | str | None:
+    """What a word sets a control to; None where the control doesn't allow it."""
+    value: float | bool | str | None = text
+    if control.number:
+        try:
+            value = float(text)
+        except ValueError:
+            return None
+    elif not control.colour:
+        value = {"on": True, "off": False}.get(text)
+    return value if control.allows(value) else None
+
+
+def _allowed(control: Control) -> Message:
+    if control.number:
+        return message("preset.a_number", least=control.least, most=control.most)
+    return message("preset.a_colour") if control.colour else message("options.a_switch")
+
+
+def beauty_options(default: str = DEFAULT) -> Callable[[F], F]:
+    """--beauty, --beauty-amount and --beauty-set: the command gets all of them as one `beauty: Beauty`.
+
+    Args:
+        default: the preset that is taken where none is named.
+    """
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def command(
+            *args: Any,
+            beauty: Beauty,
+            beauty_amount: float,
+            beauty_set: tuple[tuple[str, float | bool | str], ...],
+            **rest: Any,
+        ) -> Any:
+            chosen: dict[str, Any] = dict(beauty_set)
+            return function(*args, beauty=replace(beauty, amount=beauty_amount, **chosen), **rest)
+
+        for option in (
+            click.option(
+                "--beauty-set",
+                type=BeautyValue(),
+                multiple=True,
+                help="One control of it: a number, a colour such as lips_color=#b03a4e, keep_moles=on or off. Repeatable.",
+            ),
+            click.option(
+                "--beauty-amount",
+                type=FiniteRange(0, 1),
+                default=1.0,
+                show_default=True,
+                metavar="0..1",
+                help="How much of all of it.",
+            ),
+            click.option(
+                "--beauty",
+                type=BeautyPreset(),
+                default=default,
+                show_default=True,
+                metavar="off|natural|studio|glam|FILE",
+                help="What is drawn on faces after the network: one of these, a preset of your own by name, or a file with one.",
+            ),
+        ):
+            command = option(command)
+        return cast(F, command)
+
+    return decorate
 
 
 def check_weights(model: str, weights: Path | None) -> None:

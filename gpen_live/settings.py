@@ -18,13 +18,16 @@ import msgspec
 from gpen_live.frame import Size
 from gpen_live.live.budget.ladder import DEFAULT_MS
 from gpen_live.live.config import LiveConfig, Resting
-from gpen_live.look import Look
+from gpen_live.look import CONTROLS, Control, Look
 from gpen_live.messages import Message, message
+from gpen_live.presets import BUILT_IN, DEFAULT
 from gpen_live.system.atomic import replace_file, sweep
 from gpen_live.system.folders import config_dir
 
-VERSION = 3
+VERSION = 4
+_FIRST_WITH_BEAUTY = 4
 _LAST_VERSION = 9999  # a number beyond is damage, and too long for a file's name
+_AMOUNT = Control("amount", "skin")  # of all groups
 _FARTHEST = 2**24 - 1  # device-independent pixels, the largest side of a window in Qt
 
 Theme = Literal["system", "dark", "light"]
@@ -45,7 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `width`, `height` and `fps` of 0 mean "as the camera delivers"; `leave_room` is 0 to 1; `budget_ms` is the
     latency that is held, 0 for none; `vcam_device` of "" takes the first virtual camera; `weights` maps names of models to files
-    that the user picked; `accepted_licences` holds names of models.
+    that the user picked; `accepted_licences` holds names of models. `preset` is the name of the preset that the values of
+    `look.beauty` come from; they may have been changed since.
     """
 
     version: int = VERSION
@@ -55,7 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fps: float = 30.0
     model: str = "lite-256"
     device: str = "auto"
-    look: Look = Look()
+    look: Look = Look(beauty=BUILT_IN[DEFAULT])
+    preset: str = DEFAULT
     leave_room: float = 0.0
     budget_ms: float = DEFAULT_MS
     rest: Resting = Resting.KNOWN
@@ -128,10 +133,14 @@ class SettingsStore:
                 raise msgspec.ValidationError("no such settings version")
             if version > VERSION:
                 return LoadedSettings(Settings(), self._set_aside(f"settings.from-version-{version}", message("settings.newer")))
-            settings = msgspec.convert(migrate(tree), Settings)
+            tree, wrong = _beauty_within_range(migrate(tree))
+            settings = msgspec.convert(tree, Settings)
         except (msgspec.MsgspecError, RecursionError, UnicodeError):
             return LoadedSettings(Settings(), self._set_aside(f"settings.broken-{stamp}", message("settings.broken")))
-        return _within_range(settings)
+        settings, more = _within_range(settings)
+        if wrong or more:
+            return LoadedSettings(settings, message("settings.out_of_range", names=", ".join(sorted(wrong | more))))
+        return LoadedSettings(settings, message("settings.beauty_is_new") if version < _FIRST_WITH_BEAUTY else None)
 
     def save(self, settings: Settings) -> Message | None:
         """Writes `settings` (all of them or nothing); the first failure returns a message for the user, everything else None."""
@@ -226,10 +235,47 @@ def _from_version_2(tree: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "version": 3, "look": {name: tree[name] for name in names if name in tree}}
 
 
-_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_version_1, 2: _from_version_2}
+def _from_version_3(tree: dict[str, Any]) -> dict[str, Any]:
+    """Until then there was no beauty: whoever comes from there keeps the picture that they know."""
+    look = tree.get("look", {})
+    if not isinstance(look, dict):
+        raise msgspec.ValidationError("look is no object")
+    return {**tree, "version": 4, "look": {**look, "beauty": {}}, "preset": "off"}
 
 
-def _within_range(settings: Settings) -> LoadedSettings:
+_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: _from_version_1,
+    2: _from_version_2,
+    3: _from_version_3,
+}
+
+
+def _beauty_within_range(tree: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """A tree whose numbers of beauty are within their ranges, without wrong colours, and the names of what was not so.
+
+    `Beauty` itself takes nothing else. Values of a wrong type stay: with them the file is broken.
+    """
+    look = tree.get("look")
+    beauty = look.get("beauty") if isinstance(look, dict) else None
+    if not isinstance(look, dict) or not isinstance(beauty, dict):
+        return tree, set()
+    inside, wrong = dict(beauty), set()
+    for control in (_AMOUNT, *CONTROLS):
+        value: Any = beauty.get(control.name)
+        if control.allows(value):
+            continue
+        if control.colour and isinstance(value, str):
+            del inside[control.name]
+        elif control.least is not None and control.most is not None and type(value) in (int, float):
+            inside[control.name] = min(max(value, control.least), control.most)
+        else:
+            continue
+        wrong.add(control.name)
+    return {**tree, "look": {**look, "beauty": inside}}, wrong
+
+
+def _within_range(settings: Settings) -> tuple[Settings, set[str]]:
+    """Settings whose numbers are within their ranges, and the names of those that were not."""
     limits: dict[str, tuple[float, float]] = {
         "leave_room": (0, 0.9),
         "budget_ms": (0, 5000),
@@ -257,10 +303,7 @@ def _within_range(settings: Settings) -> LoadedSettings:
     ):
         clamped["window"] = None
         named.add("window")
-    if not clamped:
-        return LoadedSettings(settings)
-    names = ", ".join(sorted(named))
-    return LoadedSettings(msgspec.structs.replace(settings, **clamped), message("settings.out_of_range", names=names))
+    return msgspec.structs.replace(settings, **clamped), named
 
 
 def _reason(error: OSError) -> str:

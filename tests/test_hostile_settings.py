@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gpen_live.look import CONTROLS
 from gpen_live.settings import VERSION, Settings, SettingsStore
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6)
@@ -27,8 +29,10 @@ NAMES = [
     "virtual_camera",
     "unknown",
 ]
-VERSIONS = st.sampled_from([1, 2, VERSION, VERSION + 1, 0, -1, 1.5, True, None, "2", 10**30, 10**300]) | SCALARS
+VERSIONS = st.sampled_from([*range(1, VERSION + 1), VERSION + 1, 0, -1, 1.5, True, None, "2", 10**30, 10**300]) | SCALARS
 OTHERS: dict[str, st.SearchStrategy[object]] = {name: JSON for name in NAMES if name != "version"}
+BEAUTY = st.fixed_dictionaries({}, optional=dict.fromkeys(("amount", *(control.name for control in CONTROLS)), JSON))
+OTHERS["look"] |= st.fixed_dictionaries({}, optional={"strength": SCALARS, "beauty": JSON | BEAUTY})
 TREES = st.builds(lambda version, rest: {**rest, "version": version}, VERSIONS, st.fixed_dictionaries({}, optional=OTHERS))
 
 
@@ -46,6 +50,7 @@ def load_whatever(path: Path, content: bytes) -> Settings:
         assert store.load() == (Settings(), None)
         aside[0].unlink()
     assert 0 <= loaded.look.strength <= 1
+    assert loaded.look.beauty == dataclasses.replace(loaded.look.beauty), "its values are within their ranges"
     assert 0 <= loaded.width <= 7680
     assert 0 <= loaded.height <= 4320
     assert 0 <= loaded.fps <= 240
@@ -77,12 +82,17 @@ def _folders(tmp_path_factory: pytest.TempPathFactory) -> None:
         (tmp_path_factory.getbasetemp() / name).mkdir()
 
 
+BEYOND = st.integers(2, 10**9) | st.integers(-(10**30), -2) | st.floats(-1e300, -1.1)
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     wrong=st.fixed_dictionaries(
         {},
         optional={
-            "look": st.fixed_dictionaries({"strength": st.integers(2, 10**9) | st.floats(-1e300, -0.1)}),
+            "look": st.fixed_dictionaries(
+                {}, optional={"strength": BEYOND, "beauty": st.fixed_dictionaries({"amount": BEYOND, "nose": BEYOND})}
+            ),
             "width": st.integers(-(10**30), -1) | st.integers(7681, 10**30),
             "fps": st.floats(241, 1e300),
         },

@@ -12,12 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpen_live.frame import Size
-from gpen_live.look import Look, Mode
+from gpen_live.look import Beauty, Look, Mode
 from gpen_live.messages import message
+from gpen_live.presets import BUILT_IN, DEFAULT
 from gpen_live.settings import VERSION, Settings, SettingsStore, WindowGeometry, migrate
 from gpen_live.system.display import display_available
 from gpen_live.system.folders import config_dir, data_dir
 from tests.messages.says import holds
+
+NEW = message("settings.beauty_is_new")
 
 
 @pytest.fixture
@@ -42,7 +45,8 @@ def test_what_is_saved_is_loaded(store: SettingsStore) -> None:
         fps=60.0,
         model="gpen-512",
         device="cuda:1",
-        look=Look(enhance=False, mode=Mode.FULL, strength=0.35),
+        look=Look(enhance=False, mode=Mode.FULL, strength=0.35, beauty=Beauty(amount=0.7, slim=-0.5, lips_color="#aa0011")),
+        preset="Evening",
         vcam=True,
         vcam_device="/dev/video10",
         overlay=False,
@@ -74,7 +78,7 @@ def test_version_1_is_migrated(store: SettingsStore) -> None:
         ' "virtual_camera": true, "show_latency": false, "model": "gpen-256", "device": "cpu"}',
     )
     settings, notice = store.load()
-    assert notice is None
+    assert notice == NEW
     assert settings == Settings(
         source="camera:1",
         width=640,
@@ -83,6 +87,7 @@ def test_version_1_is_migrated(store: SettingsStore) -> None:
         model="gpen-256",
         device="cpu",
         look=Look(mode=Mode.FULL, strength=0.8),
+        preset="off",
         vcam=True,
         overlay=False,
     )
@@ -91,15 +96,26 @@ def test_version_1_is_migrated(store: SettingsStore) -> None:
 def test_version_2_is_migrated(store: SettingsStore) -> None:
     """There mode, strength and enhance were settings of their own; users keep them."""
     write(store, '{"version": 2, "mode": "full", "strength": 0.35, "enhance": false, "model": "lite-512", "mirror": true}')
-    chosen = Settings(look=Look(enhance=False, mode=Mode.FULL, strength=0.35), model="lite-512", mirror=True)
-    assert store.load() == (chosen, None)
+    look = Look(enhance=False, mode=Mode.FULL, strength=0.35)
+    assert store.load() == (Settings(look=look, preset="off", model="lite-512", mirror=True), NEW)
     write(store, '{"version": 2, "strength": 0.5}')
-    assert store.load() == (Settings(look=Look(strength=0.5)), None)
+    assert store.load() == (Settings(look=Look(strength=0.5), preset="off"), NEW)
+
+
+@pytest.mark.parametrize(("before", "look"), [('"look": {"strength": 0.35}, ', Look(strength=0.35)), ("", Look())])
+def test_version_3_is_migrated(store: SettingsStore, before: str, look: Look) -> None:
+    """There was no beauty: whoever comes from there keeps the picture, and is told once; a new user gets the default."""
+    write(store, f'{{"version": 3, {before}"model": "lite-512"}}')
+    chosen = Settings(look=look, preset="off", model="lite-512")
+    assert store.load() == (chosen, NEW)
+    store.save(chosen)
+    assert store.load() == (chosen, None)
+    assert (Settings().look.beauty, Settings().preset) == (BUILT_IN[DEFAULT], DEFAULT)
 
 
 def test_a_file_without_a_version_counts_as_the_first(store: SettingsStore) -> None:
     write(store, '{"strength_percent": 50}')
-    assert store.load() == (Settings(look=Look(strength=0.5)), None)
+    assert store.load() == (Settings(look=Look(strength=0.5), preset="off"), NEW)
 
 
 def test_every_older_version_has_a_way_up() -> None:
@@ -108,8 +124,9 @@ def test_every_older_version_has_a_way_up() -> None:
 
 
 def test_unknown_fields_are_no_trouble(store: SettingsStore) -> None:
-    write(store, '{"version": 3, "look": {"strength": 0.5, "glow": 1}, "from_the_future": [1, 2]}')
-    assert store.load() == (Settings(look=Look(strength=0.5)), None)
+    look = '{"strength": 0.5, "glow": 1, "beauty": {"smooth": 0.5, "glitter": 1}}'
+    write(store, f'{{"version": 4, "look": {look}, "from_the_future": [1, 2]}}')
+    assert store.load() == (Settings(look=Look(strength=0.5, beauty=Beauty(smooth=0.5))), None)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +143,12 @@ def test_unknown_fields_are_no_trouble(store: SettingsStore) -> None:
         '{"version": 3, "look": {"strength": "much"}}',
         '{"version": 3, "look": {"mode": "half"}}',
         '{"version": 3, "look": 1}',
+        '{"version": 4, "look": {"beauty": 1}}',
+        '{"version": 4, "look": {"beauty": {"smooth": "much"}}}',
+        '{"version": 4, "look": {"beauty": {"slim": true}}}',
+        '{"version": 4, "look": {"beauty": {"keep_moles": 1}}}',
+        '{"version": 4, "look": {"beauty": {"lips_color": 3}}}',
+        '{"version": 4, "look": {"beauty": {"amount": null}}}',
         '{"version": 1, "size": "large"}',
         '{"version": 2, "source": 1}',
         "\x00\xff",
@@ -173,6 +196,15 @@ def test_values_out_of_range_are_put_right_and_named(store: SettingsStore) -> No
     assert settings.leave_room == 0.9
     assert isinstance(settings.width, int)
     assert notice == message("settings.out_of_range", names="fps, leave_room, strength, width, window")
+
+
+def test_beauty_out_of_range_is_put_right_and_named(store: SettingsStore) -> None:
+    beauty = '{"amount": 7, "smooth": -1, "slim": -1e300, "jaw": 1, "eyes": 0.5, "lips_color": "red", "keep_moles": false}'
+    write(store, f'{{"version": 4, "fps": 999, "look": {{"beauty": {beauty}}}, "preset": "Mine"}}')
+    settings, notice = store.load()
+    assert settings.look.beauty == Beauty(slim=-1.0, jaw=1.0, eyes=0.5, keep_moles=False)
+    assert settings.preset == "Mine"
+    assert notice == message("settings.out_of_range", names="amount, fps, lips_color, slim, smooth")
 
 
 def test_a_folder_that_refuses_is_said_once(tmp_path: Path) -> None:

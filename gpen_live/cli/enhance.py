@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from gpen_live.errors import UsageError
-from gpen_live.options import check_weights, network_options
+from gpen_live.look import Beauty, Look
+from gpen_live.options import beauty_options, check_weights, network_options
 
 
 @click.command(name="enhance")
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--aligned", is_flag=True, help="IN is an aligned face crop: write just the network's picture of it.")
+@click.option("--aligned", is_flag=True, help="IN is an aligned face crop: write it alone, at the network's size.")
 @network_options
-def command(*, source: Path, target: Path, aligned: bool, model: str, weights: Path | None, strength: float, device: str) -> int:
+@beauty_options("off")
+def command(
+    *,
+    source: Path,
+    target: Path,
+    aligned: bool,
+    model: str,
+    weights: Path | None,
+    strength: float,
+    device: str,
+    beauty: Beauty,
+) -> int:
     """Enhance the faces of the photo IN and write OUT."""
     from gpen_live.export.photo import check_photo_target, enhance_aligned, enhance_photo, read_photo
     from gpen_live.media.picture_file import write_picture
@@ -25,10 +39,23 @@ def command(*, source: Path, target: Path, aligned: bool, model: str, weights: P
         raise UsageError("enhance.onto_itself", path=target)
     photo = read_photo(source)
     check_weights(model, weights)
+    look = Look(strength=strength, beauty=beauty)
     if aligned:
-        picture = enhance_aligned(photo.image, model=model, weights=weights, device=device, strength=strength)
-        write_picture(target, picture)
-    else:
-        picture = enhance_photo(photo.image, model=model, weights=weights, device=device, strength=strength)
-        write_picture(target, picture, photo.alpha)
+        write_picture(target, enhance_aligned(photo.image, model=model, weights=weights, device=device, look=look))
+        return 0
+    with _counting() as progress:
+        picture = enhance_photo(photo.image, model=model, weights=weights, device=device, look=look, progress=progress)
+    write_picture(target, picture, photo.alpha)
     return 0
+
+
+@contextmanager
+def _counting() -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal, one step a face."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Loading", total=None)
+        yield lambda done, of: bar.update(task, description="Faces", completed=done, total=of)

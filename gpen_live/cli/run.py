@@ -13,9 +13,9 @@ from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
 from gpen_live.live.budget.ladder import DEFAULT_MS
 from gpen_live.live.config import LiveConfig, Resting, output_parts
-from gpen_live.look import Look, Mode
+from gpen_live.look import Beauty, Look, Mode
 from gpen_live.messages import message
-from gpen_live.options import FiniteRange, SizeType, check_weights, check_writable, network_options
+from gpen_live.options import FiniteRange, SizeType, beauty_options, check_weights, check_writable, network_options
 from gpen_live.system.display import display_available
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ _NO_DISPLAY = message("run.no_display")
 @click.option("--fps", type=FiniteRange(1, 240), help="Frame rate of the output.", show_default="the source's")
 @click.option("--mode", type=click.Choice([mode.value for mode in Mode]), default="roi", show_default=True)
 @network_options
+@beauty_options("off")
 @click.option(
     "--leave-room",
     type=FiniteRange(0, 90),
@@ -84,6 +85,7 @@ def command(
     weights: Path | None,
     strength: float,
     device: str,
+    beauty: Beauty,
     leave_room: float,
     budget: float,
     rest: str,
@@ -112,7 +114,7 @@ def command(
         fps=fps,
         model=model,
         weights=weights,
-        look=Look(mode=Mode(mode), strength=strength),
+        look=Look(mode=Mode(mode), strength=strength, beauty=beauty),
         device=device,
         leave_room=leave_room / 100,
         budget_ms=budget,

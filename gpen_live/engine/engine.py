@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpen_live.engine.effort import Effort
-from gpen_live.engine.paths.base import FramePath, open_canvas, open_path, slow_path
+from gpen_live.engine.paths.base import FramePath, open_path, slow_path
 from gpen_live.engine.paths.geometry import scale_of
-from gpen_live.engine.result import WHOLE, FaceCrop, FrameResult, HostPicture, Stage
+from gpen_live.engine.result import WHOLE, FaceCrop, FrameResult, HostPicture, Stage, StageError
 from gpen_live.errors import reason_of
 from gpen_live.faces.align import Matrix, Points, to_template
 from gpen_live.faces.detect import Detection, Detector
@@ -25,7 +26,7 @@ from gpen_live.faces.state import Face, FaceStates
 from gpen_live.faces.track import Tracker
 from gpen_live.frame import Image, PixelFormat
 from gpen_live.inference.failures import failure_of
-from gpen_live.look import Look, Mode
+from gpen_live.look import Beauty, Look, Mode
 from gpen_live.messages import Message, message
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     AnyEnhancer = HostEnhancer | Enhancer
 
 NO_FACE = message("live.no_face")
+_log = logging.getLogger(__name__)
 COMING = message("live.face_coming")
 _LARGEST_CROP = 4.0  # in frames: landmarks that ask for more are no face's
 _WORST_FIT = 0.1  # root-mean-square distance from the template, in crop sides
@@ -49,7 +51,8 @@ class Engine:
     the network in use, and `lighter` are those that may stand in for `wished`, the strongest first, all warm.
 
     Args:
-        path: what a frame goes through; None: the fastest way that runs on the device, with `stages` after the network.
+        path: what a frame goes through; None: the fastest way that runs on the device, with `stages` after the network. One that
+            fails is left out until the look's beauty is another one.
     """
 
     def __init__(
@@ -75,6 +78,20 @@ class Engine:
         self._since_search = self._since_network = 0
         self._looked_at = -math.inf
         self._proven = self._fell_back = False
+        self._failed_at: Beauty | None = None  # a stage failed at this look
+        self._drawn = 0  # frames
+        self._drawn_at = -math.inf
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What follows the network."""
+        return self._stages
+
+    @stages.setter
+    def stages(self, stages: Sequence[Stage]) -> None:
+        self._stages, self._failed_at = tuple(stages), None
+        self._states.forget_kept()
+        self._path.use_stages(self._stages)
 
     @property
     def in_between(self) -> bool:
@@ -104,6 +121,8 @@ class Engine:
         if self._fell_back:
             self._path = open_path(self.device, self.detector, enhancer, self._stages)
             self._proven = self._fell_back = False
+            self._failed_at = None
+            self._states.forget_kept()
         else:
             self._path.use(enhancer)
 
@@ -128,34 +147,64 @@ class Engine:
             NetworkError: see `Enhancer`. The caller sends the raw frame then.
         """
         done = FrameResult(HostPicture(image))
-        whole_frame = look.mode is Mode.FULL
+        look, whole_frame = self._effort.spared(look), look.mode is Mode.FULL
+        if self._failed_at is not None and look.beauty != self._failed_at:
+            self.stages = self._stages
         with self._falling_back():
             self._path.prepare(image, pixel_format, whole_frame=whole_frame, others=(self.wished, *self.lighter))
             if whole_frame:
-                whole = FaceCrop(WHOLE, 1.0, look, self._states.whole)
-                self._path.enhance_frame(done, image, whole, at, pixel_format)
+                whole = FaceCrop(WHOLE, 1.0, look, self._states.whole, at)
+                faces = self._placed_faces(done, image, at, look) if self._draws(look, at) else []
+                self._staged(look, lambda: self._path.enhance_frame(done, image, whole, at, pixel_format, faces))
+                self._drawn += 1
                 self._proven = True
             else:
                 self._enhance_faces(done, image, at, look, pixel_format)
         return done
 
     def _enhance_faces(self, done: FrameResult, image: Image, at: float, look: Look, pixel_format: PixelFormat) -> None:
+        placed = self._placed_faces(done, image, at, look)
+        if not placed:
+            done.raw_reason = COMING if done.faces else NO_FACE
+            return
+        if not self._repeated(done, image, placed, at):
+            self._staged(look, lambda: self._path.enhance_faces(done, image, placed, at, pixel_format))
+            self._since_network = 0
+            self._drawn += 1
+        self._proven = True
+
+    def _placed_faces(self, done: FrameResult, image: Image, at: float, look: Look) -> list[FaceCrop]:
+        """The faces that are followed to this frame, and lie in it as one can."""
         self._tracker.update(self._found(done, image, at), at)
         self._selection.update(self.effort.faces, at)
+        every = self.effort.refresh_every if self._path.in_between else 1
         placed = []
         for state in self._states.faces:
             face = state.face()
             done.faces.append(face)
             matrix = _placed(face, self.enhancer.size, self.enhancer.template, image) if face.weight > _LEAST_WEIGHT else None
             if matrix is not None:
-                placed.append(FaceCrop(matrix, face.weight, look, state.last))
-        if not placed:
-            done.raw_reason = COMING if done.faces else NO_FACE
-            return
-        if not self._repeated(done, image, placed, at):
-            self._path.enhance_faces(done, image, placed, at, pixel_format)
-            self._since_network = 0
-        self._proven = True
+                refresh = (self._drawn + state.track_id) % every == 0  # several faces take turns
+                placed.append(FaceCrop(matrix, face.weight, look, state.last, at, state.kept, refresh))
+        return placed
+
+    def _draws(self, look: Look, at: float) -> bool:
+        """Whether stages have anything to do with faces in a whole frame, or had a moment ago, and it fades out."""
+        if self._stages and look.beauty.uses():
+            self._drawn_at = at
+        return 0 <= at - self._drawn_at <= LONGEST_S
+
+    def _staged(self, look: Look, work: Callable[[], None]) -> None:
+        """The path's `work`; where a stage fails, once more without stages."""
+        try:
+            work()
+        except StageError as error:
+            _log.error("a stage failed", exc_info=error)
+            self._path.use_stages(())
+            self._states.forget_kept()
+            self._failed_at = look.beauty
+            self.notes.append(message("live.stage_failed", name=error.stage.name, reason=error.reason))
+            work()
 
     def _found(self, done: FrameResult, image: Image, at: float) -> list[Detection]:
         """The faces of a frame: searched for, or followed from the frame before where that is enough, and none was lost."""
@@ -193,26 +242,9 @@ class Engine:
             if unproven and failure_of(error) is None:  # a full or lost device says nothing about the path
                 self._fell_back = True
                 self._path = slow_path(self.device, self.detector, self.enhancer, self._stages)
+                self._states.forget_kept()
                 self.notes.append(message("live.slow_path", device=self.device, reason=reason_of(error)))
             raise
-
-
-def blend_faces(image: Image, enhancer: AnyEnhancer, faces: Sequence[tuple[Points, float]]) -> Image:
-    """A photo with the given faces (landmarks and strength each, largest first) enhanced; one after the other."""
-    canvas = open_canvas(image, enhancer.device)
-    for landmarks, strength in reversed(faces):
-        matrix = to_template(landmarks, enhancer.size, enhancer.template)
-        crop = canvas.crop(matrix, enhancer.size)
-        canvas.blend(matrix, (enhancer(crop) - crop) * strength)
-    return canvas.picture()
-
-
-def blend_aligned(image: Image, enhancer: AnyEnhancer, strength: float) -> Image:
-    """A picture of the network's size that holds nothing but an aligned face, mixed with the network's by `strength`."""
-    canvas = open_canvas(image, enhancer.device)
-    crop = canvas.whole()
-    canvas.blend_whole((enhancer(crop) - crop) * strength)
-    return canvas.picture()
 
 
 def _placed(face: Face, size: int, template: Points, image: Image) -> Matrix | None:

@@ -77,12 +77,19 @@ class FaceCrop:
         fade: how far it has come into view, 0..1; all of its change is scaled by it.
         look: how it is to look.
         last: what was made of it last; belongs to the frame path.
+        at: media time in seconds of the frame that it is seen in.
+        kept: what stages keep of this face from frame to frame, each under its own name; ends with the face's track.
+        refresh: False: a stage is to do with what it knows of the face from the frame before, which has moved along with the
+            crop, if it knows anything.
     """
 
     matrix: Matrix
     fade: float
     look: Look
     last: LastResult
+    at: float = 0.0
+    kept: dict[str, Any] = field(default_factory=dict)
+    refresh: bool = True
 
 
 WHOLE: Matrix = np.eye(2, 3)
@@ -101,17 +108,30 @@ class Change:
     displacement: Any | None = None
 
 
-class Stage(Protocol):
-    """A step on the crops after the network, timed as `name`, made for one kind of frame path.
+class StageError(Exception):
+    """A stage failed, by an error of its own (`__cause__`) or by giving what is no picture: the frame can be made without it."""
 
-    On a CUDA device its work is recorded once and repeated: whatever differs from frame to frame must lie in device memory, and
-    whether it gives a displacement must not differ.
+    def __init__(self, stage: Stage, reason: str) -> None:
+        super().__init__(reason)
+        self.stage, self.reason = stage, reason
+
+
+class Stage(Protocol):
+    """A step on the faces' crops after the network, timed as `name`, made for one kind of frame path.
+
+    What the network changed comes to it masked (`paths.mask.face_mask`); what all stages made of it is masked once more, at the
+    crop's rim alone (`paths.mask.rim_mask`). In full-frame mode it works on the crops of the enhanced frame. On a CUDA device its
+    work is recorded once and repeated: whatever differs from frame to frame must lie in device memory, and whether it gives a
+    displacement must not differ.
     """
 
     name: str
 
+    def active(self, face: FaceCrop) -> bool:
+        """Whether it has anything to do on this face; where not, it isn't called, and every bit is as without it."""
+
     def __call__(self, seen: Any, change: Change, told: Any) -> Change:
-        """What the crops change by with this step, given what they change by so far.
+        """What the crops change by with this step, given what they change by so far. To be called with active faces alone.
 
         Args:
             seen: the crops as they are in the frame. On the host one, S x S x 3, uint8, BGR; else N x 3 x S x S, float32, RGB in

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ import numpy as np
 
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Array, Image, Size
+from gpen_live.look import Look
 from gpen_live.media.fit import as_bgr
 from gpen_live.media.picture_file import WRITABLE
 from gpen_live.privacy import hide
@@ -89,13 +92,24 @@ def check_photo_target(path: Path) -> None:
         raise GpenLiveError("file.no_folder", path=path)
 
 
-def enhance_photo(image: Image, *, model: str, weights: Path | None, device: str, strength: float) -> Image:
-    """The photo with all its faces enhanced.
+def enhance_photo(
+    image: Image,
+    *,
+    model: str,
+    weights: Path | None,
+    device: str,
+    look: Look,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Image:
+    """The photo with all its faces as `look` says; its mode doesn't matter.
+
+    Args:
+        progress: told how many faces are done, of how many.
 
     Raises:
-        GpenLiveError: there is no face in it; or as `load_enhancer` and `choose_device`.
+        GpenLiveError: there is no face in it, or beauty failed; or as `load_enhancer` and `choose_device`.
     """
-    from gpen_live.engine.engine import blend_faces
+    from gpen_live.engine.photo import enhance_faces
     from gpen_live.faces.track import SURE
     from gpen_live.inference.device import choose_device
     from gpen_live.inference.loading import load_detector, load_enhancer
@@ -108,16 +122,25 @@ def enhance_photo(image: Image, *, model: str, weights: Path | None, device: str
         found = max(found, detector.detect(image, max_faces=_MOST_FACES, threshold=SURE), key=len)
     if not found:
         raise GpenLiveError("photo.no_face")
-    return blend_faces(image, enhancer, [(face.landmarks, strength) for face in found])
+    numbers = itertools.count(1)
+    progress(0, len(found))
+    with _in_a_sentence():
+        return enhance_faces(
+            image,
+            enhancer,
+            [face.landmarks for face in found],
+            look,
+            finished=lambda: progress(next(numbers), len(found)),
+        )
 
 
-def enhance_aligned(image: Image, *, model: str, weights: Path | None, device: str, strength: float) -> Image:
-    """The network's picture of a crop that is aligned already: size x size, mixed with the crop by `strength`.
+def enhance_aligned(image: Image, *, model: str, weights: Path | None, device: str, look: Look) -> Image:
+    """A crop that is aligned already, as `look` says: size x size.
 
     Raises:
-        GpenLiveError: as `load_enhancer` and `choose_device`.
+        GpenLiveError: beauty failed; or as `load_enhancer` and `choose_device`.
     """
-    from gpen_live.engine.engine import blend_aligned
+    from gpen_live.engine import photo
     from gpen_live.inference.device import choose_device
     from gpen_live.inference.loading import load_enhancer
 
@@ -126,4 +149,15 @@ def enhance_aligned(image: Image, *, model: str, weights: Path | None, device: s
     if Size.of(image) != Size(side, side):
         way = cv2.INTER_AREA if min(image.shape[:2]) > side else cv2.INTER_LINEAR
         image = np.asarray(cv2.resize(image, (side, side), interpolation=way), dtype=np.uint8)
-    return blend_aligned(image, enhancer, strength)
+    with _in_a_sentence():
+        return photo.enhance_aligned(image, enhancer, look)
+
+
+@contextmanager
+def _in_a_sentence() -> Iterator[None]:
+    from gpen_live.engine.result import StageError
+
+    try:
+        yield
+    except StageError as error:
+        raise GpenLiveError("photo.no_beauty", reason=error.reason) from error

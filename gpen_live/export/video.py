@@ -16,6 +16,7 @@ from gpen_live.frame import Array, Frame, Image, PixelFormat, Size
 from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
 from gpen_live.live.capture import plausible
 from gpen_live.live.config import FIRST_OUTPUT, LiveConfig, output_parts
+from gpen_live.live.models.beauty import BeautyLoader
 from gpen_live.live.models.loader import LoadedModel, Loader, ModelRequest
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.pacing.duty_cycle import DutyCycle
@@ -84,6 +85,7 @@ class VideoRun:
         self._open_source, self._open_sink = outside.open_source or open_source, outside.open_sink or open_sink
         self._loader = Loader(session, outside.load, outside.handed_over)
         self._loads = Supervisor(session)
+        self._beauty = BeautyLoader(self.board.note, outside.open_stage)
         self._thread = threading.Thread(target=self._run, name="gpen-live-video", daemon=True)
         self._done = threading.Event()
         self._engine: Engine | None = None
@@ -203,6 +205,7 @@ class VideoRun:
             return None, message("live.enhancement_off")
         while self._engine is not None:
             try:
+                self._beauty.follow(self._engine, look, wait=True)
                 done = self._engine.process(frame.image, frame.media_time, look, pixel_format)
                 return done, done.raw_reason
             except Exception as error:  # noqa: BLE001  the raw frame goes out whatever happens in there

@@ -61,7 +61,8 @@ class FaceState:
     """One face, from the frame in which its track begins to the one in which it ends.
 
     `chosen` and `share` (0..1) are of the selection: whether it is among the faces that are enhanced, and how far it has faded
-    there. `last` belongs to the frame path.
+    there. `last` belongs to the frame path, `kept` to the stages after the network, each under its own name: what they know of
+    the face, in fractions of its crop, so that it outlives a change of the network.
     """
 
     def __init__(self, track_id: int, landmarks: Points, at: float) -> None:
@@ -73,6 +74,7 @@ class FaceState:
         self.chosen = False
         self.share: float | None = None
         self.last = LastResult()
+        self.kept: dict[str, Any] = {}
         self._seen_at = self._updated_at = at
 
     def update(self, landmarks: Points | None, at: float) -> None:
@@ -119,14 +121,21 @@ class FaceStates:
     def end(self, state: FaceState) -> None:
         """Its track has ended."""
         state.last.forget()
+        state.kept.clear()
         self.faces.remove(state)
 
     def clear(self) -> None:
         """Another scene."""
         self.forget_results()
+        self.forget_kept()
         self.faces.clear()
 
     def forget_results(self) -> None:
         """Another network: each face goes on, without what was made of it last."""
         for last in (self.whole, *(state.last for state in self.faces)):
             last.forget()
+
+    def forget_kept(self) -> None:
+        """Other stages: each face goes on, without what those before have kept of it."""
+        for state in self.faces:
+            state.kept.clear()

@@ -14,6 +14,7 @@ from gpen_live.frame import Image
 from gpen_live.live.budget.governor import QualityGovernor
 from gpen_live.live.capture import Capture
 from gpen_live.live.config import LiveConfig
+from gpen_live.live.models.beauty import Open
 from gpen_live.live.models.loader import LoadedModel, Loader, ModelRequest
 from gpen_live.live.outputs import Outputs
 from gpen_live.live.pacing.clock import now
@@ -42,12 +43,14 @@ class Outside:
         open_source, open_sink: as the functions of these names in `gpen_live.sources` and `gpen_live.sinks`.
         load: gives the model that is wanted, warm.
         handed_over: is given each model that was loaded, and gives what is used.
+        open_stage: gives the stage that draws beauty on a device, as `gpen_live.beauty.stage.open_stage`.
     """
 
     open_source: Callable[..., Source] | None = None
     open_sink: Callable[..., Sink] | None = None
     load: Callable[[ModelRequest], LoadedModel] | None = None
     handed_over: Callable[[LoadedModel], LoadedModel] | None = None
+    open_stage: Open | None = None
 
 
 class LivePipeline:
@@ -71,7 +74,7 @@ class LivePipeline:
         self._capture = Capture(session, max_frames=max_frames, opener=outside.open_source)
         self._governor = QualityGovernor(session, lambda: self._capture.output_fps)
         self._idle = IdleMonitor(session)
-        self._worker = Worker(session, self._capture, self._loader, self._governor, self._idle)
+        self._worker = Worker(session, self._capture, self._loader, self._governor, self._idle, outside.open_stage)
         self._outputs = Outputs(session, self._capture, self._worker, outside.open_sink)
         self._capture.pin = self._worker.pin
         self._worker.buffer = self._outputs.buffer

@@ -16,6 +16,7 @@ from gpen_live.live.budget.governor import QualityGovernor
 from gpen_live.live.bypass import STUCK, Bypass
 from gpen_live.live.capture import Capture
 from gpen_live.live.config import LiveConfig
+from gpen_live.live.models.beauty import BeautyLoader, Open
 from gpen_live.live.models.loader import LoadedModel, Loader
 from gpen_live.live.models.stepdown import ModelRequest
 from gpen_live.live.outlet import Outgoing, Outlet
@@ -68,10 +69,19 @@ class Worker:
 
     Whatever fails here, a frame that came in goes out: raw, with the reason. `idle` is set once the source has ended and all
     of its frames have been handed on.
+
+    Args:
+        open_stage: see `BeautyLoader`.
     """
 
     def __init__(
-        self, session: Session, capture: Capture, loader: Loader, governor: QualityGovernor, monitor: IdleMonitor
+        self,
+        session: Session,
+        capture: Capture,
+        loader: Loader,
+        governor: QualityGovernor,
+        monitor: IdleMonitor,
+        open_stage: Open | None = None,
     ) -> None:
         self._session, self._meters, self._board, self._stop = session, session.meters, session.board, session.stop
         self._inbox, self._source_ended = capture.frames, capture.ended
@@ -89,6 +99,7 @@ class Worker:
         self._network: HostEnhancer | Enhancer | None = None
         self._scene = -1
         self._failing: Message | None = None
+        self._beauty = BeautyLoader(self._board.note, open_stage)
         self._duty_cycle = DutyCycle.until(self._stop, lambda: session.config.leave_room)
 
     def run(self) -> None:
@@ -270,6 +281,7 @@ class Worker:
             self._scene = frame.scene
             engine.new_scene()
         try:
+            self._beauty.follow(engine, config.look)
             done = engine.process(frame.image, frame.media_time, config.look, pixel_format)
         except Exception as error:  # the raw frame goes out whatever happens in there
             return None, self._failed(error)

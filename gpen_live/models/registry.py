@@ -8,7 +8,7 @@ from typing import Final
 
 import gpen_live
 from gpen_live.errors import UsageError, WeightsError
-from gpen_live.models.architectures import DETECTOR, GPEN, LITE, Architecture
+from gpen_live.models.architectures import DETECTOR, FACE_MESH, GPEN, LITE, Architecture
 from gpen_live.privacy import hide
 from gpen_live.system.folders import data_dir
 
@@ -82,6 +82,10 @@ section was then removed, and nothing took its place. So take them for research 
 for commercial work, and do not pass them on.
 
 For a stream that earns money use lite-256, which comes with GPEN Live and may be used for anything."""
+
+_MESH_LICENCE: Final = """\
+Converted from the face mesh of Google's MediaPipe, which is under the Apache License 2.0: any use is allowed, monetised streams \
+included. The licence's text lies beside the file."""
 
 _UPSTREAM: Final = "https://github.com/yangxy/GPEN"
 _OSS: Final = "https://public-vigen-video.oss-cn-shanghai.aliyuncs.com/robin/models"
@@ -162,6 +166,19 @@ _SPECS: Final = (
         bytes=1_760_288,
         sha256="d92b41759e99ff7bc2e270aafc7489c71ea2e50bb77540d37f8aa2d66c540417",
     ),
+    ModelSpec(
+        name="face-mesh",
+        title="Face mesh",
+        architecture=FACE_MESH,
+        size=192,
+        parameters=1_340_000,
+        licence="Apache-2.0",
+        licence_text=_MESH_LICENCE,
+        filename="face-mesh.safetensors",
+        shipped=True,
+        bytes=2_700_346,
+        sha256="7c3e8fe69a50d6a122042efdcb5f40f9caa8a910788ed25e597002614373a9a2",
+    ),
 )
 
 MODELS: Final[dict[str, ModelSpec]] = {spec.name: spec for spec in _SPECS}
@@ -171,7 +188,7 @@ DEFAULT: Final = "lite-256"
 
 
 def enhancers() -> list[ModelSpec]:
-    """The models that a user chooses from: all but the detector."""
+    """The models that a user chooses from: all but those that find and measure faces."""
     return [spec for spec in MODELS.values() if spec.architecture.purpose == "enhance"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -12,9 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_live.cli import main
+from gpen_live.cli import main, run
 from gpen_live.inference import loading
+from gpen_live.live.config import LiveConfig
+from gpen_live.look import Beauty, Look
 from gpen_live.messages import message
+from gpen_live.presets import BUILT_IN, Preset, PresetStore, write_preset
 
 
 class Result:
@@ -62,6 +66,15 @@ HEADLESS = ("run", "--headless", "--sink", "none")
         (["run", "--headless", "--sink", "film.xyz"], ".mp4"),
         (["run", "--headless", "--sink", "a.mp4", "--sink", "./a.mp4"], "one file"),
         (["run", "--headless", "--source", "camera:x"], "camera:"),
+        (["run", "--headless", "--beauty", "dazzling"], "off, natural, studio, glam"),
+        (["run", "--headless", "--beauty-amount", "1.5"], "0<=x<=1"),
+        (["run", "--headless", "--beauty-set", "smooth"], "NAME=VALUE"),
+        (["run", "--headless", "--beauty-set", "whiten=1"], "smooth, even, blemish"),
+        (["run", "--headless", "--beauty-set", "slim=-1.5"], "from -1 to 1"),
+        (["run", "--headless", "--beauty-set", "smooth=nan"], "from 0 to 1"),
+        (["run", "--headless", "--beauty-set", "keep_moles=1"], "on or off"),
+        (["run", "--headless", "--beauty-set", "lips_color=red"], "#b03a4e"),
+        (["enhance", "a.png", "b.png", "--beauty", "dazzling"], "off, natural, studio, glam"),
         (["run", "--nonsense"], "nonsense"),
         (["nonsense"], "nonsense"),
         (["enhance", "a.png"], "OUT"),
@@ -73,6 +86,31 @@ def test_wrong_usage_says_what_is_allowed_and_exits_with_2(call: Call, words: li
     result = call(*words)
     assert result.code == 2
     assert allowed in result.err
+
+
+def test_beauty_comes_from_presets_files_and_values(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[LiveConfig] = []
+
+    def start(config: LiveConfig, **_: object) -> int:
+        started.append(config)
+        return 0
+
+    monkeypatch.setattr(run, "run_headless", start)
+    PresetStore(tmp_path / "home" / "presets").save("Mine", Beauty(eyes=0.5))
+    write_preset(Preset("Given", Beauty(lips=0.5)), tmp_path / "given.json")
+    values = ("--beauty-set", "smooth=0.75", "--beauty-set", "keep_moles=off", "--beauty-set", "lips_color=#AA0010")
+    for words, beauty in (
+        (("--beauty", "glam", "--beauty-amount", "0.5"), replace(BUILT_IN["glam"], amount=0.5)),
+        (("--beauty", "mine"), Beauty(eyes=0.5)),
+        (("--beauty", tmp_path / "given.json", *values), Beauty(smooth=0.75, keep_moles=False, lips=0.5, lips_color="#AA0010")),
+        (("--beauty", "off", "--beauty-set", "slim=-1"), Beauty(slim=-1.0)),
+    ):
+        assert call(*HEADLESS, *words).code == 0
+        assert started.pop().look == Look(beauty=beauty)
+    (tmp_path / "given.json").write_text("{}")
+    result = call(*HEADLESS, "--beauty", tmp_path / "given.json")
+    assert result.code == 1
+    assert "given.json is not a preset" in result.err
 
 
 def test_missing_empty_and_foreign_source_files(call: Call, tmp_path: Path) -> None:

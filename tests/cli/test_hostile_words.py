@@ -15,10 +15,12 @@ VALUES = (
     *("16x16", "x", "1x", "99999x1", "roi", "cuda:-1", "cuda:\u0663", "cuda:" + "9" * 30, "cpu", "auto", "lite-256", "detector"),
     *("demo", "vcam:", "vcam:\u0663", "camera:", "/dev/video", "https://host/film.mp4", "file:///film.mp4", "missing/a.mp4"),
     *("x" * 5000, "x" * 5000 + ".mp4", "x/" * 3000, "x/" * 3000 + "a.mp4", "\udcff", "\udcff.mp4", "\U0001f642", "a\nb", "%s%n"),
+    *("off", "glam", "=", "smooth=", "smooth=1", "smooth=nan", "smooth=9e999", "lips_color=#12345\u0663", "keep_moles=\udcff"),
     *("$(reboot)", "../../x", "~", ".", "/", "NUL", "*", "x" * 5000 + ".png", "missing/a.png"),
 )
 OPTIONS = (
     *("--source", "--sink", "--size", "--fps", "--mode", "--model", "--weights", "--strength", "--device", "--leave-room"),
+    *("--beauty", "--beauty-amount", "--beauty-set"),
     *("--frames", "--seconds", "--report", "--overlay", "--as-fast-as-possible", "--headless", "--nonsense", "--debug=1", "-x"),
 )
 COMMANDS = ("run", "enhance", "models", "doctor", "bench", "evaluate", "soak", "nonsense", "", "--", "\udcff")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gpen_live.engine.result import Change
+from gpen_live.engine.result import Change, FaceCrop
 
 Floats = npt.NDArray[np.float32]
 Displacement = Callable[[int, int], Floats]
@@ -31,12 +31,17 @@ def wavy(height: int, width: int) -> Floats:
 
 
 class HostMove:
-    """On the processor; adds a few levels, too."""
+    """On the processor; adds a few levels, too. `idle`: it has nothing to do."""
+
+    idle = False
 
     name = "move"
 
     def __init__(self, displacement: Displacement, added: float = 0.0) -> None:
         self._displacement, self._added = displacement, added
+
+    def active(self, face: FaceCrop) -> bool:
+        return not self.idle
 
     def __call__(self, seen: Any, change: Change, told: Any) -> Change:
         height, width = seen.shape[:2]

@@ -12,10 +12,11 @@ from torch import nn
 
 from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import Engine
+from gpen_live.engine.result import Change, FaceCrop
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Image
 from gpen_live.inference.device import CPU
-from gpen_live.look import Look
+from gpen_live.look import Beauty, Look
 from gpen_live.models.registry import ModelSpec, get, lighter_than
 from tests.engine.networks import on_host
 from tests.engine.test_engine import known_face
@@ -190,3 +191,41 @@ def test_lighter_networks_are_found_among_those_that_are_here(monkeypatch: pytes
     }
     present.remove("gpen-256")
     assert [spec.name for spec in lighter_than(get("gpen-512"))] == ["lite-256"]
+
+
+class Looking:
+    """A stage that notes for each of its faces whether it was to look anew."""
+
+    name = "beauty"
+
+    def __init__(self) -> None:
+        self.looks: dict[str, list[bool]] = {}
+
+    def active(self, face: FaceCrop) -> bool:
+        return True
+
+    def __call__(self, seen: Image, change: Change, told: FaceCrop) -> Change:
+        name = told.kept.setdefault("name", f"face {len(self.looks)}")
+        self.looks.setdefault(name, []).append(told.refresh)
+        return change
+
+
+@pytest.mark.parametrize("enhance_every", [1, 2])
+def test_faces_take_turns_in_being_looked_at_anew(enhance_every: int) -> None:
+    stage, detector = Looking(), Moving((200, 160), (500, 120))
+    engine = Engine(CPU, detector, on_host(Counting()), stages=[stage])
+    run(engine, detector, 4)
+    assert all(all(looks) for looks in stage.looks.values())
+    stage.looks = {name: [] for name in stage.looks}
+    engine.effort = Effort(refresh_every=2, enhance_every=enhance_every)
+    run(engine, detector, 16, first=4)
+    one, other = stage.looks.values()
+    assert sum(one) == len(one) // 2 == 8 // enhance_every
+    assert [not looked for looked in one] == other
+
+
+def test_without_shape_and_make_up_the_rest_of_the_look_is_drawn() -> None:
+    look = Look(beauty=Beauty(smooth=0.5, slim=0.4, lips=0.3))
+    assert Effort().spared(look) is look
+    assert Effort(shape=False).spared(look).beauty == Beauty(smooth=0.5, lips=0.3)
+    assert Effort(shape=False, makeup=False).spared(look).beauty == Beauty(smooth=0.5)

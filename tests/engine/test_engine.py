@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from gpen_live.engine.engine import COMING, NO_FACE, Engine, blend_faces
+from gpen_live.engine.engine import COMING, NO_FACE, Engine
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Image
@@ -167,13 +167,6 @@ def test_a_face_that_just_appeared_is_not_called_enhanced() -> None:
     done = engine(Brighter(), 200).process(image, 0.0, Look())
     assert np.array_equal(done.image, image)
     assert done.raw_reason == COMING
-
-
-def test_a_photo_is_enhanced_at_once() -> None:
-    image = frame()
-    known = Known(200)
-    out = blend_faces(image, on_host(Brighter()), [(known.faces[0].landmarks, 1.0)])
-    assert (out.astype(int) - image)[150, 140].mean() > 20
 
 
 class Remembering(Brighter):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,12 +14,13 @@ from torch import nn
 
 from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import Engine
-from gpen_live.engine.paths.mask import face_mask
+from gpen_live.engine.paths.mask import rim_mask
 from gpen_live.engine.paths.torch import TorchPath
+from gpen_live.engine.result import Change, FaceCrop
 from gpen_live.faces.align import to_template
 from gpen_live.frame import Array, Image
 from gpen_live.inference.device import CPU
-from gpen_live.look import Look, Mode
+from gpen_live.look import Beauty, Look, Mode
 from tests.engine.networks import on_host, on_tensors
 from tests.engine.stages import Displacement, HostMove, TensorMove, aside, nowhere, wavy
 from tests.engine.test_engine import Known, known_face
@@ -26,6 +29,7 @@ Make = Callable[[nn.Module, Known, HostMove | None], Engine]
 
 SIZE = 64
 STEP = 1 / 30
+DRAWN = Look(mode=Mode.FULL, beauty=Beauty(smooth=0.5))
 
 
 class Sharper(nn.Module):
@@ -47,8 +51,8 @@ def on_processor(network: nn.Module, known: Known, stage: HostMove | None) -> En
 
 
 def in_pytorch(network: nn.Module, known: Known, stage: HostMove | None) -> Engine:
-    enhancer = on_tensors(network, size=SIZE)
-    return Engine(CPU, known, enhancer, TorchPath(CPU, known, enhancer, [] if stage is None else [stage]))
+    enhancer, stages = on_tensors(network, size=SIZE), [] if stage is None else [stage]
+    return Engine(CPU, known, enhancer, TorchPath(CPU, known, enhancer, stages), stages=stages)
 
 
 WAYS = [(on_processor, HostMove), (in_pytorch, TensorMove)]
@@ -81,15 +85,94 @@ def close(a: Array, b: Array) -> None:
 def test_a_stage_is_timed_under_its_own_name(make: Make, move: type[HostMove]) -> None:
     engine = make(Sharper(), Known(200), move(wavy))
     settled(engine, rough())
-    for look in (Look(), Look(mode=Mode.FULL)):
+    for look in (Look(), DRAWN):
         assert engine.process(rough(), 8 * STEP, look).times_ms["move"] > 0
 
 
 @BOTH
 @pytest.mark.parametrize("mode", list(Mode))
-def test_where_nothing_moves_every_bit_is_the_same(make: Make, move: type[HostMove], mode: Mode) -> None:
-    plain = settled(make(Sharper(), Known(200, 90), None), rough(), Look(mode=mode))
-    assert np.array_equal(settled(make(Sharper(), Known(200, 90), move(nowhere)), rough(), Look(mode=mode)), plain)
+@pytest.mark.parametrize("strength", [0.0, 0.8])
+def test_a_stage_without_anything_to_do_costs_nothing_and_changes_no_bit(
+    make: Make, move: type[HostMove], mode: Mode, strength: float
+) -> None:
+    look, idle = replace(DRAWN, mode=mode, strength=strength), move(wavy, 10.0)
+    idle.idle = True
+    engine = make(Sharper(), Known(200, 90), idle)
+    plain = settled(make(Sharper(), Known(200, 90), None), rough(), look)
+    assert np.array_equal(settled(engine, rough(), look), plain)
+    assert "move" not in engine.process(rough(), 8 * STEP, look).times_ms
+    assert np.array_equal(plain, rough()) == (strength == 0)
+
+
+@BOTH
+@pytest.mark.parametrize("mode", list(Mode))
+def test_without_strength_the_network_does_not_run_and_stages_do(make: Make, move: type[HostMove], mode: Mode) -> None:
+    engine = make(Sharper(), Known(200), move(nowhere, 20.0))
+    look = replace(DRAWN, mode=mode, strength=0.0)
+    out = settled(engine, np.full((300, 280, 3), 100, np.uint8), look)
+    assert out[150, 140].tolist() == [120, 120, 120]
+    assert "network" not in engine.process(rough(300, 280), 8 * STEP, look).times_ms
+
+
+@BOTH
+def test_a_whole_frame_is_enhanced_and_then_drawn_on_the_faces_alone(make: Make, move: type[HostMove]) -> None:
+    look = Look(mode=Mode.FULL)
+    plain = settled(make(Sharper(), Known(150), None), smooth(), look)
+    out = settled(make(Sharper(), Known(150), move(nowhere, 20.0)), smooth(), DRAWN)
+    apart = out.astype(int) - plain
+    assert (apart[150, 140] == 20).all()
+    assert not apart[:, 300:].any()
+    assert (apart[150, 140 - 40 : 140 + 40] == 20).all()
+    undrawn = make(Sharper(), Known(150), move(nowhere, 20.0))
+    assert np.array_equal(settled(undrawn, smooth(), look), plain)  # no beauty is asked for: nobody looks for faces
+    assert undrawn.process(smooth(), 8 * STEP, look).faces == []
+
+
+class Failing(HostMove):
+    """Fails from its first frame on, in a way of its own."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__(nowhere, 10.0)
+        self.way = way
+
+    def active(self, face: FaceCrop) -> bool:
+        if self.way == "active":
+            raise OSError("no such file")
+        return True
+
+    def __call__(self, seen: Any, change: Change, told: Any) -> Change:
+        if self.way == "raises":
+            raise ValueError("points are not finite")
+        added = change.added + (np.nan if self.way == "added" else 10.0)
+        moved = change.added[:, :2] if isinstance(seen, torch.Tensor) else change.added[:, :, :2]
+        return Change(added, moved + np.inf if self.way == "displacement" else None)
+
+
+@BOTH
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("way", ["active", "raises", "added", "displacement"])
+def test_a_stage_that_fails_costs_what_it_draws_and_nothing_else(make: Make, move: type[HostMove], mode: Mode, way: str) -> None:
+    look, failing = replace(DRAWN, mode=mode), Failing(way)
+    engine = make(Sharper(), Known(200), failing)
+    plain = settled(make(Sharper(), Known(200), None), rough(), look)
+    assert np.array_equal(settled(engine, rough(), look), plain)
+    assert len(engine.notes) == 1
+    assert "move failed" in engine.notes[0].text
+    failing.way = "well"
+    assert np.array_equal(engine.process(rough(), 8 * STEP, look).image, plain)  # it is not tried again by itself
+    assert not np.array_equal(engine.process(rough(), 9 * STEP, replace(look, beauty=Beauty(smooth=0.2))).image, plain)
+    assert len(engine.notes) == 1
+
+
+@BOTH
+def test_a_lost_device_is_no_failure_of_the_stage(make: Make, move: type[HostMove]) -> None:
+    class Lost(move):  # type: ignore[valid-type, misc]
+        def __call__(self, seen: Any, change: Change, told: Any) -> Change:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    engine = make(Sharper(), Known(200), Lost(nowhere))
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        settled(engine, rough())
 
 
 @BOTH
@@ -99,7 +182,7 @@ def test_only_what_lies_within_the_mask_moves(make: Make, move: type[HostMove]) 
     matrix = to_template(known.faces[0].landmarks, SIZE)
     y, x = np.mgrid[0:300, 0:560]
     there = (np.stack([x, y], axis=-1) @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
-    support = cv2.dilate((face_mask(SIZE) > 0).astype(np.float32), np.ones((3, 3)))
+    support = cv2.dilate((rim_mask(SIZE) > 0).astype(np.float32), np.ones((3, 3)))
     reached = cv2.remap(support, there[:, :, 0], there[:, :, 1], cv2.INTER_LINEAR, borderValue=(0.0,)) > 0
     assert not (out != image).any(axis=2)[~reached].any()
     assert (out != image).any(axis=2)[reached].mean() > 0.8
@@ -125,7 +208,7 @@ def test_straight_edges_go_where_the_displacement_points(make: Make, move: type[
     out = settled(make(Nothing(), known, move(aside)), image)
     matrix = to_template(points, SIZE)
     there = (np.stack([x, y], axis=-1) @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
-    mask = cv2.remap(face_mask(SIZE), there[:, :, 0], there[:, :, 1], cv2.INTER_LINEAR, borderValue=(0.0,))
+    mask = cv2.remap(rim_mask(SIZE), there[:, :, 0], there[:, :, 1], cv2.INTER_LINEAR, borderValue=(0.0,))
     moved = np.linalg.inv(matrix[:, :2]) @ [3.5, -2.25]
     expected = level(x + mask * moved[0], y + mask * moved[1])
     assert np.abs(out[:, :, 0] - expected).max() < 1.5
@@ -155,11 +238,9 @@ def test_faces_that_overlap_are_moved_alike_on_both_paths() -> None:
 def test_both_paths_show_the_same_whole_frame(network: nn.Module) -> None:
     for stride in (16, None):
         network.stride = stride  # type: ignore[assignment]
-        look = Look(mode=Mode.FULL, strength=0.6)
-        a = on_processor(network, Known(), HostMove(wavy)).process(smooth(90, 160), 0.0, look).image
-        b = in_pytorch(network, Known(), TensorMove(wavy)).process(smooth(90, 160), 0.0, look).image
+        a, b = (settled(make(network, Known(80), move(wavy)), smooth(), replace(DRAWN, strength=0.6)) for make, move in WAYS)
         close(a, b)
-        assert np.abs(a.astype(int) - smooth(90, 160)).max() > 10
+        assert np.abs(a.astype(int) - smooth()).max() > 10
 
 
 @BOTH

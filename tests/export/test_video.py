@@ -130,6 +130,23 @@ def test_every_frame_goes_out_once_in_order_and_is_counted(run: Run) -> None:
     assert engine.effort == Effort(), "nothing is given up"
 
 
+def test_beauty_is_there_from_the_first_face_on(run: Run) -> None:
+    from tests.faults.test_beauty import ADDED, SMOOTH, Painter
+
+    studio = Studio()
+
+    def slowly(device: Device) -> Painter:
+        time.sleep(0.2)
+        return Painter()
+
+    run(studio, outside=dataclasses.replace(studio.outside, open_stage=slowly), look=SMOOTH)
+    plain = Studio()
+    run(plain)
+    apart = [int(one[40, 48, 0]) - int(other[40, 48, 0]) for one, other in zip(studio.sink.sent, plain.sink.sent, strict=True)]
+    assert apart[1] > 0
+    assert abs(apart[-1] - ADDED) <= 1
+
+
 def test_a_slow_network_makes_the_same_pictures_as_a_fast_one(run: Run) -> None:
     fast, slow = Studio(), Studio()
     slow.slow(0.05)

@@ -56,3 +56,16 @@ def test_another_network_ends_what_was_made_but_no_track() -> None:
     assert [face.track_id for face in made.faces] == [0, 1]
     assert made.faces[0].face().weight == 1.0
     assert not any(last.fresh(1.0) for last in (made.whole, *(face.last for face in made.faces)))
+
+
+def test_what_stages_keep_ends_with_the_track_and_the_scene_but_not_with_the_network() -> None:
+    made = states()
+    one, other = made.faces
+    one.kept["beauty"], other.kept["beauty"] = "of one", "of the other"
+    made.forget_results()
+    assert (one.kept["beauty"], other.kept["beauty"]) == ("of one", "of the other")
+    made.end(one)
+    assert one.kept == {}
+    assert other.kept["beauty"] == "of the other"
+    made.clear()
+    assert other.kept == {}

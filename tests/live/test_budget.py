@@ -61,9 +61,32 @@ def test_the_ladder_gives_up_in_the_promised_order() -> None:
     assert LADDER[0].effort == Effort()
 
 
-@given(st.booleans(), st.booleans(), st.integers(0, 3))
-def test_each_rung_keeps_what_those_above_it_gave_up(faces: bool, in_between: bool, lighter: int) -> None:
-    rungs = ladder(faces=faces, in_between=in_between, lighter=lighter)
+def test_looking_at_faces_less_often_comes_early_and_what_changes_a_face_comes_last() -> None:
+    rungs = ladder(faces=True, in_between=True, lighter=1, beauty=True, shape=True, makeup=True)
+    refresh = next(i for i, rung in enumerate(rungs) if rung.effort.refresh_every > 1)
+    assert rungs[refresh - 1].effort.detect_every == 4
+    assert rungs[refresh + 1].effort.lighter == 1
+    assert [(rung.effort.shape, rung.effort.makeup) for rung in rungs[-3:]] == [(True, True), (False, True), (False, False)]
+    assert rungs[-3].effort.enhance_every == 4
+    plain = [rung.effort for rung in LADDER]
+    unshaped = ladder(faces=True, in_between=True, lighter=1, beauty=True)
+    assert [rung.effort for rung in unshaped if rung.effort.refresh_every == 1] == plain[:3]
+    assert len(unshaped) == len(plain) + 1
+
+
+def test_what_is_given_up_of_beauty_is_said() -> None:
+    effort = Effort(refresh_every=2, shape=False, makeup=False)
+    words = " ".join(one.what for one in describe(effort, "lite-256", [], 1))
+    assert "Beauty looks at a face in one frame of 2" in words
+    assert "shape" in words
+    assert "Make-up" in words
+
+
+@given(st.booleans(), st.booleans(), st.integers(0, 3), st.booleans(), st.booleans())
+def test_each_rung_keeps_what_those_above_it_gave_up(
+    faces: bool, in_between: bool, lighter: int, shape: bool, makeup: bool
+) -> None:
+    rungs = ladder(faces=faces, in_between=in_between, lighter=lighter, beauty=shape or makeup, shape=shape, makeup=makeup)
     for above, below in zip(rungs, rungs[1:], strict=False):
         a, b = above.effort, below.effort
         assert a != b
@@ -71,6 +94,8 @@ def test_each_rung_keeps_what_those_above_it_gave_up(faces: bool, in_between: bo
         assert b.lighter >= a.lighter
         assert (b.faces or 4) <= (a.faces or 4)
         assert b.enhance_every >= a.enhance_every
+        assert b.refresh_every >= a.refresh_every
+        assert (b.shape, b.makeup) <= (a.shape, a.makeup)
         assert faces or (b.faces is None and b.detect_every == b.enhance_every == 1)
 
 

@@ -13,7 +13,7 @@ from gpen_live.frame import Frame
 from gpen_live.live.budget.governor import QualityGovernor
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.session import Session
-from gpen_live.look import Look, Mode
+from gpen_live.look import Beauty, Look, Mode
 from gpen_live.messages import message
 from tests.messages.says import holds
 
@@ -85,6 +85,25 @@ def test_without_a_budget_all_is_taken_back_at_once() -> None:
     assert desk.frames(1) != []
     assert desk.engine.effort == Effort()
     assert desk.frames(300) == []
+
+
+def test_with_beauty_there_is_more_to_give_up_and_switching_it_off_begins_anew() -> None:
+    desk = Desk(2.0, LiveConfig(look=Look(beauty=Beauty(slim=0.5, lips=0.5))))
+    desk.frames(3000)
+    effort = desk.engine.effort
+    assert (effort.refresh_every, effort.shape, effort.makeup) == (2, False, False)
+    desk.session.change(look=Look(beauty=Beauty(smooth=0.5)))
+    desk.frames(4)
+    assert desk.engine.effort == Effort()
+    desk.frames(3000)
+    assert (desk.engine.effort.shape, desk.engine.effort.makeup) == (True, True), "there is none to give up"
+
+
+def test_without_strength_no_other_network_stands_in() -> None:
+    desk = Desk(2.0, LiveConfig(look=Look(strength=0.0, beauty=Beauty(lips=0.5))))
+    desk.frames(3000)
+    assert desk.engine.effort.lighter == 0
+    assert not desk.engine.effort.makeup
 
 
 def test_another_mode_begins_at_full_effort() -> None:

@@ -50,7 +50,7 @@ def test_meters_report_and_both_texts_have_it(pipeline: LivePipeline) -> None:
 def test_what_is_known_has_its_place_and_the_rest_is_the_engines() -> None:
     assert in_order(reversed(STAGES)) == list(STAGES)
     names = in_order(["send", "make-up", "end_to_end", "blend", "glow", "convert"])
-    assert names == ["blend", "make-up", "glow", "convert", "send", "end_to_end"]
+    assert names == ["make-up", "glow", "blend", "convert", "send", "end_to_end"]
 
 
 def test_names_without_end_fill_no_memory() -> None:

@@ -42,6 +42,9 @@ class FramePath(Protocol):
     def use(self, enhancer: Any, kept: Sequence[Any] = ()) -> None:
         """Another network on the same device. What was made for those in `kept` stays, for when they are used again."""
 
+    def use_stages(self, stages: Sequence[Stage]) -> None:
+        """From the next frame on these stages follow the network."""
+
     def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool, others: Sequence[Any] = ()) -> None:
         """For frames like this one: whatever takes long and can be done before faces appear, or before `others` take over."""
 
@@ -56,7 +59,11 @@ class FramePath(Protocol):
     ) -> None:
         """Gives `done` the frame that `detect` was given last, with 1 to 4 faces enhanced, largest first.
 
-        Once that has succeeded, each face's `last` is of this frame, at `at` seconds of media time.
+        Once that has succeeded, each face's `last` is of this frame, at `at` seconds of media time. The network doesn't run where
+        no face's look asks for it, nor a stage that is active on none.
+
+        Raises:
+            StageError: a stage failed. The same call succeeds without it, if nothing else is wrong.
         """
 
     def repeat_faces(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float) -> bool:
@@ -65,8 +72,23 @@ class FramePath(Protocol):
         False, and nothing done, if there is no such change for one of them, or only an old one.
         """
 
-    def enhance_frame(self, done: FrameResult, image: Image, whole: FaceCrop, at: float, pixel_format: PixelFormat) -> None:
-        """Gives `done` the frame with all of it enhanced; `whole` is of the frame's own size, without a mask."""
+    def enhance_frame(
+        self,
+        done: FrameResult,
+        image: Image,
+        whole: FaceCrop,
+        at: float,
+        pixel_format: PixelFormat,
+        faces: Sequence[FaceCrop] = (),
+    ) -> None:
+        """Gives `done` the frame with all of it enhanced; `whole` is of the frame's own size, without a mask.
+
+        The stages then work on the crops of `faces` (largest first; of the frame that `detect` was given last) in the enhanced
+        frame.
+
+        Raises:
+            StageError: see `enhance_faces`.
+        """
 
 
 class Canvas(Protocol):

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
-from gpen_live.engine.paths.host_canvas import Floats, HostCanvas, levels, mask_of_three, planes
+from gpen_live.engine.paths.host_canvas import Floats, HostCanvas, levels, mask_of_three, planes, rim_of_three
 from gpen_live.engine.paths.resample import bicubic, bilinear
+from gpen_live.engine.paths.staged import NOT_FINITE, active, answering
 from gpen_live.engine.paths.whole import fitting, rim
-from gpen_live.engine.result import Change, FaceCrop, FrameResult, HostPicture, Stage
+from gpen_live.engine.result import Change, FaceCrop, FrameResult, HostPicture, Stage, StageError
 from gpen_live.frame import Image, PixelFormat, Size
 
 if TYPE_CHECKING:
     from gpen_live.faces.detect import Detection, Detector
     from gpen_live.faces.state import LastResult
     from gpen_live.inference.host import HostEnhancer
+
+
+@dataclass(frozen=True)
+class _Drawn(Change):
+    """A masked change. `staged`: stages had a part in it, so that it reaches beyond the face mask."""
+
+    staged: bool = False
 
 
 class HostPath:
@@ -36,6 +47,9 @@ class HostPath:
     def use(self, enhancer: HostEnhancer, kept: Sequence[HostEnhancer] = ()) -> None:
         self._enhancer = enhancer
 
+    def use_stages(self, stages: Sequence[Stage]) -> None:
+        self._stages = tuple(stages)
+
     def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool, others: Sequence[HostEnhancer] = ()) -> None:
         self._enhancer.use_threads(whole_frame=whole_frame)
 
@@ -49,66 +63,105 @@ class HostPath:
     def enhance_faces(
         self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float, pixel_format: PixelFormat
     ) -> None:
-        size = self._enhancer.size
+        size, networked = self._enhancer.size, any(face.look.strength > 0 for face in faces)
         with _timed(done, "warp"):
             canvas = HostCanvas(image)
             seen = [canvas.seen(face.matrix, size) for face in faces]
+        if networked:
+            pictures, changes = self._networked(done, seen, faces, at)
+        else:
+            pictures, changes = [None] * len(faces), [_nothing(size) for _ in faces]
+        drawn = self._staged(done, seen, changes, faces)
+        with _timed(done, "blend"):
+            for face, picture, change in zip(faces, pictures, drawn, strict=True):
+                face.last.keep(at, picture=picture, change=change)
+            self._blend(done, canvas, [one for one in zip(faces, drawn, strict=True) if networked or one[1].staged])
+
+    def _networked(
+        self, done: FrameResult, seen: Sequence[Image], faces: Sequence[FaceCrop], at: float
+    ) -> tuple[Sequence[Floats | None], list[Change]]:
+        """What the network makes of the crops, and its masked changes."""
+        size = self._enhancer.size
+        with _timed(done, "warp"):
             crops = np.empty((len(faces), 3, size, size), np.float32)
             for crop, one in zip(crops, seen, strict=True):
                 planes(one, out=crop)
         with _timed(done, "network"):
             pictures = self._enhancer(crops, self._recalled(crops, [face.last for face in faces], at))
         with _timed(done, "blend"):
-            changes = [
-                Change(levels(picture - crop, 127.5 * face.look.strength))
+            return list(pictures), [
+                Change(levels(picture - crop, 127.5 * face.look.strength) * mask_of_three(size))
                 for picture, crop, face in zip(pictures, crops, faces, strict=True)
             ]
-        for stage in self._stages:
-            with _timed(done, stage.name):
-                changes = [stage(one, change, face) for one, change, face in zip(seen, changes, faces, strict=True)]
+
+    def _staged(
+        self, done: FrameResult, seen: Sequence[Image], changes: Sequence[Change], faces: Sequence[FaceCrop]
+    ) -> list[_Drawn]:
+        """What the stages make of the masked changes, masked where they did anything."""
+        changes, touched = list(changes), set[int]()
+        for stage, places in active(self._stages, faces):
+            touched.update(places)
+            with _timed(done, stage.name), answering(stage):
+                for i in places:
+                    changes[i] = _checked(stage, stage(seen[i], changes[i], faces[i]))
         with _timed(done, "blend"):
-            for face, picture, change in zip(faces, pictures, changes, strict=True):
-                face.last.keep(at, picture=picture, change=_masked(change))
-            self._blend(done, canvas, faces)
+            return [
+                _within_rim(change) if i in touched else _Drawn(change.added, change.displacement)
+                for i, change in enumerate(changes)
+            ]
 
     def repeat_faces(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float) -> bool:
         if not all(face.last.change is not None and face.last.fresh(at) for face in faces):
             return False
         with _timed(done, "blend"):
-            self._blend(done, HostCanvas(image), faces)
+            self._blend(done, HostCanvas(image), [(face, face.last.change) for face in faces])
         return True
 
-    def enhance_frame(self, done: FrameResult, image: Image, whole: FaceCrop, at: float, pixel_format: PixelFormat) -> None:
+    def enhance_frame(
+        self,
+        done: FrameResult,
+        image: Image,
+        whole: FaceCrop,
+        at: float,
+        pixel_format: PixelFormat,
+        faces: Sequence[FaceCrop] = (),
+    ) -> None:
+        if whole.look.strength > 0:
+            with _timed(done, "warp"):
+                canvas = HostCanvas(image)
+                frame = canvas.whole()
+            with _timed(done, "network"):
+                picture = enhance_whole(self._enhancer, frame, self._recalled(frame, [whole.last], at))
+            with _timed(done, "blend"):
+                whole.last.keep(at, picture=picture[0])
+                canvas.add_whole(levels(picture[0] - frame[0], 127.5 * whole.look.strength))
+                image = canvas.picture()
+        done.picture = HostPicture(image)
+        if active(self._stages, faces):
+            self._draw_on(done, image, faces)
+
+    def _draw_on(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop]) -> None:
+        """The stages alone, on the faces of a frame."""
+        size = self._enhancer.size
         with _timed(done, "warp"):
             canvas = HostCanvas(image)
-            frame = canvas.whole()
-        with _timed(done, "network"):
-            previous = self._recalled(frame, [whole.last], at)
-            picture = enhance_whole(self._enhancer, frame, previous)
+            seen = [canvas.seen(face.matrix, size) for face in faces]
+        drawn = self._staged(done, seen, [_nothing(size) for _ in faces], faces)
         with _timed(done, "blend"):
-            whole.last.keep(at, picture=picture[0])
-            change = Change(levels(picture[0] - frame[0], 127.5 * whole.look.strength))
-        for stage in self._stages:
-            with _timed(done, stage.name):
-                change = stage(image, change, whole)
-        with _timed(done, "blend"):
-            if change.displacement is not None:
-                canvas.displace([((0, 0, image.shape[1], image.shape[0]), change.displacement)])
-            canvas.add_whole(change.added)
-            done.picture = HostPicture(canvas.picture())
+            self._blend(done, canvas, [one for one in zip(faces, drawn, strict=True) if one[1].staged])
 
     @staticmethod
-    def _blend(done: FrameResult, canvas: HostCanvas, faces: Sequence[FaceCrop]) -> None:
-        """What the network changed lies in the crop, which is aligned alike in every frame: the face takes it along."""
+    def _blend(done: FrameResult, canvas: HostCanvas, faces: Sequence[tuple[FaceCrop, _Drawn]]) -> None:
+        """What a face changes by lies in its crop, which is aligned alike in every frame: the face takes it along."""
         moved = [
-            canvas.field(face.matrix, face.last.change.displacement * np.float32(face.fade))
-            for face in faces
-            if face.last.change.displacement is not None
+            canvas.field(face.matrix, change.displacement * np.float32(face.fade))
+            for face, change in faces
+            if change.displacement is not None
         ]
         canvas.displace([field for field in moved if field is not None])
         # Smallest first: where faces overlap, the larger one, nearer to the camera, has the last word.
-        for face in reversed(faces):
-            canvas.add(face.matrix, face.last.change.added, face.fade)
+        for face, change in reversed(faces):
+            canvas.add(face.matrix, change.added, face.fade, drawn=change.staged)
         done.picture = HostPicture(canvas.picture())
 
     def _recalled(self, now: Floats, lasts: Sequence[LastResult], at: float) -> Floats | None:
@@ -141,11 +194,22 @@ def enhance_whole(enhancer: HostEnhancer, frame: Floats, previous: Floats | None
     return bicubic(picture, height, width).clip(-1, 1)[None]
 
 
-def _masked(change: Change) -> Change:
-    """Only within the face, and fading at its border."""
-    mask = mask_of_three(change.added.shape[0])
+def _nothing(size: int) -> Change:
+    return Change(np.zeros((size, size, 3), np.float32))
+
+
+def _checked(stage: Stage, change: Change) -> Change:
+    """The change, if all of it is finite."""
+    for part in (change.added, change.displacement):
+        if part is not None and not all(map(math.isfinite, cv2.sumElems(part))):
+            raise StageError(stage, NOT_FINITE)
+    return change
+
+
+def _within_rim(change: Change) -> _Drawn:
+    mask = rim_of_three(change.added.shape[0])
     displacement = None if change.displacement is None else change.displacement * mask[:, :, :2]
-    return Change(change.added * mask, displacement)
+    return _Drawn(change.added * mask, displacement, staged=True)
 
 
 @contextmanager

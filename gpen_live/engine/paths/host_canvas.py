@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpen_live.engine.paths.geometry import Box, covered, shrink_of
-from gpen_live.engine.paths.mask import face_mask, mask_support
+from gpen_live.engine.paths.mask import face_mask, mask_support, rim_mask
 from gpen_live.faces.align import Matrix, invert
 from gpen_live.frame import Array, Image, Size
 
@@ -71,17 +71,22 @@ class HostCanvas:
             self._writable()[y0:y1, x0:x1] = cv2.remap(self._original, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
     def field(self, matrix: Matrix, displacement: Floats) -> Field | None:
-        """A crop's masked displacement (S x S x 2, in its pixels) in the frame; None where it lies outside."""
-        placed = self._placed(matrix, displacement.shape[0])
+        """A crop's displacement (S x S x 2, in its pixels, zero at its border) in the frame; None where it lies outside."""
+        size = displacement.shape[0]
+        placed = self._placed(matrix, size, (0, 0, size, size))
         if placed is None:
             return None
         part, box, back = placed
         moved = warp(_part_of(displacement, part), back, _size_of(box), border=cv2.BORDER_CONSTANT)
         return box, np.asarray(cv2.transform(moved, invert(matrix)[:, :2]), np.float32)
 
-    def add(self, matrix: Matrix, added: Floats, fade: float = 1.0) -> None:
-        """Adds a masked change (S x S x 3, levels, BGR) times `fade`, warped back, to the frame."""
-        placed = self._placed(matrix, added.shape[0])
+    def add(self, matrix: Matrix, added: Floats, fade: float = 1.0, *, drawn: bool = False) -> None:
+        """Adds a masked change (S x S x 3, levels, BGR) times `fade`, warped back, to the frame.
+
+        `drawn`: it is not zero within the face mask alone, but up to the crop's rim.
+        """
+        size = added.shape[0]
+        placed = self._placed(matrix, size, (0, 0, size, size) if drawn else mask_support(size))
         if placed is None:
             return
         part, box, back = placed
@@ -105,11 +110,11 @@ class HostCanvas:
         """The finished frame."""
         return self._image
 
-    def _placed(self, matrix: Matrix, size: int) -> tuple[Box, Box, Matrix] | None:
-        """The part of a crop within its mask, the part of the frame that it covers, and the transform between the two."""
+    def _placed(self, matrix: Matrix, size: int, part: Box) -> tuple[Box, Box, Matrix] | None:
+        """The `part` of a crop that is not zero, the part of the frame that it covers, and the transform between the two."""
         back = invert(matrix)
-        shrinks = shrink_of(back) > 1  # what is shrunk first must be all of it: a part would be shrunk on another grid
-        part = (0, 0, size, size) if shrinks else mask_support(size)
+        if shrink_of(back) > 1:  # what is shrunk first must be all of it: a part would be shrunk on another grid
+            part = (0, 0, size, size)
         box = covered(matrix, part, Size.of(self._original))
         if box is None:
             return None
@@ -143,9 +148,19 @@ def levels(change: Floats, scale: float) -> Floats:
 @cache
 def mask_of_three(size: int) -> Floats:
     """The face mask for three channels, size x size x 3: made once, not once a frame."""
-    mask = np.repeat(face_mask(size)[:, :, None], 3, axis=2)
-    mask.setflags(write=False)
-    return mask
+    return _repeated(face_mask(size))
+
+
+@cache
+def rim_of_three(size: int) -> Floats:
+    """The rim mask for three channels, size x size x 3."""
+    return _repeated(rim_mask(size))
+
+
+def _repeated(mask: Floats) -> Floats:
+    three = np.repeat(mask[:, :, None], 3, axis=2)
+    three.setflags(write=False)
+    return three
 
 
 def _part_of(pixels: Array, box: Box) -> Array:

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gpen_live.engine.paths.torch_canvas import DeviceCanvas, mask_on
+from gpen_live.engine.paths.staged import NOT_FINITE, active, answering
+from gpen_live.engine.paths.torch_canvas import DeviceCanvas, mask_on, rim_on
 from gpen_live.engine.paths.whole import fitting, rim
-from gpen_live.engine.result import Change, FaceCrop, FrameResult, HostPicture, Stage
+from gpen_live.engine.result import Change, FaceCrop, FrameResult, HostPicture, Stage, StageError
 from gpen_live.frame import Image, PixelFormat, Size
 from gpen_live.inference.device import Device, exclusive, synchronize
 
@@ -43,6 +44,9 @@ class TorchPath:
     def use(self, enhancer: Enhancer, kept: Sequence[Enhancer] = ()) -> None:
         self._enhancer = enhancer
 
+    def use_stages(self, stages: Sequence[Stage]) -> None:
+        self._stages = tuple(stages)
+
     def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool, others: Sequence[Enhancer] = ()) -> None:
         """Nothing is recorded here."""
 
@@ -58,64 +62,96 @@ class TorchPath:
     ) -> None:
         with self._timed(done, "warp"):
             canvas = self._canvas(image)
-            crops = torch.cat([canvas.crop(face.matrix, self._enhancer.size) for face in faces])
-        with self._timed(done, "network"):
-            pictures = self._enhancer(crops, self._recalled(crops, [face.last for face in faces], at))
+            crops = self._crops(canvas, faces)
+            change = Change(torch.zeros_like(crops))
+        networked = any(face.look.strength > 0 for face in faces)
+        pictures: Sequence[Tensor | None] = [None] * len(faces)
+        if networked:
+            with self._timed(done, "network"):
+                made = self._enhancer(crops, self._recalled(crops, [face.last for face in faces], at))
+            with self._timed(done, "blend"):
+                strengths = crops.new_tensor([127.5 * face.look.strength for face in faces]).view(-1, 1, 1, 1)
+                change = Change((made - crops) * strengths * mask_on(self._enhancer.size, crops.device))
+                pictures = list(made)
+        changes, staged = self._staged(done, crops, change, faces)
         with self._timed(done, "blend"):
-            strengths = crops.new_tensor([127.5 * face.look.strength for face in faces]).view(-1, 1, 1, 1)
-            change = Change((pictures - crops) * strengths)
-        change = self._staged(done, crops, change, faces)
-        with self._timed(done, "blend"):
-            mask = mask_on(self._enhancer.size, crops.device)
-            moved = None if change.displacement is None else change.displacement * mask
-            for i, (face, picture, added) in enumerate(zip(faces, pictures, change.added * mask, strict=True)):
-                face.last.keep(at, picture=picture, change=Change(added[None], None if moved is None else moved[i]))
-            self._blend(done, canvas, faces)
+            for face, picture, one in zip(faces, pictures, changes, strict=True):
+                face.last.keep(at, picture=picture, change=one)
+            self._blend(done, canvas, [one for i, one in enumerate(zip(faces, changes, strict=True)) if networked or i in staged])
 
     def repeat_faces(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float) -> bool:
         if not all(face.last.change is not None and face.last.fresh(at) for face in faces):
             return False
         with self._timed(done, "blend"):
-            self._blend(done, self._canvas(image), faces)
+            self._blend(done, self._canvas(image), [(face, face.last.change) for face in faces])
         return True
 
-    def enhance_frame(self, done: FrameResult, image: Image, whole: FaceCrop, at: float, pixel_format: PixelFormat) -> None:
+    def enhance_frame(
+        self,
+        done: FrameResult,
+        image: Image,
+        whole: FaceCrop,
+        at: float,
+        pixel_format: PixelFormat,
+        faces: Sequence[FaceCrop] = (),
+    ) -> None:
+        if whole.look.strength > 0:
+            with self._timed(done, "warp"):
+                canvas = self._canvas(image)
+                frame = canvas.whole()
+            with self._timed(done, "network"):
+                picture = enhance_whole(self._enhancer, frame, self._recalled(frame, [whole.last], at))
+                whole.last.keep(at, picture=picture[0])
+            with self._timed(done, "blend"):
+                canvas.add_whole((picture - frame) * (127.5 * whole.look.strength))
+                image = canvas.picture()
+        done.picture = HostPicture(image)
+        if active(self._stages, faces):
+            self._draw_on(done, image, faces)
+
+    def _draw_on(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop]) -> None:
+        """The stages alone, on the faces of a frame."""
         with self._timed(done, "warp"):
             canvas = self._canvas(image)
-            frame = canvas.whole()
-        with self._timed(done, "network"):
-            picture = enhance_whole(self._enhancer, frame, self._recalled(frame, [whole.last], at))
-            whole.last.keep(at, picture=picture[0])
+            crops = self._crops(canvas, faces)
+            nothing = Change(torch.zeros_like(crops))
+        changes, staged = self._staged(done, crops, nothing, faces)
         with self._timed(done, "blend"):
-            change = Change((picture - frame) * (127.5 * whole.look.strength))
-        change = self._staged(done, frame, change, [whole])
-        with self._timed(done, "blend"):
-            if change.displacement is not None:
-                canvas.displace([((0, 0, image.shape[1], image.shape[0]), change.displacement[0])])
-            canvas.add_whole(change.added)
-            done.picture = HostPicture(canvas.picture())
+            self._blend(done, canvas, [(faces[i], changes[i]) for i in sorted(staged)])
 
     def _canvas(self, image: Image) -> DeviceCanvas:
         return DeviceCanvas(image, self._device.torch())
 
-    def _staged(self, done: FrameResult, seen: Tensor, change: Change, crops: Sequence[FaceCrop]) -> Change:
-        for stage in self._stages:
-            with self._timed(done, stage.name):
-                change = stage(seen, change, crops)
-        return change
+    def _crops(self, canvas: DeviceCanvas, faces: Sequence[FaceCrop]) -> Tensor:
+        return torch.cat([canvas.crop(face.matrix, self._enhancer.size) for face in faces])
+
+    def _staged(
+        self, done: FrameResult, seen: Tensor, change: Change, faces: Sequence[FaceCrop]
+    ) -> tuple[list[Change], set[int]]:
+        """What the stages make of the masked changes, one of each face, and the places of the faces where they did anything."""
+        with self._timed(done, "blend"):
+            changes, touched = _apart(change), set[int]()
+        for stage, places in active(self._stages, faces):
+            touched.update(places)
+            with self._timed(done, stage.name), answering(stage):
+                acted = stage(seen[places], _joined([changes[i] for i in places]), [faces[i] for i in places])
+                for i, one in zip(places, _apart(_checked(stage, acted)), strict=True):
+                    changes[i] = one
+        with self._timed(done, "blend"):
+            return [_within_rim(one) if i in touched else one for i, one in enumerate(changes)], touched
 
     @staticmethod
-    def _blend(done: FrameResult, canvas: DeviceCanvas, faces: Sequence[FaceCrop]) -> None:
-        """What the network changed lies in the crop, which is aligned alike in every frame: the face takes it along."""
+    def _blend(done: FrameResult, canvas: DeviceCanvas, faces: Sequence[tuple[FaceCrop, Change]]) -> None:
+        """What a face changes by lies in its crop, which is aligned alike in every frame: the face takes it along."""
         moved = [
-            canvas.field(face.matrix, face.last.change.displacement * face.fade)
-            for face in faces
-            if face.last.change.displacement is not None
+            canvas.field(face.matrix, change.displacement[0] * face.fade)
+            for face, change in faces
+            if change.displacement is not None
         ]
         canvas.displace([field for field in moved if field is not None])
         # Smallest first: where faces overlap, the larger one, nearer to the camera, has the last word.
-        for face in reversed(faces):
-            canvas.add(face.matrix, face.last.change.added * face.fade)
+        for face, change in reversed(faces):
+            canvas.add(face.matrix, change.added * face.fade)
         done.picture = HostPicture(canvas.picture())
 
     def _recalled(self, now: Tensor, lasts: Sequence[LastResult], at: float) -> Tensor | None:
@@ -139,6 +175,35 @@ class TorchPath:
             yield
             synchronize(self._device)
         done.took(stage, (time.perf_counter() - start) * 1e3)
+
+
+def _joined(changes: Sequence[Change]) -> Change:
+    """The changes of several faces as one; those that move nothing are moved by zero where others are moved."""
+    moves = [one.displacement for one in changes]
+    added = torch.cat([one.added for one in changes])
+    if all(move is None for move in moves):
+        return Change(added)
+    still = torch.zeros_like(added[:1, :2])
+    return Change(added, torch.cat([still if move is None else move for move in moves]))
+
+
+def _apart(changes: Change) -> list[Change]:
+    """The opposite of `_joined`."""
+    moves = changes.displacement
+    return [Change(added[None], None if moves is None else moves[i : i + 1]) for i, added in enumerate(changes.added)]
+
+
+def _checked(stage: Stage, change: Change) -> Change:
+    """The change, if all of it is finite."""
+    total = change.added.sum() if change.displacement is None else change.added.sum() + change.displacement.sum()
+    if not torch.isfinite(total):
+        raise StageError(stage, NOT_FINITE)
+    return change
+
+
+def _within_rim(change: Change) -> Change:
+    mask = rim_on(change.added.shape[-1], change.added.device)
+    return Change(change.added * mask, None if change.displacement is None else change.displacement * mask)
 
 
 def enhance_whole(enhancer: Enhancer, frame: Tensor, previous: Tensor | None = None, *, launch: bool = False) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gpen_live.engine.paths.geometry import Box, area_first, covered
-from gpen_live.engine.paths.mask import face_mask
+from gpen_live.engine.paths.mask import face_mask, rim_mask
 from gpen_live.faces.align import Matrix, invert
 from gpen_live.frame import Image, Size
 
@@ -108,6 +108,12 @@ class DeviceCanvas:
 def mask_on(size: int, device: torch.device) -> Tensor:
     """The face mask on a device, size x size."""
     return torch.from_numpy(face_mask(size).copy()).to(device)
+
+
+@cache
+def rim_on(size: int, device: torch.device) -> Tensor:
+    """The rim mask on a device, size x size."""
+    return torch.from_numpy(rim_mask(size).copy()).to(device)
 
 
 def _onto(box: Box, matrix: Matrix) -> Matrix:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gpen_live.engine.effort import Effort
 from gpen_live.live.budget.ladder import Budget, Rung, Window, Worked, describe, ladder
@@ -13,7 +13,7 @@ from gpen_live.live.pacing.backlog import BacklogPolicy
 from gpen_live.live.session import Session
 from gpen_live.live.status.snapshot import QualityState
 from gpen_live.live.supervisor import SecondChance
-from gpen_live.look import Mode
+from gpen_live.look import Look, Mode
 from gpen_live.messages import joined, message
 
 if TYPE_CHECKING:
@@ -22,6 +22,21 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY_S: Final = 0.25
 _SETTLING_S: Final = 1.0  # after a model has been taken up: its first frames cost more than the rest
+
+
+class _Asked(NamedTuple):
+    """What of a look decides which rungs there are. Another one begins at full effort: what was learnt holds no more."""
+
+    mode: Mode
+    network: bool
+    beauty: bool
+    shape: bool
+    makeup: bool
+
+
+def _asked(look: Look) -> _Asked:
+    beauty = look.beauty
+    return _Asked(look.mode, look.strength > 0, beauty.uses(), beauty.uses("shape"), beauty.uses("makeup"))
 
 
 class QualityGovernor:
@@ -41,7 +56,7 @@ class QualityGovernor:
         self._down = self._up = 0
         self._looked_at = self._passed_at = self._clock()
         self._full_s = self._all_s = 0.0
-        self._mode = session.config.look.mode
+        self._asked = _asked(session.config.look)
 
     def take(self, engine: Engine) -> None:
         """From now on it is this engine, or another network: what was learnt of the one before holds no more."""
@@ -68,8 +83,8 @@ class QualityGovernor:
         if engine is None:
             return False
         self.backlog.worked(at - begun_at)
-        if config.look.mode is not self._mode:
-            self._mode = config.look.mode
+        if (asked := _asked(config.look)) != self._asked:
+            self._asked = asked
             self._begin()
         self._count(at)
         if config.budget_ms <= 0:
@@ -99,7 +114,15 @@ class QualityGovernor:
         self._tell(self._engine, Effort(), self._session.config)
 
     def _rungs(self, engine: Engine) -> tuple[Rung, ...]:
-        return ladder(faces=self._mode is Mode.ROI, in_between=engine.in_between, lighter=len(engine.lighter))
+        asked, lighter = self._asked, len(engine.lighter)
+        return ladder(
+            faces=asked.mode is Mode.ROI,
+            in_between=engine.in_between,
+            lighter=lighter if asked.network else 0,
+            beauty=asked.beauty,
+            shape=asked.shape,
+            makeup=asked.makeup,
+        )
 
     def _latency_ms(self, since: float) -> float:
         """Capture to sink, p95, of the frames captured `since`; what a slow sink takes is not the engine's to mend."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,6 +22,7 @@ DEFAULT_MS: Final = 100.0
 """The budget from capture to sink that holds unless the user sets another one: the limit of what the article calls fluent."""
 
 _DETECT_EVERY: Final = (2, 4)
+_REFRESH_EVERY: Final = 2
 _FACES: Final = (2, 1)
 _ENHANCE_EVERY: Final = (2, 3, 4)
 
@@ -47,27 +48,39 @@ class Rung:
     least_faces: int = 0
 
 
-def ladder(*, faces: bool, in_between: bool, lighter: int) -> tuple[Rung, ...]:
+def ladder(
+    *, faces: bool, in_between: bool, lighter: int, beauty: bool = False, shape: bool = False, makeup: bool = False
+) -> tuple[Rung, ...]:
     """The rungs from full effort down, each with all that those above it give up.
 
+    What viewers can't see comes first, what makes the picture poorer next, and what would change how somebody looks last: shape,
+    which costs something in frames without the network too, and then make-up.
+
     Args:
-        faces: ROI mode; a whole frame has but its network to change.
+        faces: ROI mode; a whole frame has but its network to change, and what is drawn on the faces in it.
         in_between: whether frames can do without detection or network (see `Engine.in_between`).
         lighter: how many networks stand by.
+        beauty: whether anything is drawn on faces; shape, makeup: whether these groups are.
     """
     rungs = [Rung(Effort())]
 
-    def lower(least_faces: int = 0, **changes: int) -> None:
+    def lower(least_faces: int = 0, **changes: Any) -> None:
         rungs.append(Rung(replace(rungs[-1].effort, **changes), least_faces))
 
     for every in _DETECT_EVERY if faces and in_between else ():
         lower(detect_every=every)
+    if beauty and in_between:
+        lower(1, refresh_every=_REFRESH_EVERY)
     for rank in range(1, lighter + 1):
         lower(1 if faces else 0, lighter=rank)
     for count in _FACES if faces else ():
         lower(count + 1, faces=count)
     for every in _ENHANCE_EVERY if faces and in_between else ():
         lower(1, enhance_every=every)
+    if shape:
+        lower(1, shape=False)
+    if makeup:
+        lower(1, makeup=False)
     return tuple(rungs)
 
 
@@ -79,6 +92,8 @@ def describe(effort: Effort, wished: str, lighter: Sequence[str], faces: int) ->
     parts = []
     if effort.detect_every > 1:
         parts.append(message("effort.detect_every", every=effort.detect_every))
+    if effort.refresh_every > 1:
+        parts.append(message("effort.refresh_every", every=effort.refresh_every))
     if effort.lighter and lighter:
         parts.append(message("effort.lighter", lighter=lighter[min(effort.lighter, len(lighter)) - 1], model=wished))
     if effort.faces is not None and effort.faces < faces:
@@ -86,6 +101,10 @@ def describe(effort: Effort, wished: str, lighter: Sequence[str], faces: int) ->
         parts.append(message("effort.largest_face") if one else message("effort.largest_faces", count=effort.faces))
     if effort.enhance_every > 1:
         parts.append(message("effort.enhance_every", every=effort.enhance_every))
+    if not effort.shape:
+        parts.append(message("effort.no_shape"))
+    if not effort.makeup:
+        parts.append(message("effort.no_makeup"))
     return tuple(parts)
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import psutil
 
@@ -18,10 +18,12 @@ from gpen_live.live.config import LiveConfig, output_parts
 from gpen_live.live.pacing.clock import now
 from gpen_live.live.status.meters import Meters
 from gpen_live.live.status.snapshot import Snapshot, grade
+from gpen_live.look import CONTROLS, Beauty
 from gpen_live.messages import Message
 from gpen_live.system.atomic import replace_file
 
 T = TypeVar("T")
+_BELONGS_TO: Final = {"keep_moles": "blemish", "lips_color": "lips", "lips_gloss": "lips", "blush_color": "blush"}
 
 
 def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: Sequence[Message]) -> dict[str, object]:
@@ -35,6 +37,7 @@ def build_report(config: LiveConfig, snapshot: Snapshot, meters: Meters, notes: 
         "precision": snapshot.precision,
         "mode": config.look.mode.value,
         "strength": config.look.strength,
+        "beauty": _beauty_of(config.look.beauty),
         "size": str(snapshot.size) if snapshot.size else None,
         "source": snapshot.source.label or config.source,
         "sink": snapshot.sink.label or next(iter(output_parts(config.sinks))),
@@ -128,6 +131,18 @@ def peak_gpu_mb() -> float:
         return peak_memory_mb(Device("mps")) if torch.backends.mps.is_available() else 0.0
     except RuntimeError:  # a device that was lost
         return 0.0
+
+
+def _beauty_of(beauty: Beauty) -> dict[str, float | str | bool] | None:
+    """The amount and the controls that are on, with what belongs to them; None where nothing is drawn."""
+    if not beauty.uses():
+        return None
+    on: dict[str, float | str | bool] = {"amount": beauty.amount}
+    for control in CONTROLS:
+        value = getattr(beauty, control.name)
+        if getattr(beauty, _BELONGS_TO.get(control.name, control.name)) != 0:
+            on[control.name] = value
+    return on
 
 
 def _first_frame_s(meters: Meters) -> float | None:

@@ -14,6 +14,7 @@ from gpen_live.messages.english import (
     inference,
     live,
     models,
+    presets,
     quality,
     settings,
     sinks,
@@ -24,7 +25,10 @@ from gpen_live.messages.english import (
 )
 from gpen_live.messages.sentence import Sentence
 
-ROOMS = (bench, cli, common, doctor, export, inference, live, models, quality, settings, sinks, soak, sources, training, window)
+ROOMS = (
+    *(bench, cli, common, doctor, export, inference, live, models),
+    *(presets, quality, settings, sinks, soak, sources, training, window),
+)
 
 
 def merged(rooms: tuple[ModuleType, ...]) -> Mapping[str, Sentence]:

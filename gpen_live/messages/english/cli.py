@@ -11,6 +11,10 @@ SENTENCES = {
     "evaluate.one_network": Sentence("--weights belongs to one network, but several were named.", "Name one --model."),
     "models.interrupted": Sentence("The download was interrupted.", "What has arrived is kept; run the same command to resume."),
     "models.not_accepted": Sentence("Nothing was downloaded.", "Answer y, or add --accept-licence, if you accept these terms."),
+    "options.a_switch": Sentence("Use on or off."),
+    "options.no_assignment": Sentence("{value} sets nothing.", "Write NAME=VALUE, such as smooth=0.5; the names are {names}."),
+    "options.no_control": Sentence("{name} is not a control of beauty.", "Use one of {names}."),
+    "options.not_allowed": Sentence("{name} can't be {value}.", "{allowed.what}"),
     "options.not_a_number": Sentence("{value} is not a number between {least:g} and {most:g}."),
     "options.not_a_size": Sentence("{value} is not a size.", "Write WIDTHxHEIGHT, each from 16 to {most}, such as 1280x720."),
     "options.not_a_strength": Sentence(

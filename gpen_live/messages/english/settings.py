@@ -5,6 +5,9 @@ from __future__ import annotations
 from gpen_live.messages.sentence import Sentence
 
 SENTENCES = {
+    "settings.beauty_is_new": Sentence(
+        "New: beauty for skin, eyes, light, shape and make-up.", "Your picture is as you left it; choose Natural to try it."
+    ),
     "settings.broken": Sentence("The settings could not be read."),
     "settings.in_the_way": Sentence(
         "{cause.what}", "The file {path} can't be moved aside ({reason}), so defaults are used and nothing is saved over it."

@@ -11,13 +11,26 @@ from typing import Final
 
 from gpen_live.models.architectures.base import LIGHT, STRICT, Architecture, Descriptor, Tolerance
 from gpen_live.models.architectures.detector import DETECTOR
+from gpen_live.models.architectures.face_mesh import FACE_MESH
 from gpen_live.models.architectures.gpen import GPEN
 from gpen_live.models.architectures.lite import LITE
 from gpen_live.nets.layers import Array
 
-__all__ = ["ALL", "DETECTOR", "GPEN", "LIGHT", "LITE", "STRICT", "Architecture", "Descriptor", "Tolerance", "identify"]
+__all__ = [
+    "ALL",
+    "DETECTOR",
+    "FACE_MESH",
+    "GPEN",
+    "LIGHT",
+    "LITE",
+    "STRICT",
+    "Architecture",
+    "Descriptor",
+    "Tolerance",
+    "identify",
+]
 
-ALL: Final[tuple[Architecture, ...]] = (LITE, GPEN, DETECTOR)
+ALL: Final[tuple[Architecture, ...]] = (LITE, GPEN, DETECTOR, FACE_MESH)
 
 _STRANGERS: Final = {
     "quantize.embedding.weight": "CodeFormer",

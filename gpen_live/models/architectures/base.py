@@ -46,6 +46,7 @@ class Descriptor:
         network: the network as a graph, which runs without PyTorch; None where there is none.
         ranges: of the convolutions that compute in 8 bits; empty where the weights are in float.
         made_of: SHA-256 (hex) of the file of float weights that weights in 8 bits were made from; else empty.
+        followers: networks of the same file that go on from what `network` gives.
     """
 
     stride: int | None
@@ -54,13 +55,14 @@ class Descriptor:
     network: Network | None = None
     ranges: Ranges = field(default_factory=dict)
     made_of: str = ""
+    followers: tuple[Network, ...] = ()
 
 
 class Architecture(ABC):
     """All that differs from one kind of network to another, before and while a file is loaded."""
 
     name: ClassVar[str]
-    purpose: ClassVar[Literal["enhance", "detect"]]
+    purpose: ClassVar[Literal["enhance", "detect", "landmarks"]]
     any_size: ClassVar[bool]
     """Whether it takes pictures of other sizes than its model's: a whole frame."""
     heavy: ClassVar[bool]

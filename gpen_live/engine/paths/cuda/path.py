@@ -100,6 +100,10 @@ class GpuPath:
         self._made = {one: made for one, made in self._made.items() if one is enhancer or one in kept}
         self._enhancer = enhancer
 
+    def use_stages(self, stages: Sequence[Stage]) -> None:
+        self._stages = tuple(stages)
+        self._made.clear()
+
     def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool, others: Sequence[Enhancer] = ()) -> None:
         check_picture(image)
         wanted = (pixel_format, whole_frame)
@@ -175,7 +179,15 @@ class GpuPath:
     def repeat_faces(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float) -> bool:
         return False
 
-    def enhance_frame(self, done: FrameResult, image: Image, whole: FaceCrop, at: float, pixel_format: PixelFormat) -> None:
+    def enhance_frame(
+        self,
+        done: FrameResult,
+        image: Image,
+        whole: FaceCrop,
+        at: float,
+        pixel_format: PixelFormat,
+        faces: Sequence[FaceCrop] = (),
+    ) -> None:
         with self._guarded():
             self._take_up(image)
             weigh(self._told[0], whole.look.strength, whole.fade)
