@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
+from gpen_live.cli.evaluate_beauty import evaluate_beauty, named_looks
 from gpen_live.cli.interrupt import on_interrupt
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.messages import message
-from gpen_live.options import DEVICE, MODEL, FiniteRange, check_weights, check_writable
+from gpen_live.options import DEVICE, MODEL, BeautyValue, FiniteRange, check_weights, check_writable
 from gpen_live.quality.clips import DEGRADATIONS, Degradation
 from gpen_live.quality.competitors import COMPETITORS
 from gpen_live.quality.photos import Split
@@ -31,7 +33,7 @@ _FEATURES, _IDENTITY = "--feature-net", "--identity-net"
 
 
 @click.command(name="evaluate")
-@click.argument("photos", metavar="PHOTOS", type=click.Path(path_type=Path))
+@click.argument("photos", metavar="PHOTOS", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", "models", type=MODEL, multiple=True, help="One or more networks.", show_default="lite-256")
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights to use in place of the model's own (with one --model).")
 @click.option(
@@ -59,7 +61,7 @@ _FEATURES, _IDENTITY = "--feature-net", "--identity-net"
     type=click.IntRange(0),
     default=36,
     show_default=True,
-    help="Number of faces to measure SSIM, NIQE and the feature distance on.",
+    help="Number of faces to measure SSIM, NIQE and the feature distance on; with --beauty, to film.",
 )
 @click.option(
     "--feature-net", type=click.Path(path_type=Path), help="VGG-19 up to relu3_1 (a state dict), for the feature distance."
@@ -69,11 +71,25 @@ _FEATURES, _IDENTITY = "--feature-net", "--identity-net"
 @click.option("--report", type=click.Path(path_type=Path), help="Write all figures to this JSON file.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the tables to this Markdown file.")
 @click.option(
-    "--sheet", type=click.Path(path_type=Path), help="Write input, networks and original side by side to this PNG file."
+    "--sheet",
+    type=click.Path(path_type=Path),
+    help="Write input, networks and original side by side to this PNG file; with --beauty, before and after (JPEG or PNG).",
 )
+@click.option(
+    "--beauty",
+    "looks",
+    multiple=True,
+    metavar="off|natural|studio|glam|FILE",
+    help="Measure this look instead of networks. Repeatable.",
+)
+@click.option("--beauty-amount", type=FiniteRange(0, 1), default=1.0, show_default=True, metavar="0..1", help="How much of it.")
+@click.option("--beauty-set", "changes", type=BeautyValue(), multiple=True, help="One control of all looks. Repeatable.")
+@click.option("--clip", "clips", type=click.Path(path_type=Path), multiple=True, help="With --beauty, a film for the sheet.")
+@click.pass_context
 def command(
+    context: click.Context,
     *,
-    photos: Path,
+    photos: tuple[Path, ...],
     models: tuple[str, ...],
     weights: Path | None,
     against: tuple[str, ...],
@@ -88,14 +104,39 @@ def command(
     report: Path | None,
     markdown: Path | None,
     sheet: Path | None,
+    looks: tuple[str, ...],
+    beauty_amount: float,
+    changes: tuple[tuple[str, float | bool | str], ...],
+    clips: tuple[Path, ...],
 ) -> int:
     """Measure networks on PHOTOS degraded in known ways, compare them with simple filters, and break results down by group.
 
-    PHOTOS is a folder with manifest.csv and photos/, a packed file, or a folder of aligned face pictures. Ctrl-C stops
-    early; what has been measured is written.
+    PHOTOS is a folder with manifest.csv and photos/, a packed file, a folder with points set by hand (points.npz), or a
+    folder of aligned face pictures; with --beauty, one or more of them. Ctrl-C stops early; what has been measured is written.
     """
     names = list(dict.fromkeys(models)) or ["lite-256"]
-    _check(photos, names, weights, report, markdown, sheet)
+    if looks:
+        _check_beauty(context)
+        return evaluate_beauty(
+            named_looks(looks, beauty_amount, dict(changes)),
+            photos,
+            model=names[0],
+            weights=weights,
+            split=split,
+            faces=faces,
+            filmed=slow_faces,
+            identity_net=identity_net,
+            device=device,
+            report=report,
+            markdown=markdown,
+            sheet=sheet,
+            clips=clips,
+        )
+    if len(photos) > 1:
+        raise UsageError("evaluate.one_folder")
+    if clips:
+        raise UsageError("evaluate.clip_alone")
+    _check(photos[0], names, weights, report, markdown, sheet)
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
@@ -117,7 +158,7 @@ def command(
         precisions: dict[str, str] = {}
         for size, enhancers in _by_size(names, weights, chosen).items():
             status.update(f"Reading faces of {size} pixels")
-            crops = read_faces(photos, size=size, split=split, most=faces)
+            crops = read_faces(photos[0], size=size, split=split, most=faces)
             contenders = [the_input(), *(row for enhancer in enhancers for row in network(enhancer))]
             contenders += [competitor(name, COMPETITORS[name]) for name in filters]
             plan = _plan(degradations, levels)
@@ -127,7 +168,7 @@ def command(
             measurements.append(measurement)
             precisions |= {enhancer.spec.name: enhancer.precision for enhancer in enhancers}
         setting = Setting(
-            photos=photos.resolve().name,
+            photos=photos[0].resolve().name,
             split=split,
             device=describe_device(chosen),
             weights=weights.name if weights else None,
@@ -145,6 +186,15 @@ def command(
     _measure(console, measurements)
     _write(setting, measurements, time.monotonic() - start, report, markdown)
     return 0
+
+
+def _check_beauty(context: click.Context) -> None:
+    """Options that belong to networks alone."""
+    for parameter in ("models", "against", "degradations", "levels", "feature_net"):
+        given = context.get_parameter_source(parameter) is ParameterSource.COMMANDLINE
+        if given and not (parameter == "models" and len(context.params["models"]) == 1):
+            option = next(one.opts[0] for one in context.command.params if one.name == parameter)
+            raise UsageError("evaluate.not_with_beauty", option=option)
 
 
 def _check(

@@ -34,23 +34,23 @@ from gpen_live.messages import Message, message
 if TYPE_CHECKING:
     from gpen_live.engine.engine import Engine
     from gpen_live.engine.result import FrameResult, Picture
+    from gpen_live.faces.align import Points
     from gpen_live.faces.state import Face
     from gpen_live.inference.enhancer import Enhancer
     from gpen_live.inference.host import HostEnhancer
 
-Box = tuple[float, float, float, float]
 GIVEN_UP = message("live.engine_given_up")
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What the window shows: the finished frame, the same frame before enhancement, and the boxes of its faces."""
+    """What the window shows: the finished frame, the same frame before enhancement, and the landmarks of its faces."""
 
     image: Image
     raw: Image
     number: int
-    boxes: tuple[Box, ...] = ()
+    landmarks: tuple[Points, ...] = ()
 
 
 @dataclass
@@ -62,6 +62,7 @@ class WorkerState:
     model_name: str = ""
     precision: str = ""
     device: str = ""
+    beauty_trouble: Message | None = None
 
 
 class Worker:
@@ -240,8 +241,8 @@ class Worker:
         if self.bypass.overtaken(frame.number) or not (picture.at_hand or self.preview.empty):
             return
         try:
-            boxes = tuple(_box(face.landmarks) for face in faces)
-            self.preview.put(Preview(picture.image(), frame.image, frame.number, boxes))
+            landmarks = tuple(face.landmarks for face in faces)
+            self.preview.put(Preview(picture.image(), frame.image, frame.number, landmarks))
         except Exception as error:  # the frame itself is out
             self._board.note(as_plain(error, message("live.preview_failed", reason=reason_of(error))).message)
 
@@ -287,6 +288,7 @@ class Worker:
             return None, self._failed(error)
         finally:
             self._tell_notes(engine)
+        self.state.beauty_trouble = self._beauty.trouble
         return done, done.raw_reason
 
     def _recovered(self) -> None:
@@ -322,10 +324,3 @@ class Worker:
         self._governor.let_go()
         if failure_of(error) is Failure.LOST:
             keep_for_ever(engine)
-
-
-def _box(landmarks: Array) -> Box:
-    """A face's box from its landmarks: their bounds, widened to the head."""
-    (x0, y0), (x1, y1) = landmarks.min(axis=0), landmarks.max(axis=0)
-    side = max(x1 - x0, y1 - y0)
-    return float(x0 - 0.6 * side), float(y0 - 0.8 * side), float(x1 + 0.6 * side), float(y1 + 0.6 * side)

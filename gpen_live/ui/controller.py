@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -118,6 +118,11 @@ class Controller(QObject):
         self._save.setSingleShot(True)
         self._save.timeout.connect(self.save)
 
+    @property
+    def settings_folder(self) -> Path:
+        """Where the settings lie, and what belongs to them."""
+        return self._store.path.parent
+
     # the user's wishes
 
     def update(self, **fields: Any) -> None:
@@ -134,6 +139,15 @@ class Controller(QObject):
         """Takes new values of Look fields; what the command line asked of the others holds on."""
         self.settings = msgspec.structs.replace(self.settings, look=dataclasses.replace(self.settings.look, **fields))
         self._wish({"look": dataclasses.replace(self.config.look, **fields)})
+
+    def change_beauty(self, fields: Mapping[str, Any], *, preset: str | None = None) -> None:
+        """Takes new values of Beauty fields, and the name of the preset that they come from; else as `change_look`."""
+        if preset is not None:
+            self.settings = msgspec.structs.replace(self.settings, preset=preset)
+        kept = dataclasses.replace(self.settings.look.beauty, **fields)
+        self.settings = msgspec.structs.replace(self.settings, look=dataclasses.replace(self.settings.look, beauty=kept))
+        beauty = dataclasses.replace(self.config.look.beauty, **fields)
+        self._wish({"look": dataclasses.replace(self.config.look, beauty=beauty)})
 
     def _wish(self, asked: dict[str, Any]) -> None:
         """Hands the pipeline what is new among these wishes, and saves the settings soon."""
@@ -153,7 +167,7 @@ class Controller(QObject):
         self.update(width=size.width if size else 0, height=size.height if size else 0)
 
     def set_strength(self, strength: float) -> None:
-        """Sets the strength, 0 to 1; a value outside is brought inside."""
+        """Sets the network's strength, 0 to 1; a value outside is brought inside."""
         self.change_look(strength=min(1.0, max(0.0, round(strength, 2))))
 
     def toggle_enhance(self) -> None:
@@ -209,7 +223,8 @@ class Controller(QObject):
     def start(self) -> None:
         """Makes and starts the pipeline; what goes wrong becomes a notice. Called once the window is up."""
         if self._first_notice is not None:
-            self.noticed.emit(Notice("settings", self._first_notice, Level.WARNING))
+            level = Level.INFO if self._first_notice.id == "settings.beauty_is_new" else Level.WARNING
+            self.noticed.emit(Notice("settings", self._first_notice, level))
             self._first_notice = None
         try:
             self.pipeline = self._make_pipeline(self.config)

@@ -12,10 +12,14 @@ from gpen_live.ui.theme import UNIT
 from gpen_live.ui.widgets import WrappedLabel, button, label
 
 SHORTCUTS = (
+    ("1 to 9", "Choose a look"),
+    ("+ / -", "Adjust the look's amount"),
+    ("Ctrl+Z", "Undo the last change of the look"),
     ("Space (hold)", "Compare with the raw picture"),
+    ("B", "Before and after side by side"),
     ("E", "Turn enhancement on or off"),
     ("M", "Switch between face and full frame"),
-    ("Up / Down", "Adjust the strength"),
+    ("Up / Down", "Adjust the network's strength"),
     ("V", "Start or stop the virtual camera"),
     ("O", "Show or hide the latency overlay"),
     ("F11", "Full screen (Esc to leave)"),

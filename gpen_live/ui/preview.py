@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import cv2
@@ -10,9 +11,11 @@ from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPainterPath, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from gpen_live.faces.align import Points
 from gpen_live.frame import Array, Image
 from gpen_live.live.status.snapshot import Snapshot
 from gpen_live.ui import icons, overlay
+from gpen_live.ui.divider import Divider
 from gpen_live.ui.theme import tokens
 
 _CORNER = 12.0
@@ -22,7 +25,7 @@ _SMALL = 360.0
 
 
 class Picture(Protocol):
-    """What the preview needs of a finished frame: the picture, and the same one before enhancement."""
+    """What the window needs of a finished frame: the picture, the same one before enhancement, and its faces' landmarks."""
 
     @property
     def image(self) -> Image: ...
@@ -30,9 +33,15 @@ class Picture(Protocol):
     @property
     def raw(self) -> Image: ...
 
+    @property
+    def landmarks(self) -> Sequence[Points]: ...
+
 
 class PreviewView(QWidget):
-    """Shows pictures as they come. `mirrored` and `comparing` concern the view alone, never the output."""
+    """Shows pictures as they come. `mirrored`, `comparing` and `divided` concern the view alone, never the output.
+
+    Divided, it shows the raw picture at the left of `divider` and the finished one at its right, both of the same frame.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -43,11 +52,15 @@ class PreviewView(QWidget):
         self._picture: Picture | None = None
         self._scale = _Scaler()
         self._scaled: QImage | None = None
+        self._both: Image = np.empty((0, 0, 3), np.uint8)
         self._snapshot = Snapshot()
         self._panel: QPixmap | None = None
         self._compact = False
         self._mirrored = False
         self._comparing = False
+        self._divided = False
+        self.divider = Divider(self)
+        self.divider.moved.connect(self._follow_divider)
         self._overlay = True
         self._title = "Starting…"
         self._text = ""
@@ -64,14 +77,24 @@ class PreviewView(QWidget):
         return self._comparing
 
     @property
+    def divided(self) -> bool:
+        """Whether before and after show side by side."""
+        return self._divided
+
+    @property
     def overlay_visible(self) -> bool:
         """Whether the overlay shows."""
         return self._overlay
 
     def show_picture(self, picture: Picture | None) -> None:
         """Shows `picture`; None empties the view."""
+        resized = (picture is None) != (self._picture is None) or (
+            picture is not None and self._picture is not None and picture.image.shape != self._picture.image.shape
+        )
         self._picture = picture
         self._scaled = None
+        if resized:
+            self._place_divider()
         self._watch_spinner()
         self.update()
 
@@ -107,6 +130,16 @@ class PreviewView(QWidget):
         if on != self._comparing:
             self._comparing = on
             self._scaled = None
+            self._place_divider()
+            self.update()
+
+    def set_divided(self, on: bool) -> None:
+        """Shows before and after side by side while `on`."""
+        if on != self._divided:
+            self._divided = on
+            self._scaled = None
+            self._both = np.empty((0, 0, 3), np.uint8)
+            self._place_divider()
             self.update()
 
     def set_overlay(self, on: bool) -> None:
@@ -126,6 +159,7 @@ class PreviewView(QWidget):
 
     def resizeEvent(self, event: object) -> None:
         self._scaled = None
+        self._place_divider()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -146,20 +180,46 @@ class PreviewView(QWidget):
         self._soften_corners(painter, stage)
         if self._comparing:
             self._paint_badge(painter, place)
-        if self._overlay and not self._comparing:
+        elif self._divided:
+            self._paint_sides(painter, place)
+        elif self._overlay:
             self._paint_overlay(painter, stage, compact=place.height() < _SMALL)
         if self._pill:
             self._paint_pill(painter, place)
 
     def _shown(self, place: QRectF) -> QImage:
         ratio = self.devicePixelRatioF()
-        if self._scaled is None and self._picture is not None:
-            pixels = self._picture.raw if self._comparing else self._picture.image
+        if self._scaled is None:
             size = (max(1, round(place.width() * ratio)), max(1, round(place.height() * ratio)))
-            self._scaled = self._scale(pixels, size, mirrored=self._mirrored)
+            self._scaled = self._scale(self._pixels(), size, mirrored=self._mirrored)
             self._scaled.setDevicePixelRatio(ratio)
-        assert self._scaled is not None
         return self._scaled
+
+    def _pixels(self) -> Image:
+        """What is to be seen of the picture, in its own size."""
+        assert self._picture is not None
+        image, raw = self._picture.image, self._picture.raw
+        if self._comparing:
+            return raw
+        if not self._divided or raw.shape != image.shape:
+            return image
+        # Put together before it is scaled: a copy costs a tenth of scaling both.
+        if self._both.shape != image.shape:
+            self._both = np.empty_like(image)
+        width = image.shape[1]
+        line = round(width * (1 - self.divider.share if self._mirrored else self.divider.share))
+        left, right = (image, raw) if self._mirrored else (raw, image)
+        self._both[:, :line] = left[:, :line]
+        self._both[:, line:] = right[:, line:]
+        return self._both
+
+    def _follow_divider(self) -> None:
+        self._scaled = None
+        self.update()
+
+    def _place_divider(self) -> None:
+        self.divider.setVisible(self._divided and not self._comparing and self._picture is not None)
+        self.divider.lie_over(self.picture_rect())
 
     def _stage(self, picture: QRectF) -> QRectF:
         """What has round corners: all of the view, or the picture alone where only slivers are left beside it."""
@@ -198,6 +258,22 @@ class PreviewView(QWidget):
         painter.drawRoundedRect(box, 15, 15)
         painter.setPen(QColor("#171207"))
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, "Raw")
+
+    def _paint_sides(self, painter: QPainter, place: QRectF) -> None:
+        """Says which side is which, as far as there is room beside the divider."""
+        painter.setFont(self.font())
+        line = place.left() + self.divider.share * place.width()
+        for text, left, room in (("Before", True, line - place.left()), ("After", False, place.right() - line)):
+            width = painter.fontMetrics().horizontalAdvance(text) + 24
+            if room < width + 2 * _MARGIN:
+                continue
+            x = place.left() + _MARGIN if left else place.right() - _MARGIN - width
+            box = QRectF(x, place.top() + _MARGIN, width, 28)
+            painter.setPen(QColor(255, 255, 255, 22))
+            painter.setBrush(QColor(11, 13, 18, 190))
+            painter.drawRoundedRect(box, 14, 14)
+            painter.setPen(QColor("#eceef2"))
+            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
 
     def _paint_pill(self, painter: QPainter, place: QRectF) -> None:
         painter.setFont(self.font())

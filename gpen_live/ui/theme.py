@@ -151,9 +151,11 @@ def style_sheet(c: Tokens, font_pt: float) -> str:
     return f"""
 QMainWindow, QDialog {{ background: {c.window}; }}
 QLabel {{ color: {c.text}; background: transparent; }}
+QLabel:disabled {{ color: {c.muted}; }}
 QLabel[role="muted"] {{ color: {c.muted}; }}
 QLabel[role="small"] {{ color: {c.muted}; font-size: {small}; }}
 QLabel[role="field"] {{ color: {c.muted}; font-size: {small}; }}
+QLabel[role="bad"] {{ color: {c.bad}; }}
 QLabel[role="title"] {{ font-size: {title}; font-weight: 600; }}
 QLabel[role="heading"] {{ font-weight: 600; }}
 QLabel[role="key"] {{
@@ -224,17 +226,6 @@ QFrame#segments QPushButton:checked {{
 }}
 QFrame#segments QPushButton:focus {{ border-color: {c.accent}; }}
 
-QSlider {{ min-height: 24px; background: transparent; }}
-QSlider::groove:horizontal {{ height: 4px; background: {c.control if c.dark else c.border}; border-radius: 2px; }}
-QSlider::sub-page:horizontal {{ height: 4px; background: {c.accent}; border-radius: 2px; }}
-QSlider::sub-page:horizontal:disabled {{ background: {c.border}; }}
-QSlider::handle:horizontal {{
-    width: 14px; height: 14px; margin: -6px 0; border-radius: 8px; background: {c.text if c.dark else c.surface};
-    border: 1px solid {c.text if c.dark else c.muted};
-}}
-QSlider::handle:horizontal:hover, QSlider::handle:horizontal:focus {{ border: 1px solid {c.accent}; background: {c.accent}; }}
-QSlider::handle:horizontal:disabled {{ background: {c.muted}; border-color: {c.muted}; }}
-
 QProgressBar {{ background: {c.control}; border: 0; border-radius: 3px; min-height: 6px; max-height: 6px; }}
 QProgressBar::chunk {{ background: {c.accent}; border-radius: 3px; }}
 
@@ -247,6 +238,12 @@ QLineEdit, QPlainTextEdit, QTextBrowser {{
     selection-background-color: {c.accent}; selection-color: {c.on_accent};
 }}
 QLineEdit:focus, QPlainTextEdit:focus, QTextBrowser:focus {{ border-color: {c.accent}; }}
+
+QMenu {{ background: {c.surface}; color: {c.text}; border: 1px solid {c.border}; padding: 6px; }}
+QMenu::item {{ padding: 7px 24px 7px 12px; border-radius: 6px; }}
+QMenu::item:selected {{ background: {c.hover}; }}
+QMenu::item:disabled {{ color: {c.muted}; background: transparent; }}
+QMenu::separator {{ height: 1px; background: {c.border}; margin: 6px 4px; }}
 
 QFrame#message {{ background: {c.surface}; border: 1px solid {c.border}; border-radius: 10px; }}
 

@@ -15,7 +15,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QColor, QLinearGradient, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QSlider,
     QStyle,
@@ -37,6 +38,15 @@ from PySide6.QtWidgets import (
 
 from gpen_live.ui import icons
 from gpen_live.ui.theme import UNIT, tokens
+
+_HANDLE = 9.0
+"""Half of the room that a slider's handle takes, with its ring."""
+
+_FAINT = 0.4
+"""The opacity of what is painted here and can't be used now."""
+
+_FADE = 20
+"""How high the fade at an edge of a scrolled part is, in device-independent pixels."""
 
 
 class Switch(QAbstractButton):
@@ -79,6 +89,7 @@ class Switch(QAbstractButton):
         colours = tokens()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setOpacity(1.0 if self.isEnabled() else _FAINT)
         track = QRectF(2, (self.height() - 20) / 2, 36, 20)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(colours.accent if self.isChecked() else colours.hover if colours.dark else "#b9bfcc"))
@@ -180,19 +191,109 @@ class ComboBox(QComboBox):
         painter.drawPixmap(self.width() - 26, (self.height() - 16) // 2, chevron)
 
 
-class StrengthSlider(QSlider):
-    """A slider from 0 to 100 %, in steps of 5 by keyboard; clicking the groove goes there."""
+class ValueSlider(QSlider):
+    """A slider of whole numbers, filled from zero, in steps of 5 by keyboard; a click into the groove goes there.
 
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+    A double click goes back to `rest`, which a small mark shows while the value is elsewhere. A wheel that only scrolls past
+    changes nothing.
+    """
+
+    def __init__(self, name: str, least: int = 0, most: int = 100, *, rest: int = 0, parent: QWidget | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
         self.setAccessibleName(name)
-        self.setRange(0, 100)
+        self.setRange(least, most)
         self.setSingleStep(5)
         self.setPageStep(10)
+        self.setMinimumHeight(24)
+        self.setMinimumWidth(64)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self._rest = rest
+        self._held_at = 0.0
+
+    @property
+    def rest(self) -> int:
+        """The value to which a double click goes back."""
+        return self._rest
+
+    def set_rest(self, value: int) -> None:
+        """Takes another value to go back to."""
+        if value != self._rest:
+            self._rest = value
+            self.update()
+
+    def show_value(self, value: int) -> None:
+        """Moves the handle without emitting."""
+        self.blockSignals(True)
+        self.setValue(value)
+        self.blockSignals(False)
+        self.update()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() is not Qt.MouseButton.LeftButton:
+            event.ignore()
+            return
+        x, handle = event.position().x(), self._place(self.value())
+        self._held_at = x - handle if abs(x - handle) <= _HANDLE else 0.0
+        self.setSliderDown(True)
+        self._go_to(x)
+        event.accept()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self.isSliderDown():
+            self._go_to(event.position().x())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self.setSliderDown(False)
+        self.update()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self.setSliderDown(False)
+        self.setValue(self._rest)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.ignore()
+
+    def _go_to(self, x: float) -> None:
+        room = self.width() - 2 * _HANDLE
+        share = (x - self._held_at - _HANDLE) / max(1.0, room)
+        self.setValue(round(self.minimum() + share * (self.maximum() - self.minimum())))
+
+    def _place(self, value: int) -> float:
+        """Where a value lies, in pixels from the left."""
+        return _HANDLE + (self.width() - 2 * _HANDLE) * (value - self.minimum()) / (self.maximum() - self.minimum())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        colours = tokens()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setOpacity(1.0 if self.isEnabled() else _FAINT)
+        painter.setPen(Qt.PenStyle.NoPen)
+        middle, handle, zero = self.height() / 2, self._place(self.value()), self._place(max(0, self.minimum()))
+        left, right = _HANDLE - 7, self.width() - _HANDLE + 7
+        painter.setBrush(QColor(colours.control if colours.dark else colours.border))
+        painter.drawRoundedRect(QRectF(left, middle - 2, right - left, 4), 2, 2)
+        start = left if self.minimum() == 0 else zero
+        painter.setBrush(QColor(colours.accent))
+        painter.drawRoundedRect(QRectF(min(start, handle), middle - 2, abs(handle - start), 4), 2, 2)
+        painter.setBrush(QColor(colours.muted))
+        for value in ({self._rest, 0} if self.minimum() < 0 else {self._rest}) - {self.value()}:
+            painter.drawRoundedRect(QRectF(self._place(value) - 1, middle - 5, 2, 10), 1, 1)
+        self._paint_handle(painter, QPointF(handle, middle))
+
+    def _paint_handle(self, painter: QPainter, centre: QPointF) -> None:
+        colours = tokens()
+        pointed = self.isEnabled() and (self.hasFocus() or self.underMouse() or self.isSliderDown())
+        fill = colours.accent if pointed else colours.text if colours.dark else colours.surface
+        edge = fill if pointed or colours.dark else colours.muted
+        painter.setPen(QColor(edge))
+        painter.setBrush(QColor(fill))
+        radius = 5.5 if self.hasFocus() else 7.0
+        painter.drawEllipse(centre, radius, radius)
+        if self.hasFocus():
+            painter.setPen(QPen(QColor(colours.text), 1.5))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawEllipse(centre, 8, 8)
 
 
 class IconButton(QToolButton):
@@ -317,6 +418,125 @@ class Card(QFrame):
     def add_field(self, name: str, control: QWidget) -> None:
         """Adds `control` under its name."""
         self.rows.addLayout(field(name, control))
+
+
+class FadingScroll(QScrollArea):
+    """Scrolls its widget up and down; where there is more, it fades out towards the edge."""
+
+    def __init__(self, inner: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setWidget(inner)
+        self._fades = (_Fade(self, top=True), _Fade(self, top=False))
+        bar = self.verticalScrollBar()
+        bar.valueChanged.connect(self._place_fades)
+        bar.rangeChanged.connect(self._place_fades)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_fades()
+
+    def _place_fades(self) -> None:
+        bar, view = self.verticalScrollBar(), self.viewport().geometry()
+        above, below = self._fades
+        above.setGeometry(view.left(), view.top(), view.width(), _FADE)
+        below.setGeometry(view.left(), view.bottom() + 1 - _FADE, view.width(), _FADE)
+        above.setVisible(bar.value() > bar.minimum())
+        below.setVisible(bar.value() < bar.maximum())
+
+
+class _Fade(QWidget):
+    def __init__(self, parent: QWidget, *, top: bool) -> None:
+        super().__init__(parent)
+        self._top = top
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        solid = QColor(tokens().window)
+        clear = QColor(solid)
+        clear.setAlpha(0)
+        gradient = QLinearGradient(0, 0, 0, self.height())
+        gradient.setColorAt(0, solid if self._top else clear)
+        gradient.setColorAt(1, clear if self._top else solid)
+        QPainter(self).fillRect(self.rect(), gradient)
+
+
+class Fold(QWidget):
+    """Rows under a heading that opens and closes them; a few words about them stand beside the heading while it is closed."""
+
+    toggled = Signal(bool)
+
+    def __init__(self, heading: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.head = _FoldHead(heading)
+        self.inner = QWidget()
+        self.rows = QVBoxLayout(self.inner)
+        self.rows.setContentsMargins(0, 0, 0, UNIT)
+        self.rows.setSpacing(0)
+        self.inner.hide()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.head)
+        column.addWidget(self.inner)
+        self.head.toggled.connect(self.inner.setVisible)
+        self.head.toggled.connect(self.toggled)
+
+    def say(self, words: str) -> None:
+        """Shows a few words beside the heading."""
+        self.head.say(words)
+
+
+class _FoldHead(QAbstractButton):
+    def __init__(self, heading: str) -> None:
+        super().__init__()
+        self.setText(heading)
+        self.setAccessibleName(heading)
+        self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.setFixedHeight(32)
+        self._words = ""
+        self.toggled.connect(self._tell)
+        self._tell()
+
+    def sizeHint(self) -> QSize:
+        return QSize(120, 32)
+
+    def say(self, words: str) -> None:
+        if words != self._words:
+            self._words = words
+            self._tell()
+            self.update()
+
+    def _tell(self) -> None:
+        state = "open" if self.isChecked() else "closed"
+        self.setAccessibleDescription(f"{state}, {self._words}" if self._words else state)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        colours = tokens()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        pointed = self.underMouse()
+        box = QRectF(self.rect()).adjusted(-0.5, 0.5, -0.5, -0.5)
+        if self.hasFocus():
+            painter.setPen(QColor(colours.accent))
+            painter.drawRoundedRect(box.adjusted(1, 2, 0, -2), 6, 6)
+        painter.save()
+        painter.translate(5, self.height() / 2)
+        painter.rotate(0 if self.isChecked() else -90)
+        chevron = icons.pixmap("chevron", colours.text if pointed else colours.muted, 16, self.devicePixelRatioF())
+        painter.drawPixmap(QPointF(-8, -8), chevron)
+        painter.restore()
+        area = box.adjusted(18, 0, -1, 0)
+        painter.setPen(QColor(colours.text))
+        painter.drawText(area, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), self.text())
+        painter.setPen(QColor(colours.muted))
+        painter.drawText(area, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), self._words)
 
 
 def field(name: str, control: QWidget) -> QVBoxLayout:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
     QGuiApplication,
     QHideEvent,
     QKeyEvent,
@@ -18,32 +21,39 @@ from PySide6.QtGui import (
     QShowEvent,
 )
 from PySide6.QtSvgWidgets import QSvgWidget
-from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QMainWindow, QVBoxLayout, QWidget
 
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.status.snapshot import Health, Snapshot
+from gpen_live.presets import ENDING
 from gpen_live.settings import WindowGeometry
 from gpen_live.ui import icons
 from gpen_live.ui.about import AboutDialog
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.help import ObsSheet, ShortcutsSheet
+from gpen_live.ui.looks import Looks
 from gpen_live.ui.models import Catalogue
 from gpen_live.ui.models_dialog import ModelsDialog
 from gpen_live.ui.notify import MessageArea
 from gpen_live.ui.overlay import describe_faces, device_name
-from gpen_live.ui.panels.enhance import EnhancePanel
+from gpen_live.ui.panels.look import LookPanel
+from gpen_live.ui.panels.network import NetworkPanel
 from gpen_live.ui.panels.output import OutputPanel
 from gpen_live.ui.panels.source import Camera, SourcePanel, describe_source
+from gpen_live.ui.portraits import Portraits
+from gpen_live.ui.preset_actions import PresetActions
 from gpen_live.ui.preview import PreviewView
 from gpen_live.ui.settings_dialog import SettingsDialog
 from gpen_live.ui.theme import UNIT, ThemeKeeper, tokens
-from gpen_live.ui.widgets import ElidedLabel, IconButton, button, label
+from gpen_live.ui.widgets import ElidedLabel, FadingScroll, Fold, IconButton, button, label
 
 PANEL_WIDTH = 312
 GUTTER = 12  # for the scroll bar, where the window is low
 EDGES = (2 * UNIT, 2 * UNIT, 2 * UNIT - GUTTER, UNIT)
 FRAME_MS = 16
 STRENGTH_STEP = 0.05
+AMOUNT_STEP = 0.05
+_LAID_OUT_MS = 30  # after a fold has opened its rows have their places
 
 
 class MainWindow(QMainWindow):
@@ -70,17 +80,23 @@ class MainWindow(QMainWindow):
         self._catalogue = catalogue
         self._theme = theme
         self._painted = False
+        self._source = controller.config.source
         self._models_dialog: ModelsDialog | None = None
         self.setWindowTitle("GPEN Live")
         self.setWindowIcon(icons.app_icon())
         self.setMinimumSize(QSize(720, 480))
+        self.setAcceptDrops(True)
         if theme is not None:
             theme.choose(controller.settings.theme)
 
+        self.looks = Looks(controller, parent=self)
+        self.preset_actions = PresetActions(self, self.looks)
         self.preview = PreviewView()
         self.messages = MessageArea()
         self.source = SourcePanel(controller, list_cameras)
-        self.enhance = EnhancePanel(controller, catalogue.models)
+        self.look = LookPanel(controller, self.looks)
+        self.portraits = Portraits(self.looks, parent=self)  # after the panel: so a new preset has its tile already
+        self.network = NetworkPanel(controller, catalogue.models)
         self.output = OutputPanel(controller)
         self._build()
         self._connect()
@@ -102,6 +118,7 @@ class MainWindow(QMainWindow):
         self.dot.setAccessibleName("")
         self.line = ElidedLabel("State", "muted")
         self.compare = button("Hold to compare", "", "Hold to see the raw picture (Space)")
+        self.split_button = IconButton("split", "Before and after", "Before and after side by side (B)", checkable=True)
         self.overlay_button = IconButton("overlay", "Latency overlay", "Latency overlay (O)", checkable=True)
         self.mirror_button = IconButton(
             "mirror", "Mirror the preview", "Mirror the preview (viewers are not affected)", checkable=True
@@ -113,7 +130,7 @@ class MainWindow(QMainWindow):
         strip.setSpacing(UNIT)
         strip.addWidget(self.dot)
         strip.addWidget(self.line, 1)
-        for widget in (self.compare, self.overlay_button, self.mirror_button, self.full_button):
+        for widget in (self.compare, self.split_button, self.overlay_button, self.mirror_button, self.full_button):
             strip.addWidget(widget)
 
         left = QVBoxLayout()
@@ -130,7 +147,15 @@ class MainWindow(QMainWindow):
         self._margins.addLayout(left, 1)
         self._margins.addWidget(self._panel)
         self.setCentralWidget(whole)
-        order = (self.compare, self.overlay_button, self.mirror_button, self.full_button, self.settings_button, self.help_button)
+        order = (
+            self.compare,
+            self.split_button,
+            self.overlay_button,
+            self.mirror_button,
+            self.full_button,
+            self.settings_button,
+            self.help_button,
+        )
         for first, second in itertools.pairwise(order):
             QWidget.setTabOrder(first, second)
 
@@ -140,7 +165,6 @@ class MainWindow(QMainWindow):
         self.settings_button = IconButton("settings", "Settings", "Settings (Ctrl+,)")
         self.help_button = IconButton("help", "Keyboard shortcuts", "Keyboard shortcuts and About (F1)")
         head = QHBoxLayout()
-        head.setContentsMargins(4, 0, 0, 0)
         head.setSpacing(UNIT)
         head.addWidget(mark)
         head.addWidget(label("GPEN Live", "title"))
@@ -151,19 +175,25 @@ class MainWindow(QMainWindow):
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(12)
-        column.addLayout(head)
-        for card in (self.source, self.enhance, self.output):
+        for card in (self.look, self.source, self.network):
             column.addWidget(card)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFixedWidth(PANEL_WIDTH + GUTTER)
         inner.setMaximumWidth(PANEL_WIDTH)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(inner)
-        return scroll
+        self.roll = FadingScroll(inner)
+        self.output.setFixedWidth(PANEL_WIDTH)
+        panel = QWidget()
+        panel.setFixedWidth(PANEL_WIDTH + GUTTER)
+        whole = QVBoxLayout(panel)
+        whole.setContentsMargins(0, 0, 0, UNIT)
+        whole.setSpacing(12)
+        top = QWidget()
+        top.setMaximumWidth(PANEL_WIDTH)
+        head.setContentsMargins(4, 0, 0, 0)
+        top.setLayout(head)
+        whole.addWidget(top)
+        whole.addWidget(self.roll, 1)
+        whole.addWidget(self.output)  # below what scrolls: going live is always one click away
+        return panel
 
     def _connect(self) -> None:
         controller = self.controller
@@ -174,17 +204,30 @@ class MainWindow(QMainWindow):
         self.messages.retried.connect(controller.retry)
         self.compare.pressed.connect(lambda: self.preview.set_comparing(True))
         self.compare.released.connect(lambda: self.preview.set_comparing(False))
+        self.split_button.clicked.connect(self.show_divided)
         self.overlay_button.clicked.connect(lambda on: controller.update(overlay=on))
         self.mirror_button.clicked.connect(lambda on: controller.update(mirror=on))
         self.full_button.clicked.connect(self.toggle_full_screen)
         self.settings_button.clicked.connect(self.open_settings)
         self.help_button.clicked.connect(self.open_help)
-        self.enhance.wanted.connect(self.open_models)
+        self.network.wanted.connect(self.open_models)
+        self.look.save_wanted.connect(self.preset_actions.save)
+        self.look.rename_wanted.connect(self.preset_actions.rename)
+        self.look.delete_wanted.connect(self.preset_actions.delete)
+        self.look.import_wanted.connect(self.preset_actions.bring)
+        self.look.export_wanted.connect(self.preset_actions.export)
+        self.look.pictures_wanted.connect(self.portraits.renew)
+        self.portraits.made.connect(self.look.show_picture)
+        for fold in self.look.folds.values():
+            fold.toggled.connect(lambda on, fold=fold: self._bring_into_view(fold) if on else None)
         self.output.help_wanted.connect(self.open_obs_help)
+        self.first_painted.connect(self.looks.tell_problems)
         for keys, action in (
             ("F1", self.open_help),
             ("F11", self.toggle_full_screen),
             ("Ctrl+,", self.open_settings),
+            ("Ctrl+Z", self.looks.undo),
+            ("Ctrl+Shift+Z", self.looks.redo),
             ("Ctrl+Q", self.close),
         ):
             QShortcut(QKeySequence(keys), self, action)
@@ -194,6 +237,9 @@ class MainWindow(QMainWindow):
     def show_config(self) -> None:
         """Shows the settings that concern the window itself."""
         settings = self.controller.settings
+        if self._source != self.controller.config.source:
+            self._source = self.controller.config.source
+            self.portraits.renew()
         self.overlay_button.setChecked(settings.overlay)
         self.preview.set_overlay(settings.overlay)
         self.mirror_button.setChecked(settings.mirror)
@@ -224,6 +270,19 @@ class MainWindow(QMainWindow):
         picture = pipeline.preview.take(0)
         if picture is not None and not self.isMinimized() and self.controller.snapshot.source.health is not Health.FAILED:
             self.preview.show_picture(picture)
+            self.portraits.offer(picture)
+
+    def show_divided(self, on: bool) -> None:
+        """Shows before and after side by side, or no longer."""
+        self.preview.set_divided(on)
+        self.split_button.setChecked(on)
+        if on:
+            self.preview.divider.setFocus()
+        elif self.preview.divider.hasFocus():
+            self.preview.setFocus()
+
+    def _bring_into_view(self, fold: Fold) -> None:
+        QTimer.singleShot(_LAID_OUT_MS, lambda: self.roll.ensureWidgetVisible(fold, 0, 2 * UNIT))
 
     # what it opens
 
@@ -250,7 +309,7 @@ class MainWindow(QMainWindow):
         """Opens the list of models, at the licence of the model `name` if it is not here yet."""
         if self._models_dialog is None:
             self._models_dialog = ModelsDialog(self.controller, self._catalogue, self)
-            self._models_dialog.changed.connect(self.enhance.refresh)
+            self._models_dialog.changed.connect(self.network.refresh)
         self._models_dialog.ask_for(name)
         self._models_dialog.open()
         return self._models_dialog
@@ -285,11 +344,21 @@ class MainWindow(QMainWindow):
             step = STRENGTH_STEP if key == Qt.Key.Key_Up else -STRENGTH_STEP
             controller.set_strength(controller.config.look.strength + step)
             return None
+        if key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
+            step = -AMOUNT_STEP if key == Qt.Key.Key_Minus else AMOUNT_STEP
+            self.looks.set_value("amount", min(1.0, max(0.0, round(self.looks.beauty.amount + step, 2))))
+            return None
         if event.isAutoRepeat():
             return None
         if key == Qt.Key.Key_Space:
             self.compare.setDown(True)
             self.preview.set_comparing(True)
+        elif key == Qt.Key.Key_B:
+            self.show_divided(not self.preview.divided)
+        elif Qt.Key.Key_1 <= key <= Qt.Key.Key_9:
+            presets = self.looks.presets
+            if (place := key - Qt.Key.Key_1) < len(presets):
+                self.looks.choose(presets[place].name)
         elif key == Qt.Key.Key_E:
             controller.toggle_enhance()
         elif key == Qt.Key.Key_M:
@@ -298,6 +367,8 @@ class MainWindow(QMainWindow):
             controller.update(overlay=not controller.settings.overlay)
         elif key == Qt.Key.Key_V:
             controller.toggle_vcam()
+        elif key == Qt.Key.Key_Escape and self.preview.divided:
+            self.show_divided(False)
         elif key == Qt.Key.Key_Escape and self.isFullScreen():
             self.toggle_full_screen()
         elif key == Qt.Key.Key_Escape and self.focusWidget() is not None:
@@ -312,9 +383,25 @@ class MainWindow(QMainWindow):
         else:
             super().keyReleaseEvent(event)
 
+    # presets that are dropped on it
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if _dropped_preset(event.mimeData()) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        path = _dropped_preset(event.mimeData())
+        if path is not None:
+            event.acceptProposedAction()
+            self.looks.bring(path)
+
+    # whether it is seen
+
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.controller.set_seen(not self.isMinimized())
+        if not event.spontaneous():
+            self.portraits.renew()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
@@ -359,7 +446,7 @@ class MainWindow(QMainWindow):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.compare.setText("Hold to compare" if self.width() >= 900 else "Compare")
+        self.compare.setText("Hold to compare" if self.width() >= 1000 else "Compare")
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self._frames.stop()
@@ -367,6 +454,12 @@ class MainWindow(QMainWindow):
         self.hide()
         self.controller.shutdown()
         super().closeEvent(event)
+
+
+def _dropped_preset(dropped: QMimeData) -> Path | None:
+    """The file of a preset among what is dropped."""
+    files = [Path(url.toLocalFile()) for url in dropped.urls() if url.isLocalFile()]
+    return next((path for path in files if path.suffix.lower() == ENDING), None)
 
 
 def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:
@@ -383,9 +476,12 @@ def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:
         return "bad", " · ".join([*words, "no output"])
     if not config.look.enhance:
         return "muted", " · ".join([*words, "enhancement is off"])
+    if config.look.strength == 0 and not config.look.beauty.uses():
+        return "muted", " · ".join([*words, "no look, and the network's strength is 0 %"])
     if snapshot.raw_reason is not None:
         return "warn", " · ".join([*words, snapshot.raw_reason.what])
-    words += [f"{snapshot.model_name} on {device_name(snapshot.device)}", describe_faces(snapshot.faces)]
+    network = snapshot.model_name if config.look.strength > 0 else "look alone"
+    words += [f"{network} on {device_name(snapshot.device)}", describe_faces(snapshot.faces)]
     if snapshot.quality.given_up:
         given_up = " ".join(one.what for one in snapshot.quality.given_up)
         return "warn", " · ".join([*words, f"reduced to stay within {config.budget_ms:g} ms: {given_up}"])

@@ -131,3 +131,21 @@ def test_ctrl_c_writes_what_there_is(
     assert "Interrupted" in err
     assert "Incomplete" in out
     assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["complete"] is False
+
+
+def test_wrong_usage_of_looks(capfd: pytest.CaptureFixture[str], photos: Path, tmp_path: Path) -> None:
+    for words, told in (
+        (["--beauty", "ball"], "natural"),
+        (["--beauty", "off"], "draws nothing"),
+        (["--beauty", "natural", "--beauty-amount", "0"], "draws nothing"),
+        (["--beauty", "natural", "--beauty-set", "smooth=2"], "smooth"),
+        (["--beauty", "natural", "--degradation", "mixed"], "--degradation"),
+        (["--beauty", "natural", "--model", "lite-256", "--model", "lite-512"], "--model"),
+        (["--beauty", "natural", "--sheet", tmp_path / "sheet.gif"], ".jpg"),
+        (["--beauty", "natural", "--clip", "demo"], "--sheet"),
+        (["--clip", "demo"], "--beauty"),
+        ([photos], "one"),
+    ):
+        code, _, err = call(capfd, photos, *words)
+        assert code == 2, words
+        assert told in err

@@ -20,7 +20,7 @@ from gpen_live.errors import DeviceError
 from gpen_live.frame import Size
 from gpen_live.live.config import LiveConfig, Resting
 from gpen_live.live.status.snapshot import Health, OutputState, PartStatus, QualityState, Quantiles, Rates, Snapshot
-from gpen_live.look import Look, Mode
+from gpen_live.look import Beauty, Look, Mode
 from gpen_live.messages import Message, message
 from gpen_live.settings import Settings, SettingsStore, WindowGeometry
 from gpen_live.ui.controller import Controller
@@ -33,6 +33,7 @@ from tests.messages.says import holds
 from tests.ui.fakes import FINISHED, RAW, RUNNING, FakePipeline
 
 LEFT = Qt.MouseButton.LeftButton
+LOOK = Settings().look
 
 
 def colour_at(widget: QWidget, place: QPoint) -> tuple[int, int, int]:
@@ -92,9 +93,9 @@ def test_space_shows_the_raw_picture_while_held(window: MainWindow) -> None:
 
 def test_space_on_a_focused_control_belongs_to_the_control(window: MainWindow, pipeline: FakePipeline) -> None:
     window.take_frame()
-    window.enhance.switch.setFocus()
-    QTest.keyClick(window.enhance.switch, Qt.Key.Key_Space)
-    assert pipeline.changes == [{"look": Look(enhance=False)}]
+    window.look.switch.setFocus()
+    QTest.keyClick(window.look.switch, Qt.Key.Key_Space)
+    assert pipeline.changes == [{"look": replace(LOOK, enhance=False)}]
     assert centre_colour(window) == FINISHED
 
 
@@ -158,23 +159,23 @@ def test_hiding_the_overlay_is_the_windows_affair(window: MainWindow, pipeline: 
 
 
 def test_the_switch_turns_enhancement_off_and_on(window: MainWindow, pipeline: FakePipeline) -> None:
-    QTest.mouseClick(window.enhance.switch, LEFT)
-    assert not window.enhance.strength.isEnabled()
-    QTest.mouseClick(window.enhance.switch, LEFT)
-    assert pipeline.changes == [{"look": Look(enhance=False)}, {"look": Look()}]
+    QTest.mouseClick(window.look.switch, LEFT)
+    assert not window.network.strength.isEnabled()
+    QTest.mouseClick(window.look.switch, LEFT)
+    assert pipeline.changes == [{"look": replace(LOOK, enhance=False)}, {"look": LOOK}]
 
 
 def test_area_switches_the_mode(window: MainWindow, pipeline: FakePipeline) -> None:
-    QTest.mouseClick(window.enhance.mode.button(Mode.FULL), LEFT)
-    QTest.mouseClick(window.enhance.mode.button(Mode.FULL), LEFT)
-    QTest.mouseClick(window.enhance.mode.button(Mode.ROI), LEFT)
-    assert pipeline.changes == [{"look": Look(mode=Mode.FULL)}, {"look": Look()}]
+    QTest.mouseClick(window.network.mode.button(Mode.FULL), LEFT)
+    QTest.mouseClick(window.network.mode.button(Mode.FULL), LEFT)
+    QTest.mouseClick(window.network.mode.button(Mode.ROI), LEFT)
+    assert pipeline.changes == [{"look": replace(LOOK, mode=Mode.FULL)}, {"look": LOOK}]
 
 
 def test_the_slider_sets_the_strength(window: MainWindow, pipeline: FakePipeline) -> None:
-    window.enhance.strength.setValue(40)
-    assert pipeline.changes == [{"look": Look(strength=0.4)}]
-    assert window.enhance.percent.text() == "40 %"
+    window.network.strength.setValue(40)
+    assert pipeline.changes == [{"look": replace(LOOK, strength=0.4)}]
+    assert window.network.percent.text() == "40 %"
 
 
 def test_start_and_stop_of_the_virtual_camera(window: MainWindow, pipeline: FakePipeline) -> None:
@@ -282,14 +283,14 @@ def test_a_video_file_can_be_the_source(
 
 def test_an_installed_model_is_taken_at_once(window: MainWindow, pipeline: FakePipeline, catalogue: object) -> None:
     window._catalogue.installed.add("gpen-512")  # type: ignore[attr-defined]
-    window.enhance.refresh()
-    combo = window.enhance.model
+    window.network.refresh()
+    combo = window.network.model
     combo.activated.emit(combo.findData("gpen-512"))
     assert pipeline.changes == [{"model": "gpen-512"}]
 
 
 def test_a_model_that_is_not_here_opens_its_terms(window: MainWindow, pipeline: FakePipeline) -> None:
-    combo = window.enhance.model
+    combo = window.network.model
     combo.activated.emit(combo.findData("gpen-512"))
     assert pipeline.changes == []
     assert combo.currentData() == "lite-256"
@@ -304,11 +305,11 @@ def test_keys_that_a_streamer_uses_live(window: MainWindow, pipeline: FakePipeli
     for key in (Qt.Key.Key_E, Qt.Key.Key_M, Qt.Key.Key_V, Qt.Key.Key_Down, Qt.Key.Key_Up):
         QTest.keyClick(window.preview, key)
     assert pipeline.changes == [
-        {"look": Look(enhance=False)},
-        {"look": Look(enhance=False, mode=Mode.FULL)},
+        {"look": replace(LOOK, enhance=False)},
+        {"look": replace(LOOK, enhance=False, mode=Mode.FULL)},
         {"sinks": ("vcam",)},
-        {"look": Look(enhance=False, mode=Mode.FULL, strength=0.95)},
-        {"look": Look(enhance=False, mode=Mode.FULL)},
+        {"look": replace(LOOK, enhance=False, mode=Mode.FULL, strength=0.95)},
+        {"look": replace(LOOK, enhance=False, mode=Mode.FULL)},
     ]
 
 
@@ -440,7 +441,7 @@ def test_a_pipeline_that_does_not_start_leaves_a_usable_window(
     bar = window.messages.message("start")
     assert bar is not None
     assert bar.notice.message == told
-    window.enhance.strength.setValue(30)
+    window.network.strength.setValue(30)
     QTest.mouseClick(bar.retry_button, LEFT)
     assert pipeline.started == 1
     assert pipeline.config is not None
@@ -454,16 +455,16 @@ def test_a_pipeline_that_does_not_start_leaves_a_usable_window(
 def test_choices_are_there_again_after_a_restart(
     window: MainWindow, open_window: Callable[[Controller], MainWindow], make_controller: Callable[..., Controller]
 ) -> None:
-    window.enhance.strength.setValue(25)
-    window.enhance.mode.chosen.emit(Mode.FULL)
+    window.network.strength.setValue(25)
+    window.network.mode.chosen.emit(Mode.FULL)
     window.controller.update(source="camera:1", mirror=True, overlay=False)
     window.resize(1111, 666)
     window.close()
     again = make_controller(FakePipeline())
     other = open_window(again)
     assert again.config.source == "camera:1"
-    assert other.enhance.strength.value() == 25
-    assert other.enhance.mode.button(Mode.FULL).isChecked()
+    assert other.network.strength.value() == 25
+    assert other.network.mode.button(Mode.FULL).isChecked()
     assert other.mirror_button.isChecked()
     assert not other.preview.overlay_visible
     assert again.settings.window is not None
@@ -471,7 +472,7 @@ def test_choices_are_there_again_after_a_restart(
 
 
 def test_choices_are_saved_soon_without_closing(window: MainWindow, store: SettingsStore, qtbot: QtBot) -> None:
-    window.enhance.strength.setValue(25)
+    window.network.strength.setValue(25)
     qtbot.waitUntil(lambda: store.load().settings.look.strength == 0.25)
 
 
@@ -504,7 +505,7 @@ def test_wishes_of_the_command_line_hold_but_are_not_saved(
     window = open_window(controller)
     controller.start()
     assert pipeline.config == LiveConfig(source="film.mp4", look=Look(strength=0.5), loop=False)
-    assert window.enhance.strength.value() == 50
+    assert window.network.strength.value() == 50
     controller.change_look(mode=Mode.FULL)
     controller.update(source="camera:0")
     assert pipeline.changes == [{"look": Look(mode=Mode.FULL, strength=0.5)}, {"source": "camera:0"}]
@@ -641,6 +642,10 @@ def test_the_state_in_one_line() -> None:
     )
     assert (colour, message("effort.largest_face").what in line, "80 ms" in line) == ("warn", True, True)
     assert state_line(RUNNING, replace(config, look=Look(enhance=False)))[1].endswith("enhancement is off")
+    nothing = state_line(RUNNING, replace(config, look=Look(strength=0)))
+    assert nothing == ("muted", "Demo camera · 640 × 360 · no look, and the network's strength is 0 %")
+    alone = state_line(RUNNING, replace(config, look=Look(strength=0, beauty=Beauty(smooth=0.5))))
+    assert alone == ("good", "Demo camera · 640 × 360 · look alone on CPU · 1 face")
     assert state_line(Snapshot(), config) == ("warn", "Opening Demo camera…")
     assert state_line(failed("source", "gone"), config)[0] == "bad"
     assert state_line(failed("sink", "gone"), config)[0] == "bad"

@@ -19,16 +19,15 @@ class OutputPanel(Card):
     help_wanted = Signal()
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
-        super().__init__("Output", parent=parent)
+        self.help = button("How to add it in OBS", "link")
+        super().__init__("Output", self.help, parent)
         self._controller = controller
         self.toggle = button("Start virtual camera", "primary", "Send the picture to OBS, Zoom and other apps (V)")
         self.toggle.setMinimumHeight(44)
         self.state = WrappedLabel("", "small")
         self.state.setAccessibleName("State of the virtual camera")
-        self.help = button("How to add it in OBS", "link")
         self.rows.addWidget(self.toggle)
         self.rows.addWidget(self.state)
-        self.rows.addWidget(self.help)
 
         self.toggle.clicked.connect(controller.toggle_vcam)
         self.help.clicked.connect(self.help_wanted)

@@ -1,4 +1,4 @@
-"""Enhance: on or off, with which model, the face or all of the frame, and how strongly."""
+"""Network: which one enhances the picture before the look is drawn, the face or all of the frame, and how strongly."""
 
 from __future__ import annotations
 
@@ -11,24 +11,22 @@ from gpen_live.look import Mode
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.models import Model
 from gpen_live.ui.theme import UNIT
-from gpen_live.ui.widgets import Card, ComboBox, Segments, StrengthSlider, Switch, label
+from gpen_live.ui.widgets import Card, ComboBox, Segments, ValueSlider, label
 
 _MANAGE = "…manage"
 
 
-class EnhancePanel(Card):
+class NetworkPanel(Card):
     """`wanted` carries the name of a model that is not here yet ("" for none) when the list of models should open."""
 
     wanted = Signal(str)
 
     def __init__(self, controller: Controller, list_models: Callable[[], Sequence[Model]], parent: QWidget | None = None) -> None:
-        self.switch = Switch("Enhance")
-        self.switch.setToolTip("Enhance the picture (E)")
-        super().__init__("Enhance", self.switch, parent)
+        super().__init__("Network", parent=parent)
         self._controller = controller
         self._list_models = list_models
         self.model = ComboBox("Model")
-        self.model.setToolTip("The network that does the enhancing")
+        self.model.setToolTip("The network that cleans up the picture before the look is drawn")
         self.mode = Segments(
             "Area",
             (
@@ -36,13 +34,18 @@ class EnhancePanel(Card):
                 ("Full frame", Mode.FULL, "Send the whole frame through the network (M to switch)"),
             ),
         )
-        self.strength = StrengthSlider("Strength")
-        self.strength.setToolTip("From the raw picture (0 %) to the network's (100 %). Adjust with Up and Down")
+        self.strength = ValueSlider("Strength of the network", rest=100)
+        self.strength.setToolTip(
+            "From the camera's picture (0 %) to the network's (100 %); the look is not affected. Adjust with Up and Down.\n"
+            "Double-click the slider to return to 100 %."
+        )
         self.percent = label("100 %")
         self.add_field("Model", self.model)
         self.add_field("Area", self.mode)
         names = QHBoxLayout()
-        names.addWidget(label("Strength", "field"))
+        name = label("Network strength", "field")
+        name.setBuddy(self.strength)
+        names.addWidget(name)
         names.addStretch(1)
         names.addWidget(self.percent)
         column = QVBoxLayout()
@@ -52,7 +55,6 @@ class EnhancePanel(Card):
         self.rows.addSpacing(UNIT // 2)
         self.rows.addLayout(column)
 
-        self.switch.clicked.connect(lambda on: controller.change_look(enhance=on))
         self.model.opening.connect(self.refresh)
         self.model.picked.connect(self._pick_model)
         self.mode.chosen.connect(lambda mode: controller.change_look(mode=mode))
@@ -74,13 +76,10 @@ class EnhancePanel(Card):
     def show_config(self) -> None:
         """Shows what holds now."""
         config = self._controller.config
-        self.switch.setChecked(config.look.enhance)
         self.model.show_data(config.model)
         self.mode.show_value(config.look.mode)
         percent = round(100 * config.look.strength)
-        self.strength.blockSignals(True)
-        self.strength.setValue(percent)
-        self.strength.blockSignals(False)
+        self.strength.show_value(percent)
         self.percent.setText(f"{percent} %")
         for control in (self.model, self.mode, self.strength):
             control.setEnabled(config.look.enhance)
