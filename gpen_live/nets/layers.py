@@ -2,8 +2,8 @@
 
 A network is its `Graph` and its parameters (`Network`). PyTorch runs and trains it (`gpen_live.nets.torch_graph`), OpenVINO runs
 it on processors (`gpen_live.inference.openvino.graph`), Triton on graphics cards (`gpen_live.kernels.graph`). The number
-of pictures and their height and width stay open (an input may be smaller by a whole factor). Parameters are named as in a PyTorch state dict: a layer's dotted name, then
-`weight` or `bias`. Imports no runtime.
+of pictures and their height and width stay open; an input may be smaller than the others by a whole factor. Parameters are named
+as in a PyTorch state dict: a layer's dotted name, then `weight` or `bias`. Imports no runtime.
 
 Layers are made by the functions below, each from the layers that it reads::
 

@@ -1,8 +1,8 @@
 """The retouch network: where a face's bare skin is and what lies on it, as layers that sliders scale.
 
-It predicts what to do, not a picture (as ABPN does, Lei et al., "ABPN: Adaptive Blend Pyramid Network for Real-Time Local
-Retouching of Ultra High-Resolution Photo", CVPR 2022), one layer for each cause. It is a U-Net (Ronneberger et al., MICCAI 2015) of
-the light network's blocks and sees its own last layers of the same face, so that they hold still.
+It predicts what to do, not a picture (as does ABPN, Lei et al., "ABPN: Adaptive Blend Pyramid Network for Real-Time Local
+Retouching of Ultra High-Resolution Photo", CVPR 2022), one layer for each cause. It is a U-Net (Ronneberger et al., MICCAI 2015)
+of the light network's blocks and sees its own last layers of the same face, so that they hold still.
 """
 
 from __future__ import annotations
