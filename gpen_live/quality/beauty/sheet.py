@@ -38,12 +38,14 @@ def spread(faces: Sequence[Face], most: int = FACES) -> list[Face]:
 
 
 def faces_sheet(faces: Sequence[Face], looks: Mapping[str, Beauty], runner: Runner) -> Iterator[Bytes]:
-    """A row for each face: as it is, and with each look."""
+    """A row for each face: as it is, and with each look; the crop and a little around it."""
     for face in faces:
-        cells = [_labelled(face.canvas, face.name)]
+        cut = slice(face.margin * 3 // 4, face.canvas.shape[0] - face.margin * 3 // 4)
+        cells = [_labelled(face.canvas[cut, cut], face.name)]
         for name, look in looks.items():
             drawn = runner.photo(face.canvas, look)
-            cells.append(_labelled(face.canvas if drawn is None else drawn, name if drawn is not None else f"{name}: no face"))
+            shown, label = (face.canvas, f"{name}: no face") if drawn is None else (drawn, name)
+            cells.append(_labelled(shown[cut, cut], label))
         yield np.concatenate(cells, axis=1)
 
 
