@@ -263,6 +263,11 @@ def find(word: str, store: PresetStore | None = None) -> Preset:
     raise UsageError("preset.unknown", name=word, names=", ".join(names))
 
 
+def name_of(beauty: Beauty) -> str:
+    """What to call these values in a table: the built-in preset that has them, or "custom"."""
+    return next((name for name, values in BUILT_IN.items() if values == beauty), "custom")
+
+
 def own_name(name: str) -> str:
     """`name` without blanks around it, as the name of a preset of the user's.
 

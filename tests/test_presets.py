@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpen_live.errors import GpenLiveError, UsageError
-from gpen_live.look import CONTROLS, Beauty
+from gpen_live.look import CONTROLS, Beauty, Control
 from gpen_live.presets import BUILT_IN, DEFAULT, VERSION, Preset, PresetStore, find, own_name, read_preset, write_preset
 from tests.messages.says import holds, says
 
@@ -43,6 +44,26 @@ def test_those_that_come_with_the_app() -> None:
     assert not BUILT_IN["natural"].uses("shape", "makeup"), "the face that a viewer knows"
     assert BUILT_IN["glam"].uses("makeup")
     assert all(beauty.amount == 1 and beauty.keep_moles for beauty in BUILT_IN.values())
+
+
+def test_the_page_on_beauty_shows_their_values_and_names_every_control() -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "beauty.md").read_text(encoding="utf-8")
+    tables = page.partition("## What the presets set")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", tables[2].partition("## Preset files")[0], re.MULTILINE))
+    assert list(rows) == [control.name for control in CONTROLS]
+    for control in CONTROLS:
+        shown = [cell.strip() for cell in rows[control.name].split("|")]
+        assert shown == [in_the_table(BUILT_IN[name], control) for name in ("natural", "studio", "glam")], control.name
+        assert f"`{control.name}`" in tables[0]
+
+
+def in_the_table(beauty: Beauty, control: Control) -> str:
+    value = getattr(beauty, control.name)
+    if control.number:
+        return f"{value:g}" if value else "-"
+    if control.colour:
+        return f"`{value}`" if getattr(beauty, control.name.removesuffix("_color")) else "-"
+    return "on" if value else "off"
 
 
 def test_a_preset_is_a_small_readable_file(store: PresetStore) -> None:

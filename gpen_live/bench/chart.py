@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 _WIDTH, _ROW_HEIGHT = 16.0, 0.62  # inches
 _OURS, _OTHER, _THEIRS = "#1769aa", "#8fb8de", "#b0413e"
-_STAGES: Final = {"detect": "#5b8c5a", "warp": "#cfd27e", "network": "#1769aa", "blend": "#e0a458", "convert": "#8d6a9f"}
+_STAGES: Final = {
+    "detect": "#5b8c5a",
+    "warp": "#cfd27e",
+    "network": "#1769aa",
+    "beauty": "#c8577a",
+    "blend": "#e0a458",
+    "convert": "#8d6a9f",
+}
 _OTHER_STAGES: Final = ("#b07aa1", "#76b7b2", "#9c755f", "#bab0ac")
 _BANDS: Final = {"fluent": "#e5f4e6", "acceptable": "#fbf6dc", "stuttering": "#fdebd8", "unusable": "#fbdfdd"}
 _ROOM = 2.6  # factor kept free beside the outermost mark of a logarithmic axis, for its number
@@ -78,7 +85,7 @@ def _subtitle(bench: Bench) -> str:
 def _latency(axes: Axes, bench: Bench) -> None:
     """Network alone and whole frame of each network, over the article's grades; its own figures as diamonds."""
     network = {one.model: one.network_ms.p50 for one in bench.networks}
-    frame = {path.model: path.frame_ms.p50 for path in bench.paths if path.mode == "roi"}
+    frame = {path.model: path.frame_ms.p50 for path in bench.paths if path.mode == "roi" and path.beauty == "off"}
     models = [model for model in bench.models if model in network or model in frame]
     theirs = {model: ms for model, ms in article.FRAME_MS.items() if model in models}
     words = [1.6 * ms for ms in theirs.values()]  # "over 1000" is longer than a number
@@ -145,7 +152,7 @@ def _shares(axes: Axes, bench: Bench) -> None:
         axes.text(101.5, place, f"{_number(path.frame_ms.p50)} ms", va="center", size=NORMAL, color=INK, weight="bold")
     axes.set_xlim(0, 116)
     axes.set_xticks(range(0, 101, 25), [f"{share} %" for share in range(0, 101, 25)])
-    _rows(axes, [path.model for path in paths])
+    _rows(axes, [path.model if path.beauty == "off" else f"{path.model}\n{path.beauty}" for path in paths])
     _title(axes, "Where the time of a frame goes, face mode (ms in the bars)")
     _legend(axes, [("s", colour, stage) for stage, colour in colours.items()])
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from gpen_live import __version__
+from gpen_live.beauty.stage import open_stage
 from gpen_live.bench.clip import FEEDS, read_frames
 from gpen_live.bench.flow import SLOW_FPS, time_flow
 from gpen_live.bench.footprint import take_footprint
 from gpen_live.bench.network import time_network
-from gpen_live.bench.path import time_path
+from gpen_live.bench.path import OFF, time_path
 from gpen_live.bench.plan import Guess, Step, gflops
 from gpen_live.bench.results import Bench
 from gpen_live.bench.timing import FULL, QUICK, Budget, Going
@@ -27,11 +28,12 @@ from gpen_live.inference.device import choose_device, describe_device
 from gpen_live.inference.enhancer import Enhancer
 from gpen_live.inference.host import HostEnhancer
 from gpen_live.inference.loading import load_detector, load_enhancer
-from gpen_live.look import Mode
+from gpen_live.look import Beauty, Mode
 from gpen_live.messages import Message
 from gpen_live.models.registry import ModelSpec, get
 
 if TYPE_CHECKING:
+    from gpen_live.engine.result import Stage
     from gpen_live.faces.detect import Detector
 
 ALL: Final = ("lite-256", "lite-512", "gpen-256", "gpen-512", "gpen-1024", "gpen-2048")
@@ -51,6 +53,7 @@ class Options:
         models: names of the registry. modes: of the frame path. parts: of `PARTS`.
         device: as `choose_device` takes it. size: of the frames. source: "demo" or a file that they come from.
         quick: shorter budgets. upstream: a checkout of yangxy/GPEN to compare with.
+        beauty, beauty_name: also time the frame path with this drawn on the faces, in turns with none.
     """
 
     models: Sequence[str]
@@ -61,6 +64,8 @@ class Options:
     source: str = "demo"
     quick: bool = False
     upstream: Path | None = None
+    beauty: Beauty = field(default_factory=Beauty)
+    beauty_name: str = OFF
 
 
 class Measurement:
@@ -114,7 +119,7 @@ class Measurement:
             steps.append(step("network", seconds, self._network))
         if "stages" in options.parts:
             for mode in options.modes:
-                seconds = budget.estimate(guess.frame_s(spec, full=mode is Mode.FULL))
+                seconds = budget.estimate(guess.frame_s(spec, full=mode is Mode.FULL)) * (2 if options.beauty.uses() else 1)
                 title = "faces" if mode is Mode.ROI else "full frame"
                 steps.append(step(title, seconds, partial(self._path, mode)))
         if "flow" in options.parts:
@@ -150,14 +155,26 @@ class Measurement:
         path, self._own_weights = weights_for(spec, self._folder)
         self._enhancer = load_enhancer(spec.name, path, self._device, thorough=not self._options.quick, fit=lambda share: None)
         if self._detector is not None:
-            self._engine = Engine(self._device, self._detector, self._enhancer)
+            self._engine = Engine(self._device, self._detector, self._enhancer, stages=self._stages())
+
+    def _stages(self) -> tuple[Stage, ...]:
+        """What draws beauty, if any is to be measured."""
+        if not self._options.beauty.uses():
+            return ()
+        stage = open_stage(self._device)
+        if stage is None:
+            raise GpenLiveError("live.beauty_missing", device=self._device)
+        return (stage,)
 
     def _network(self, going: Going) -> None:
         assert self._enhancer is not None
         _keep(self.bench.networks, time_network(self._enhancer, self._budget, going, own_weights=self._own_weights))
 
     def _path(self, mode: Mode, going: Going) -> None:
-        _keep(self.bench.paths, time_path(self._loaded, mode, self._frames, self._budget, going))
+        options, beauties = self._options, {OFF: Beauty()}
+        if options.beauty.uses():
+            beauties[options.beauty_name] = options.beauty
+        self.bench.paths += time_path(self._loaded, mode, self._frames, self._budget, going, beauties)
 
     def _flow(self, going: Going) -> None:
         for feed in FEEDS:

@@ -56,7 +56,8 @@ class NetworkTime:
 class PathTime:
     """The frame path from a frame in memory to NV12 in memory, one frame after the other, in milliseconds by stage.
 
-    Of `frames`, so many were `enhanced`: in the others there was no face. `grade` is of the frame's median.
+    Of `frames`, so many were `enhanced`: in the others there was no face. `grade` is of the frame's median. `beauty` names
+    what was drawn on the faces.
     """
 
     model: str
@@ -67,6 +68,7 @@ class PathTime:
     frame_ms: Quantiles
     fps: float
     grade: str
+    beauty: str = "off"
 
 
 @dataclass(frozen=True)
@@ -150,8 +152,8 @@ class Bench:
         return list(dict.fromkeys(one.model for part in parts for one in part))
 
     def path(self, model: str, mode: str) -> PathTime | None:
-        """The frame path of a network in a mode, if it was measured."""
-        return next((one for one in self.paths if (one.model, one.mode) == (model, mode)), None)
+        """The frame path of a network in a mode, without beauty, if it was measured."""
+        return next((one for one in self.paths if (one.model, one.mode, one.beauty) == (model, mode, "off")), None)
 
 
 def as_json(bench: Bench) -> dict[str, object]:

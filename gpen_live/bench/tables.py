@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gpen_live.bench import article
-from gpen_live.bench.results import Bench, Flow, NetworkTime
+from gpen_live.bench.results import Bench, Flow, NetworkTime, PathTime
 from gpen_live.frame import in_order
 
 STAGES_SHOWN: Final = ("detect", "warp", "network", "blend", "convert")
@@ -116,7 +116,7 @@ def _stages(bench: Bench) -> Iterator[Table]:
             for stage in stages
         ]
         whole = f"{_ms(path.frame_ms.p50)} / {_ms(path.frame_ms.p95)}"
-        rows.append((path.model, _MODES[path.mode], *cells, whole, _fps(path.fps), f"{path.frames}"))
+        rows.append((path.model, _path_name(path), *cells, whole, _fps(path.fps), f"{path.frames}"))
     if rows and any(path.model == article.STAGES_MODEL for path in bench.paths):
         there = [_ms(article.STAGES_MS[stage]) if stage in article.STAGES_MS else "" for stage in stages]
         rows.append((article.STAGES_MODEL, article.DEVICE, *there, _ms(article.FRAME_MS[article.STAGES_MODEL]), "", ""))
@@ -126,7 +126,19 @@ def _stages(bench: Bench) -> Iterator[Table]:
         for path in bench.paths
         if path.enhanced < path.frames
     ]
+    notes += [note for path in bench.paths for note in _beauty_note(bench, path)]
     yield Table("The frame path by stage, p50 / p95: frame in memory to NV12 in memory", columns, rows, notes)
+
+
+def _path_name(path: PathTime) -> str:
+    return _MODES[path.mode] if path.beauty == "off" else f"{_MODES[path.mode]}, {path.beauty}"
+
+
+def _beauty_note(bench: Bench, path: PathTime) -> Iterator[str]:
+    plain = bench.path(path.model, path.mode)
+    if path.beauty != "off" and plain is not None:
+        more = path.frame_ms.p50 - plain.frame_ms.p50
+        yield f"{path.model}, {_path_name(path)}: {more:+.2f} ms on the whole frame's p50, in turns with none."
 
 
 def _roi(bench: Bench) -> Iterator[Table]:

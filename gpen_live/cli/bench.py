@@ -13,8 +13,10 @@ import click
 from gpen_live.cli.interrupt import on_interrupt
 from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.frame import Size
+from gpen_live.look import Beauty
 from gpen_live.messages import message
-from gpen_live.options import DEVICE, MODEL, SizeType, check_writable
+from gpen_live.options import DEVICE, MODEL, SizeType, beauty_options, check_writable
+from gpen_live.presets import name_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +38,7 @@ _PARTS = ("networks", "stages", "flow", "memory")
     "--mode", "modes", type=click.Choice(["roi", "full"]), multiple=True, help="Mode of the frame path.", show_default="both"
 )
 @click.option("--only", "parts", type=click.Choice(_PARTS), multiple=True, help="Measure only this.", show_default="everything")
+@beauty_options("off")
 @click.option("--quick", is_flag=True, help="Take about a quarter of the time, for less certain figures.")
 @click.option(
     "--against",
@@ -56,6 +59,7 @@ def command(
     frames: Path | None,
     modes: tuple[str, ...],
     parts: tuple[str, ...],
+    beauty: Beauty,
     quick: bool,
     against: str | None,
     report: Path | None,
@@ -99,6 +103,8 @@ def command(
                 source="demo" if frames is None else str(frames),
                 quick=quick,
                 upstream=upstream,
+                beauty=beauty,
+                beauty_name=name_of(beauty),
             )
             measurement = Measurement(options, Path(folder))
         _announce(console, options.models, measurement, upstream)

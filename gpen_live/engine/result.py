@@ -120,9 +120,8 @@ class Stage(Protocol):
     """A step on the faces' crops after the network, timed as `name`, made for one kind of frame path.
 
     What the network changed comes to it masked (`paths.mask.face_mask`); what all stages made of it is masked once more, at the
-    crop's rim alone (`paths.mask.rim_mask`). In full-frame mode it works on the crops of the enhanced frame. On a CUDA device its
-    work is recorded once and repeated: whatever differs from frame to frame must lie in device memory, and whether it gives a
-    displacement must not differ.
+    crop's rim alone (`paths.mask.rim_mask`). In full-frame mode it works on the crops of the enhanced frame. For the kernels of a
+    CUDA device it must be a `paths.cuda.stages.DeviceStage`.
     """
 
     name: str
@@ -136,6 +135,5 @@ class Stage(Protocol):
         Args:
             seen: the crops as they are in the frame. On the host one, S x S x 3, uint8, BGR; else N x 3 x S x S, float32, RGB in
                 [-1, 1].
-            told: on the host the FaceCrop; in PyTorch a list of N; on a CUDA device their numbers, N x NUMBERS, see
-                `gpen_live.engine.paths.cuda.kernels`.
+            told: on the host the FaceCrop; in PyTorch a list of N.
         """

@@ -21,6 +21,7 @@ from gpen_live.media.picture_file import WRITABLE
 from gpen_live.privacy import hide
 
 if TYPE_CHECKING:
+    from gpen_live.engine.result import Stage
     from gpen_live.faces.detect import Detection
 
 _MOST_FACES = 64
@@ -130,7 +131,8 @@ def enhance_photo(
             enhancer,
             [face.landmarks for face in found],
             look,
-            finished=lambda: progress(next(numbers), len(found)),
+            _stages(look),
+            lambda: progress(next(numbers), len(found)),
         )
 
 
@@ -150,7 +152,18 @@ def enhance_aligned(image: Image, *, model: str, weights: Path | None, device: s
         way = cv2.INTER_AREA if min(image.shape[:2]) > side else cv2.INTER_LINEAR
         image = np.asarray(cv2.resize(image, (side, side), interpolation=way), dtype=np.uint8)
     with _in_a_sentence():
-        return photo.enhance_aligned(image, enhancer, look)
+        return photo.enhance_aligned(image, enhancer, look, _stages(look))
+
+
+def _stages(look: Look) -> list[Stage]:
+    """What draws on a photo: on the processor whatever the network runs on, as a photo has time."""
+    if not look.beauty.uses():
+        return []
+    from gpen_live.beauty.stage import open_stage
+    from gpen_live.inference.device import CPU
+
+    stage = open_stage(CPU)
+    return [] if stage is None else [stage]
 
 
 @contextmanager

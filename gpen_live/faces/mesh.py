@@ -16,15 +16,27 @@ import numpy as np
 import numpy.typing as npt
 
 from gpen_live.faces.smooth import LONGEST_S
-from gpen_live.nets.face_mesh import BASE_POINTS, EYE_EDGE, POINTS
+from gpen_live.nets.face_mesh import BASE_POINTS, EYE_EDGE, POINTS, SIDE
 from gpen_live.nets.face_mesh import LEFT_EYE as _LEFT_EYE
 from gpen_live.nets.face_mesh import LIPS as _LIPS
 from gpen_live.nets.face_mesh import RIGHT_EYE as _RIGHT_EYE
 
 Floats = npt.NDArray[np.float32]
 
-CROP: Final = 0.84
-"""The middle of the aligned crop that the mesh's network sees: sides of that over the crop's sides."""
+WINDOW: Final = (0.06, 0.095, 0.88)
+"""What the mesh's network sees of the aligned crop, in its sides: left, top, side. Lower than the middle: a chin that is cut off
+is not found."""
+
+
+def window(side: int) -> tuple[int, int, int, int]:
+    """The same in pixels of a crop of `side` pixels: left, top, side, and the side of boxes in it.
+
+    The picture is reduced to the means of these boxes, then to the network's size between their centres (bilinear). They go up
+    evenly, and in a row there are at least as many as the network's picture has pixels, but not twice as many.
+    """
+    left, top, width = (each * side for each in WINDOW)
+    box = max(1, int(width / SIDE))
+    return round(left), round(top), round(width / box) * box, box
 
 
 @dataclass(frozen=True)

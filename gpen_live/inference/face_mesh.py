@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import cv2
+import numpy as np
 
-from gpen_live.faces.mesh import CROP, Floats, Mesh
+from gpen_live.faces.mesh import Floats, Mesh, window
 from gpen_live.inference.openvino.graph import build
 from gpen_live.inference.openvino.network import Requests, library
 from gpen_live.models.loading import load
@@ -31,7 +32,7 @@ class FaceMesh:
             Requests(build(library(), network), "fp32", threads).of(shape)
             for network, shape in (
                 (base, (1, 3, nets.SIDE, nets.SIDE)),
-                (parts, (1, len(nets.PARTS) * nets.FEATURES, nets.PART_SIDE, nets.PART_SIDE)),
+                (parts, (1, len(nets.PARTS) * nets.FEATURES, nets.CROP_SIDE, nets.CROP_SIDE)),
             )
         )
 
@@ -46,13 +47,16 @@ class FaceMesh:
 
     def __call__(self, crop: Array) -> Mesh:
         """The mesh of the face in an aligned crop (S x S x 3, uint8, BGR). Raises RuntimeError where OpenVINO fails."""
-        side = len(crop)
-        margin = margin_of(side)
-        middle = crop[margin : side - margin, margin : side - margin]
-        small = cv2.resize(middle, (nets.SIDE, nets.SIDE), interpolation=cv2.INTER_AREA)
-        found, logit = self.found(cv2.dnn.blobFromImage(small, 1 / 255, swapRB=True))
-        found *= (side - 2 * margin) / (nets.SIDE * side)
-        found[:, :2] += margin / side
+        left, top, side, box = window(len(crop))
+        seen = crop[top : top + side, left : left + side]
+        if box > 1:
+            seen = cv2.resize(seen, (side // box, side // box), interpolation=cv2.INTER_AREA)
+        blue, green, red = cv2.split(cv2.resize(seen, (nets.SIDE, nets.SIDE), interpolation=cv2.INTER_LINEAR))
+        picture = np.multiply([[red, green, blue]], np.float32(1 / 255), dtype=np.float32)
+        found, logit = self.found(picture)
+        found *= side / (nets.SIDE * len(crop))
+        found[:, 0] += left / len(crop)
+        found[:, 1] += top / len(crop)
         return Mesh(found, 1 / (1 + math.exp(-max(logit, -80.0))))
 
     def found(self, picture: Array) -> tuple[Floats, float]:
@@ -60,15 +64,10 @@ class FaceMesh:
         self._base.infer({0: picture}, share_inputs=True)
         numbers = self._base.get_output_tensor(0).data
         points = numbers[:, :-1].reshape(1, nets.BASE_POINTS, 3)
-        transforms = nets.part_transforms(points)
+        transforms = nets.crop_transforms(points)
         crops = nets.part_crops(self._base.get_output_tensor(1).data, transforms)
         self._parts.infer({0: crops}, share_inputs=True)
         return nets.refined(points, transforms, self._parts.get_output_tensor(0).data)[0], float(numbers[0, -1])
-
-
-def margin_of(side: int) -> int:
-    """Pixels of a crop of `side` on each side that the network doesn't see."""
-    return round((1 - CROP) / 2 * side)
 
 
 def shipped_networks() -> tuple[Network, Network]:

@@ -160,7 +160,7 @@ class TritonGraph:
         graph = _packed(network.graph)
         self.graph, self._device = graph, device
         self._target = Target(network.weights, dtype, device, graph)
-        self._patterns = (*patterns, _convolved, _pooled, _averaged, _joined, _reordered, _moved)
+        self._patterns = (*patterns, _flattened, _paired, _convolved, _pooled, _averaged, _joined, _reordered, _moved)
         self._matches: dict[Layer, Match] = {}
         self._plan: dict[Layer, Match] = {}
         """The steps in the order in which they are taken."""
@@ -316,47 +316,166 @@ def _convolved(target: Target, layer: Layer) -> Match | None:
     return Match(step(target, core, ending), (*core.sources, *ending.sources))
 
 
-class _Convolution:
-    """Groups are one product as well, with zeros between them."""
+def _flattened(target: Target, layer: Layer) -> Match | None:
+    """A convolution that leaves one pixel, as a vector for the outside."""
+    if not isinstance(layer.op, Flatten) or not target.leaves(layer):
+        return None
+    (core,) = layer.sources
+    if not isinstance(core.op, Convolution) or core.op.groups == core.channels or layer.op.width != core.channels:
+        return None
+    if not target.alone(core) or isinstance(core.sources[0].op, Input):
+        return None
+    return Match(_Convolution(target, core, _Ending(), exact=True), core.sources, plain=True)
+
+
+class _Product:
+    """The weights of a convolution or a linear layer as matrices, and how its outputs are cut into blocks.
+
+    Groups are products of their own where they are wide enough, else one product as well, with zeros between them.
+    """
 
     def __init__(self, target: Target, core: Layer, ending: _Ending) -> None:
-        self._target, self._channels = target, core.channels
         op = core.op
-        square = op if isinstance(op, Convolution) else Convolution(core.channels, 1, 1, (0,) * 4, 1, True, False)
-        self._op, self._ending = square, ending
-        inputs = core.sources[0].channels
-        weight = target.weight(f"{core.name}.weight").reshape(core.channels, inputs // square.groups, -1)
-        if square.groups > 1:
-            per = core.channels // square.groups
-            parts = [weight[i * per : (i + 1) * per] for i in range(square.groups)]
+        self.op = op if isinstance(op, Convolution) else Convolution(core.channels, 1, 1, (0,) * 4, 1, True, False)
+        inputs, groups = core.sources[0].channels, self.op.groups
+        weight = target.weight(f"{core.name}.weight").reshape(core.channels, inputs // groups, -1)
+        per = core.channels // groups
+        if groups > 1 and per % SMALLEST:
+            parts = [weight[i * per : (i + 1) * per] for i in range(groups)]
             weight = torch.zeros(core.channels, inputs, weight.shape[2])
             for i, part in enumerate(parts):
                 weight[i * per : (i + 1) * per, i * part.shape[1] : (i + 1) * part.shape[1]] = part
-        self._in_block = min(_WIDEST_IN, power_of_two(inputs))
-        self._out_block = min(_WIDEST_OUT, power_of_two(core.channels))
-        self._in_width, self._out_width = _whole(inputs, self._in_block), _whole(core.channels, self._out_block)
-        self._weight = target.matrices(weight, self._in_width, self._out_width)
-        bias = target.weight(f"{core.name}.bias") if square.bias else None
-        self._ends = ending.vector(target, self._out_width, bias)
+            groups = 1
+        self.group_in = inputs // groups
+        self.in_block = min(_WIDEST_IN, power_of_two(self.group_in))
+        self.out_block = min(_WIDEST_OUT, power_of_two(core.channels) if groups == 1 else per & -per)
+        self.in_width, self.out_width = _whole(self.group_in, self.in_block), _whole(core.channels, self.out_block)
+        self.group_out = self.out_width if groups == 1 else per
+        self.weight = target.matrices(weight, self.in_width, self.out_width)
+        self.ends = ending.vector(target, self.out_width, target.weight(f"{core.name}.bias") if self.op.bias else None)
+
+    @property
+    def constants(self) -> dict[str, int]:
+        return {
+            "IN_WIDTH": self.in_width, "IN_BLOCK": self.in_block, "OUT_WIDTH": self.out_width, "OUT_BLOCK": self.out_block,
+            "GROUP_IN": self.group_in, "GROUP_OUT": self.group_out,
+        }  # fmt: skip
+
+
+class _Convolution:
+    """`exact`: the value is a vector in an output's layout, float32."""
+
+    def __init__(self, target: Target, core: Layer, ending: _Ending, *, exact: bool = False) -> None:
+        self._target, self._channels, self._ending, self._exact = target, core.channels, ending, exact
+        self._product = _Product(target, core, ending)
 
     def __call__(self, features: Tensor, other: Tensor | None = None) -> Tensor:
-        out, sizes = _windowed(self._target, features, self._op, self._channels)
+        product, op = self._product, self._product.op
+        out, sizes = _windowed(self._target, features, op, self._channels)
+        if self._exact:
+            out = torch.empty(*out.shape[:3], self._channels, dtype=torch.float32, device=out.device)
         pixels = math.prod(out.shape[:3])
-        block, warps = _cut(pixels, self._out_block)
+        block, warps = _cut(pixels, product.out_block)
         launch(
             kernels.convolve,
-            (_parts(pixels, block), _parts(out.shape[3], self._out_block)),
-            *(features, self._weight, self._ends, out if other is None else other, out, pixels, *sizes),
-            KERNEL=self._op.kernel,
-            STRIDE=self._op.stride,
-            TOP=self._op.padding[0],
-            LEFT=self._op.padding[1],
+            (_parts(pixels, block), _parts(out.shape[3], product.out_block)),
+            *(features, product.weight, product.ends, out if other is None else other, out, pixels, *sizes),
+            KERNEL=op.kernel,
+            STRIDE=op.stride,
+            TOP=op.padding[0],
+            LEFT=op.padding[1],
             IN_LINE=features.shape[3],
-            IN_WIDTH=self._in_width,
-            IN_BLOCK=self._in_block,
             OUT_LINE=out.shape[3],
-            OUT_WIDTH=self._out_width,
-            OUT_BLOCK=self._out_block,
+            **product.constants,
+            **self._ending.constants,
+            PIXELS=block,
+            num_warps=warps,
+        )
+        return out.flatten(1) if self._exact else out
+
+
+def _paired(target: Target, layer: Layer) -> Match | None:
+    """A convolution of each channel by itself and a 1x1 one on that, with what follows, or the pooled map that is added."""
+    found = _peeled(target, layer, lambda each: _is_point(each) and _middle(target, each.sources[0]) is not None)
+    if found is None:
+        return None
+    core, ending = found
+    middle = _middle(target, core.sources[0])
+    assert middle is not None
+    deep, activation = middle
+    if ending.other is not None and not ending.late and _is_pooled(target, ending.other, deep.sources[0], core):
+        pooled = _Ending(ending.activation)
+        return Match(_Pair(target, core, pooled, deep, activation, pooled=True), deep.sources)
+    if ending.other is not None and isinstance(ending.other.op, Input):
+        return None  # which lies otherwise
+    return Match(_Pair(target, core, ending, deep, activation), (*deep.sources, *ending.sources))
+
+
+def _is_point(layer: Layer) -> bool:
+    op = layer.op
+    if not isinstance(op, Convolution) or (op.kernel, op.stride, op.padding) != (1, 1, (0,) * 4):
+        return False
+    return op.groups == 1 or op.outputs // op.groups % SMALLEST == 0
+
+
+def _middle(target: Target, layer: Layer) -> tuple[Layer, Layer | None] | None:
+    """A convolution of each channel by itself, and its activation, if `layer` is one, and nobody else reads it."""
+    activation = None
+    if isinstance(layer.op, Activation) and layer.op.function != "sigmoid" and target.alone(layer):
+        activation, layer = layer, layer.sources[0]
+    op = layer.op
+    if not isinstance(op, Convolution) or not target.alone(layer) or isinstance(layer.sources[0].op, Input):
+        return None
+    return (layer, activation) if 1 < op.groups == op.outputs == layer.sources[0].channels else None
+
+
+def _is_pooled(target: Target, layer: Layer, x: Layer, core: Layer) -> bool:
+    """Whether `layer` is the largest values of the 2x2 windows of `x`, with channels of zeros behind those of each group."""
+    if not (layer in target.exact and core in target.exact and target.alone(layer)):
+        return False
+    op = layer.op
+    if isinstance(op, Convolution):
+        groups, given = op.groups, op.outputs // op.groups
+        if op.bias or (op.kernel, op.stride) != (1, 1) or groups != cast("Convolution", core.op).groups:
+            return False
+        weight = target.weight(f"{layer.name}.weight").reshape(groups, given, -1)
+        if not torch.equal(weight, torch.eye(given, weight.shape[2]).expand_as(weight)):
+            return False
+        (layer,) = layer.sources
+    if not isinstance(layer.op, Pool) or not target.alone(layer):
+        return False
+    return (layer.op.mode, layer.op.kernel, layer.op.stride) == ("max", 2, 2) and layer.sources == (x,)
+
+
+class _Pair:
+    def __init__(
+        self, target: Target, core: Layer, ending: _Ending, deep: Layer, activation: Layer | None, *, pooled: bool = False
+    ) -> None:
+        self._target, self._channels, self._ending, self._pooled = target, core.channels, ending, pooled
+        self._product = _Product(target, core, ending)
+        self._depth = _Depthwise(target, deep, _Ending(activation))
+        self._middle = activation is not None
+
+    def __call__(self, features: Tensor, other: Tensor | None = None) -> Tensor:
+        product, depth = self._product, self._depth
+        out, sizes = _windowed(self._target, features, depth.op, self._channels)
+        pixels = math.prod(out.shape[:3])
+        block, warps = _cut(pixels, product.out_block)
+        launch(
+            kernels.pair,
+            (_parts(pixels, block), _parts(out.shape[3], product.out_block)),
+            *(features, depth.weight, depth.ends, product.weight, product.ends, out if other is None else other, out),
+            *(pixels, *sizes),
+            KERNEL=depth.op.kernel,
+            STRIDE=depth.op.stride,
+            TOP=depth.op.padding[0],
+            LEFT=depth.op.padding[1],
+            IN_LINE=features.shape[3],
+            DEPTH_WIDTH=depth.width,
+            MIDDLE=self._middle,
+            OUT_LINE=out.shape[3],
+            **product.constants,
+            POOLED=self._pooled,
             **self._ending.constants,
             PIXELS=block,
             num_warps=warps,
@@ -366,29 +485,29 @@ class _Convolution:
 
 class _Depthwise:
     def __init__(self, target: Target, core: Layer, ending: _Ending) -> None:
-        self._target, self._op, self._ending, self._channels = target, cast("Convolution", core.op), ending, core.channels
+        self._target, self.op, self._ending, self._channels = target, cast("Convolution", core.op), ending, core.channels
         self._block = min(_MOVED, power_of_two(core.channels))
-        self._width = _whole(core.channels, self._block)
+        self.width = _whole(core.channels, self._block)
         taps = target.weight(f"{core.name}.weight").flatten(1).T
-        padded = torch.zeros(len(taps), self._width)
+        padded = torch.zeros(len(taps), self.width)
         padded[:, : core.channels] = taps
-        self._weight = padded.to(target.device, target.dtype)
-        self._ends = ending.vector(target, self._width, target.weight(f"{core.name}.bias") if self._op.bias else None)
+        self.weight = padded.to(target.device, target.dtype)
+        self.ends = ending.vector(target, self.width, target.weight(f"{core.name}.bias") if self.op.bias else None)
 
     def __call__(self, features: Tensor, other: Tensor | None = None) -> Tensor:
-        out, sizes = _windowed(self._target, features, self._op, self._channels)
+        out, sizes = _windowed(self._target, features, self.op, self._channels)
         pixels = math.prod(out.shape[:3])
         block, warps = _cut(pixels, self._block)
         launch(
             kernels.depthwise,
             (_parts(pixels, block), _parts(out.shape[3], self._block)),
-            *(features, self._weight, self._ends, out if other is None else other, out, pixels, *sizes),
-            KERNEL=self._op.kernel,
-            STRIDE=self._op.stride,
-            TOP=self._op.padding[0],
-            LEFT=self._op.padding[1],
+            *(features, self.weight, self.ends, out if other is None else other, out, pixels, *sizes),
+            KERNEL=self.op.kernel,
+            STRIDE=self.op.stride,
+            TOP=self.op.padding[0],
+            LEFT=self.op.padding[1],
             LINE=out.shape[3],
-            WIDTH=self._width,
+            WIDTH=self.width,
             BLOCK=self._block,
             **self._ending.constants,
             PIXELS=block,

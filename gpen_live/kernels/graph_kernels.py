@@ -86,6 +86,8 @@ def convolve(
     OUT_LINE: tl.constexpr,
     OUT_WIDTH: tl.constexpr,
     OUT_BLOCK: tl.constexpr,
+    GROUP_IN: tl.constexpr,
+    GROUP_OUT: tl.constexpr,
     SLOPED: tl.constexpr,
     SIGMOID: tl.constexpr,
     ADD: tl.constexpr,
@@ -94,7 +96,8 @@ def convolve(
 ) -> None:
     """A convolution, or a linear layer, as a product of matrices: weight is KERNEL * KERNEL x IN_WIDTH x OUT_WIDTH.
 
-    A loop, not unrolled, so that loads run ahead of products.
+    Of groups, IN_WIDTH holds the inputs of one, GROUP_IN, and a block of outputs is of one group of GROUP_OUT. A loop, not
+    unrolled, so that loads run ahead of products.
     """
     pixel = pixels_of(PIXELS)
     inside = pixel < pixels
@@ -103,18 +106,20 @@ def convolve(
     y = line % height * STRIDE - TOP
     x = pixel % width * STRIDE - LEFT
     output = outputs_of(OUT_BLOCK)
+    first = tl.program_id(1) * OUT_BLOCK // GROUP_OUT * GROUP_IN
     source = tl.arange(0, IN_BLOCK)
     total = tl.zeros((PIXELS, OUT_BLOCK), tl.float32)
     for step in range(KERNEL * KERNEL * (IN_WIDTH // IN_BLOCK)):
         tap = step // (IN_WIDTH // IN_BLOCK)
-        channel = step % (IN_WIDTH // IN_BLOCK) * IN_BLOCK + source
+        row = step % (IN_WIDTH // IN_BLOCK) * IN_BLOCK + source
+        channel = first + row
         at_y = y + tap // KERNEL
         at_x = x + tap % KERNEL
         near = inside & (at_y >= 0) & (at_y < in_height) & (at_x >= 0) & (at_x < in_width)
         at = ((image * in_height + at_y) * in_width + at_x) * IN_LINE
         mask = near[:, None] & (channel < IN_LINE)[None, :]
         there = tl.load(features + at[:, None] + channel[None, :], mask=mask, other=0.0)
-        matrix = tl.load(weight + (tap * IN_WIDTH + channel)[:, None] * OUT_WIDTH + output[None, :])
+        matrix = tl.load(weight + (tap * IN_WIDTH + row)[:, None] * OUT_WIDTH + output[None, :])
         total = product(there, matrix, total)
     total = _ended(total, ends, other, pixel, inside, output, OUT_LINE, OUT_WIDTH, SLOPED, SIGMOID, ADD, LATE)
     write(out, pixel, inside, output, total, OUT_LINE)
@@ -164,6 +169,88 @@ def depthwise(
         total += there.to(tl.float32) * tl.load(weight + tap * WIDTH + channel)[None, :].to(tl.float32)
     total = _ended(total, ends, other, pixel, inside, channel, LINE, WIDTH, SLOPED, SIGMOID, ADD, LATE)
     write(out, pixel, inside, channel, total, LINE)
+
+
+@triton.jit(do_not_specialize=["pixels", "in_height", "in_width", "height", "width"])
+def pair(
+    features: tl.tensor,
+    depth_weight: tl.tensor,
+    depth_ends: tl.tensor,
+    weight: tl.tensor,
+    ends: tl.tensor,
+    other: tl.tensor,
+    out: tl.tensor,
+    pixels: tl.tensor,
+    in_height: tl.tensor,
+    in_width: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
+    KERNEL: tl.constexpr,
+    STRIDE: tl.constexpr,
+    TOP: tl.constexpr,
+    LEFT: tl.constexpr,
+    IN_LINE: tl.constexpr,
+    DEPTH_WIDTH: tl.constexpr,
+    MIDDLE: tl.constexpr,
+    IN_WIDTH: tl.constexpr,
+    IN_BLOCK: tl.constexpr,
+    OUT_LINE: tl.constexpr,
+    OUT_WIDTH: tl.constexpr,
+    OUT_BLOCK: tl.constexpr,
+    GROUP_IN: tl.constexpr,
+    GROUP_OUT: tl.constexpr,
+    POOLED: tl.constexpr,
+    SLOPED: tl.constexpr,
+    SIGMOID: tl.constexpr,
+    ADD: tl.constexpr,
+    LATE: tl.constexpr,
+    PIXELS: tl.constexpr,
+) -> None:
+    """A convolution of each channel by itself, with MIDDLE its activation, and a 1x1 one on that: see `depthwise`, `convolve`.
+
+    POOLED: what is added is the largest value of each 2x2 window of `features`, for the first GROUP_IN outputs of each group.
+    """
+    pixel = pixels_of(PIXELS)
+    inside = pixel < pixels
+    line = pixel // width
+    image = line // height
+    y = line % height * STRIDE - TOP
+    x = pixel % width * STRIDE - LEFT
+    output = outputs_of(OUT_BLOCK)
+    first = tl.program_id(1) * OUT_BLOCK // GROUP_OUT * GROUP_IN
+    total = tl.zeros((PIXELS, OUT_BLOCK), tl.float32)
+    for block in tl.static_range(IN_WIDTH // IN_BLOCK):
+        row = block * IN_BLOCK + tl.arange(0, IN_BLOCK)
+        channel = first + row
+        deep = tl.zeros((PIXELS, IN_BLOCK), tl.float32)
+        for tap in tl.static_range(KERNEL * KERNEL):
+            at_y = y + tap // KERNEL
+            at_x = x + tap % KERNEL
+            near = inside & (at_y >= 0) & (at_y < in_height) & (at_x >= 0) & (at_x < in_width)
+            at = ((image * in_height + at_y) * in_width + at_x) * IN_LINE
+            mask = near[:, None] & (channel < IN_LINE)[None, :]
+            there = tl.load(features + at[:, None] + channel[None, :], mask=mask, other=0.0)
+            factor = tl.load(depth_weight + tap * DEPTH_WIDTH + channel, mask=channel < DEPTH_WIDTH, other=0.0)
+            deep += there.to(tl.float32) * factor[None, :].to(tl.float32)
+        deep += tl.load(depth_ends + channel, mask=channel < DEPTH_WIDTH, other=0.0)[None, :]
+        if MIDDLE:
+            slope = tl.load(depth_ends + DEPTH_WIDTH + channel, mask=channel < DEPTH_WIDTH, other=0.0)
+            deep = tl.where(deep > 0, deep, deep * slope[None, :])
+        matrix = tl.load(weight + row[:, None] * OUT_WIDTH + output[None, :])
+        total = product(deep.to(matrix.dtype), matrix, total)
+    if POOLED:
+        place = output % GROUP_OUT
+        source = output // GROUP_OUT * GROUP_IN + place
+        corner = (image * in_height + line % height * 2) * in_width + pixel % width * 2
+        mask = inside[:, None] & (place < GROUP_IN)[None, :] & (output < OUT_LINE)[None, :]
+        largest = tl.full((PIXELS, OUT_BLOCK), float("-inf"), tl.float32)
+        for tap in tl.static_range(4):
+            at = (corner + tap // 2 * in_width + tap % 2) * IN_LINE
+            there = tl.load(features + at[:, None] + source[None, :], mask=mask, other=0.0)
+            largest = tl.maximum(largest, there.to(tl.float32))
+        total += largest
+    total = _ended(total, ends, other, pixel, inside, output, OUT_LINE, OUT_WIDTH, SLOPED, SIGMOID, ADD, LATE)
+    write(out, pixel, inside, output, total, OUT_LINE)
 
 
 @triton.jit(do_not_specialize=["pixels", "in_height", "in_width", "height", "width"])

@@ -2,7 +2,7 @@
 
 Kartynnik et al., "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs" (arXiv 1907.06724) and Grishchenko et
 al., "Attention Mesh: High-fidelity Face Mesh Prediction in Real-time" (arXiv 2006.10962). A base network finds 468 points of the
-whole face; around mouth and eyes its own features are cropped, turned upright (`part_transforms`), and five small networks side
+whole face; around mouth and eyes its own features are cropped, turned upright (`crop_transforms`), and five small networks side
 by side find their points anew, and the irises. They run as one: the channels of each are a group.
 """
 
@@ -36,16 +36,16 @@ BASE_POINTS: Final = 468
 POINTS: Final = 478
 
 FEATURES: Final = 32
-"""Channels of the features that parts are cropped from, and of each part's crop."""
+"""Channels of the features and of their crops."""
 
 FEATURE_STEP: Final = 4
 """Pixels of the picture for a pixel of the features."""
 
-PART_SIDE: Final = 16
-"""Of a part's crop of the features, in pixels."""
+CROP_SIDE: Final = 16
+"""Of a crop of the features, in pixels."""
 
-PART_MARGIN: Final = 1.5
-"""Sides of a crop over those of the box around its points."""
+CROP_MARGIN: Final = 1.5
+"""A crop's sides over those of the box around its points."""
 
 LIPS: Final = (
     *(61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409),
@@ -84,9 +84,14 @@ PARTS: Final = (LIPS, LEFT_EYE, RIGHT_EYE, LEFT_IRIS, RIGHT_IRIS)
 PART_WIDTH: Final = 2 * len(LIPS)
 """Numbers that each group gives: x, y for each of its points, then zeros."""
 
-_BOXES: Final = (LIPS, LEFT_EYE, RIGHT_EYE, LEFT_EYE, RIGHT_EYE)
-_CORNERS: Final = ((61, 291), (33, 133), (362, 263), (33, 133), (362, 263))
-"""For each part: the points around which its crop lies, and the two that are level in it."""
+CROPS: Final = (LIPS, LEFT_EYE, RIGHT_EYE)
+"""The points around which each crop of the features lies."""
+
+CORNERS: Final = ((61, 291), (33, 133), (362, 263))
+"""The two points that are level in each crop."""
+
+CROP_OF_PART: Final = (0, 1, 2, 1, 2)
+"""Which crop a part sees: an iris that of its eye."""
 
 _BASE_STAGES: Final = (16, 32, 64, 128, 128, 128)
 _PART_STAGES: Final = (32, 64, 128, 128)
@@ -167,79 +172,78 @@ def _halved(name: str, x: Layer, width: int, groups: int) -> Layer:
     return prelu(f"{name}.slope", add(convolution(f"{name}.point", deep, width, groups=groups), rest))
 
 
-_CENTRES: Final = (np.arange(PART_SIDE, dtype=np.float32) + 0.5) / PART_SIDE
-_PIXELS: Final = np.stack(np.meshgrid(_CENTRES, _CENTRES)).reshape(2, -1)
+_CENTRES: Final = (np.arange(CROP_SIDE, dtype=np.float32) + 0.5) / CROP_SIDE
+CROP_PIXELS: Final = np.stack(np.meshgrid(_CENTRES, _CENTRES)).reshape(2, -1)
 """x, y of a crop's pixels, as fractions of its sides."""
 
 
-def part_transforms(points: Floats) -> Floats:
-    """Where the parts' crops lie.
+def crop_transforms(points: Floats) -> Floats:
+    """Where the crops lie.
 
-    A crop's sides are `PART_MARGIN` times those of the box around a part's points, in the coordinates in which the two corners of
+    A crop's sides are `CROP_MARGIN` times those of the box around its points, in the coordinates in which the two corners of
     mouth or eye are level.
 
     Args:
         points: N x 468 x 2 or more: x, y in pixels of the picture.
 
     Returns:
-        N x 5 x 2 x 3: the transforms from fractions of each crop's sides to pixels of the picture.
+        N x 3 x 2 x 3: the transforms from fractions of each crop's sides to pixels of the picture.
     """
-    out = np.empty((len(points), len(PARTS), 2, 3), np.float32)
-    for part, (box, (first, second)) in enumerate(zip(_BOXES, _CORNERS, strict=True)):
-        if part >= 3:
-            out[:, part] = out[:, part - 2]  # an iris is looked for in its eye's crop
-            continue
-        across = points[:, second, :2] - points[:, first, :2]
-        cosine, sine = (across / np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-6)).T
-        turn = np.stack([cosine, sine, -sine, cosine], axis=1).reshape(-1, 2, 2)
-        level = points[:, box, :2] @ turn.transpose(0, 2, 1)
-        low, high = level.min(axis=1), level.max(axis=1)
-        back = turn.transpose(0, 2, 1)
-        out[:, part, :, :2] = back * (PART_MARGIN * (high - low))[:, None, :]
-        out[:, part, :, 2] = (back @ ((low + high) / 2)[..., None])[..., 0] - out[:, part, :, :2].sum(axis=2) / 2
+    flat = points[..., :2]
+    first, second = zip(*CORNERS, strict=True)
+    across = flat[:, second] - flat[:, first]
+    cosine, sine = np.moveaxis(across / np.maximum(np.linalg.norm(across, axis=2, keepdims=True), 1e-6), 2, 0)
+    back = np.stack([cosine, -sine, sine, cosine], axis=2).reshape(-1, len(CROPS), 2, 2)
+    level = [flat[:, box] @ back[:, crop] for crop, box in enumerate(CROPS)]
+    low, high = (np.stack([which(each, axis=1) for each in level], axis=1) for which in (np.min, np.max))
+    out = np.empty((len(points), len(CROPS), 2, 3), np.float32)
+    out[..., :2] = back * (CROP_MARGIN * (high - low))[:, :, None]
+    out[..., 2] = (back @ ((low + high) / 2)[..., None])[..., 0] - out[..., :2].sum(axis=3) / 2
     return out
+
+
+def part_crops(features: Floats, transforms: Floats) -> Floats:
+    """What the parts see of the base network's features: bilinear samples, zero outside of them.
+
+    Args:
+        features: N x 32 x 48 x 48. transforms: as `crop_transforms` gives them.
+
+    Returns:
+        N x 160 x 16 x 16.
+    """
+    count, channels, height, width = features.shape
+    at = transforms[..., :2] @ CROP_PIXELS + transforms[..., 2:]
+    x, y = (at / FEATURE_STEP - 0.5).transpose(2, 0, 1, 3).reshape(2, count, -1)
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    left, top = np.clip(np.floor(x), 0, width - 2), np.clip(np.floor(y), 0, height - 2)
+    right, low = x - left, y - top
+    shares = np.stack([(1 - right) * (1 - low), right * (1 - low), (1 - right) * low, right * low], axis=1) * inside[:, None]
+    corners = (top * width + left).astype(np.intp)[:, None] + np.array([0, 1, width, width + 1])[:, None]
+    out = np.empty((count, len(PARTS), channels, CROP_SIDE * CROP_SIDE), np.float32)
+    for one, flat in enumerate(features.reshape(count, channels, -1)):
+        pixels = np.ascontiguousarray(flat.T)  # whole pixels are quick to pick
+        sums = np.einsum("kp,kpc->pc", shares[one], pixels.take(corners[one], axis=0))
+        crops = sums.reshape(len(CROPS), -1, channels).transpose(0, 2, 1)
+        for part, crop in enumerate(CROP_OF_PART):
+            out[one, part] = crops[crop]
+    return out.reshape(count, -1, CROP_SIDE, CROP_SIDE)
 
 
 def refined(base: Floats, transforms: Floats, parts: Floats) -> Floats:
     """The points of both networks together.
 
     Args:
-        base: N x 468 x 3. transforms: as `part_transforms` gives them. parts: N x 800, the second network's.
+        base: N x 468 x 3. transforms: as `crop_transforms` gives them. parts: N x 800, the second network's.
 
     Returns:
         N x 478 x 3 in pixels of the picture. Points found anew keep their depth; an iris gets the mean of its eye's edge.
     """
     out = np.empty((len(base), POINTS, 3), np.float32)
     out[:, :BASE_POINTS] = base
-    local = parts.reshape(len(base), len(PARTS), -1, 2) * np.float32(1 / (FEATURE_STEP * PART_SIDE))
+    local = parts.reshape(len(base), len(PARTS), -1, 2) * np.float32(1 / (FEATURE_STEP * CROP_SIDE))
     for part, indices in enumerate(PARTS):
-        transform = transforms[:, part]
+        transform = transforms[:, CROP_OF_PART[part]]
         out[:, indices, :2] = local[:, part, : len(indices)] @ transform[:, :, :2].transpose(0, 2, 1) + transform[:, None, :, 2]
     for iris, eye in ((LEFT_IRIS, LEFT_EYE), (RIGHT_IRIS, RIGHT_EYE)):
         out[:, iris, 2] = base[:, eye[:EYE_EDGE], 2].mean(axis=1, keepdims=True)
     return out
-
-
-def part_crops(features: Floats, transforms: Floats) -> Floats:
-    """The parts' crops of the base network's features, bilinear; what lies outside of the features is zero.
-
-    Args:
-        features: N x 32 x 48 x 48. transforms: as `part_transforms` gives them.
-
-    Returns:
-        N x 160 x 16 x 16.
-    """
-    count, channels, height, width = features.shape
-    unique = len(PARTS) - 2  # an iris is looked for in its eye's crop
-    at = transforms[:, :unique, :, :2] @ _PIXELS + transforms[:, :unique, :, 2:]
-    x, y = (at / FEATURE_STEP - 0.5).transpose(2, 0, 1, 3).reshape(2, count, -1)
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    left, top = np.clip(x.astype(np.int32), 0, width - 2), np.clip(y.astype(np.int32), 0, height - 2)
-    right, low = x - left, y - top
-    shares = np.stack([(1 - right) * (1 - low), right * (1 - low), (1 - right) * low, right * low], axis=1) * inside[:, None]
-    corners = (top * width + left)[:, None] + np.array([0, 1, width, width + 1])[:, None]
-    pixels = np.ascontiguousarray(features.reshape(count, channels, -1).transpose(0, 2, 1))  # whole pixels are quick to pick
-    picked = np.stack([each.take(some, axis=0) for each, some in zip(pixels, corners, strict=True)])
-    sums = np.einsum("nkp,nkpc->npc", shares, picked).reshape(count, unique, -1, channels).transpose(0, 1, 3, 2)
-    out = np.concatenate([sums, sums[:, unique - 2 :]], axis=1)
-    return np.asarray(out.reshape(count, -1, PART_SIDE, PART_SIDE), np.float32)

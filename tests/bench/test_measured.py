@@ -36,7 +36,7 @@ from gpen_live.inference.enhancer import NetworkError
 from gpen_live.inference.loading import load_enhancer
 from gpen_live.inference.tensors import on_tensors
 from gpen_live.live.status.report import peak_ram_mb
-from gpen_live.look import Look, Mode
+from gpen_live.look import Beauty, Look, Mode
 from gpen_live.messages import message
 from gpen_live.models import registry
 from gpen_live.models.registry import get
@@ -146,23 +146,44 @@ def test_a_shipped_file_that_is_missing_is_never_replaced(monkeypatch: pytest.Mo
 
 
 def test_the_path_is_timed_by_stage_once_the_face_is_there(fake: FakeEngine) -> None:
-    found = time_path(cast(Engine, fake), Mode.ROI, frames(), TINY, always)
-    assert found is not None
+    (found,) = time_path(cast(Engine, fake), Mode.ROI, frames(), TINY, always)
     assert found.frames == found.enhanced == TINY.most
     assert set(found.stages_ms) == {"detect", "network", "convert"}
     assert found.stages_ms["network"].p50 == 2.0
     assert found.frame_ms.p50 >= 2
-    full = time_path(cast(Engine, fake), Mode.FULL, frames(), TINY, always)
-    assert full is not None
+    (full,) = time_path(cast(Engine, fake), Mode.FULL, frames(), TINY, always)
     assert (full.mode, full.stages_ms["network"].p50) == ("full", 3.0)
+
+
+def test_beauty_and_none_take_turns(fake: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[bool] = []
+    plain = fake.process
+
+    def process(image: Image, at: float, look: Look, pixel_format: PixelFormat) -> FrameResult:
+        drawn = look.beauty.uses()
+        if not order or order[-1] != drawn:
+            order.append(drawn)
+        done = plain(image, at, look, pixel_format)
+        if drawn:
+            time.sleep(0.004)
+            done.times_ms["beauty"] = 4.0
+        return done
+
+    monkeypatch.setattr(fake, "process", process)
+    beauties = {"off": Beauty(), "studio": Beauty(smooth=0.5)}
+    none, studio = time_path(cast(Engine, fake), Mode.ROI, frames(), TINY, always, beauties)
+    assert order == [False, True] * 4
+    assert (none.beauty, studio.beauty) == ("off", "studio")
+    assert "beauty" not in none.stages_ms
+    assert studio.stages_ms["beauty"].p50 == 4.0
+    assert studio.frame_ms.p50 - none.frame_ms.p50 > 3
 
 
 def test_a_clip_without_a_face_is_timed_and_told(fake: FakeEngine) -> None:
     fake.coming = 10**6
-    found = time_path(cast(Engine, fake), Mode.ROI, frames(), TINY, always)
-    assert found is not None
+    (found,) = time_path(cast(Engine, fake), Mode.ROI, frames(), TINY, always)
     assert (found.frames, found.enhanced) == (TINY.most, 0)
-    assert time_path(cast(Engine, fake), Mode.ROI, frames(), TINY, lambda: False) is None
+    assert time_path(cast(Engine, fake), Mode.ROI, frames(), TINY, lambda: False) == []
 
 
 @pytest.mark.parametrize("feed", ["raw", "MJPG"])

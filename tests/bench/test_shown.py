@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import json
@@ -19,7 +20,7 @@ from gpen_live.bench.show import show
 from gpen_live.bench.tables import tables
 from gpen_live.errors import GpenLiveError
 from gpen_live.live.status.snapshot import Quantiles
-from tests.bench.figures import bench, network, path
+from tests.bench.figures import bench, network, path, quantiles
 from tests.messages.says import says
 
 
@@ -63,9 +64,28 @@ def test_a_stage_of_a_new_name_has_a_column_and_a_colour() -> None:
     one = bench()
     one.paths[0].stages_ms["make-up"] = Quantiles(7.25, 8.25, 8.5, 9.0)
     text = printed(one)
-    assert row(text, "blend", "make-up", "convert")
-    assert row(text, "4.50 / 6.75", "7.25 / 8.25", "0.75 / 1.12")
+    assert row(text, "make-up", "blend", "convert")
+    assert row(text, "7.25 / 8.25", "4.50 / 6.75", "0.75 / 1.12")
     assert "make-up" in {label.get_text() for label in labels(one)}
+
+
+def test_beauty_has_rows_of_its_own_beside_those_without() -> None:
+    one = bench()
+    plain = one.path("lite-256", "roi")
+    assert plain is not None
+    drawn = dataclasses.replace(
+        plain,
+        beauty="studio",
+        frame_ms=quantiles(plain.frame_ms.p50 + 4.5),
+        stages_ms={**plain.stages_ms, "beauty": quantiles(4.5)},
+    )
+    one.paths.insert(0, drawn)
+    assert one.path("lite-256", "roi") is plain
+    text = to_markdown(one)
+    assert row(text, "lite-256", "face, studio", "12.5 / 18.8", "2.50 / 3.75", "5.00 / 7.50", "4.50 / 6.75", "4.50 / 6.75")
+    assert "lite-256, face, studio: +4.50 ms on the whole frame's p50" in text
+    assert row(text, "lite-256", "25.2", "22.8", "0.9x"), "what full-frame mode costs is told without beauty"
+    assert "lite-256\nstudio" in {label.get_text() for label in labels(one)}
 
 
 def test_candidates_of_any_device_with_whatever_is_known_of_them() -> None:

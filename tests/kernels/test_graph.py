@@ -36,7 +36,7 @@ def test_the_interpreted_kernels_give_what_pytorch_gives() -> None:
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     results = [json.loads(each) for each in done.stdout.splitlines()]
-    assert len(results) == 3 * 2 * 2 + 6 * 2 + 1 + 3
+    assert len(results) == 4 * 2 * 2 + 6 * 2 + 1 + 3
     for name, dtype, shape, wanted, apart, out_dtype in results:
         what = (name, dtype, shape, apart)
         assert shape == wanted, what
@@ -83,10 +83,20 @@ def test_what_two_layers_read_is_written_once(launches: Calls) -> None:
 
 
 @needs_triton
+def test_a_block_with_its_shortcut_is_one_launch(launches: Calls) -> None:
+    graph, shape = SHAPES["parts"][0](), SHAPES["parts"][1]
+    run(graph, shape)
+    assert [kernel.__name__ for kernel, _, _ in launches] == [
+        *("move", "convolve", "pair", "pair", "pair", "convolve", "depthwise", "move"),
+    ]
+    assert [sizes["POOLED"] for kernel, _, sizes in launches if kernel.__name__ == "pair"] == [True, True, False]
+
+
+@needs_triton
 def test_the_detector_is_a_few_dozen_launches(launches: Calls) -> None:
     run(retinaface.graph(), (1, 64, 96))
     kinds = [kernel.__name__ for kernel, _, _ in launches]
-    assert kinds.count("convolve") + kinds.count("depthwise") == len(retinaface.graph().convolutions)
+    assert kinds.count("convolve") + 2 * kinds.count("pair") == len(retinaface.graph().convolutions)
     assert kinds.count("move") <= 45
 
 
@@ -101,16 +111,16 @@ def test_every_kernel_compiles_for_cards(
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     for make, _ in SHAPES.values():
         graph = make()
-        run(graph, (1, 8, 16) if graph.name == "heads" else (1, 96, 96))
+        run(graph, {"heads": (1, 8, 16), "parts": (1, 8, 8)}.get(graph.name, (1, 96, 96)))
     seen: set[str] = set()
     for kernel, given, sizes in launches:
         what = f"{kernel.__name__} {sizes}"
-        kind = (kernel.__name__, *(sizes.get(key) for key in ("SLOPED", "SIGMOID", "ADD", "LATE", "MODE", "KERNEL")))
+        kind = (kernel.__name__, *(sizes.get(key) for key in ("SLOPED", "SIGMOID", "ADD", "LATE", "MODE", "KERNEL", "POOLED")))
         if str(kind) in seen:
             continue
         seen.add(str(kind))
         made = compiled(kernel, given, sizes, capability)
         assert made.metadata.shared <= shared, what
-        assert kernel.__name__ != "convolve" or "mma" in made.asm["ptx"], what
+        assert kernel.__name__ not in ("convolve", "pair") or "mma" in made.asm["ptx"], what
         assert stack_bytes(made.asm["cubin"], tmp_path) == 0, what
-    assert {kernel.__name__ for kernel, _, _ in launches} == {"convolve", "depthwise", "pool", "mean", "move"}
+    assert {kernel.__name__ for kernel, _, _ in launches} == {"convolve", "depthwise", "pair", "pool", "mean", "move"}

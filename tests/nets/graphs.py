@@ -12,12 +12,15 @@ from gpen_live.nets.layers import Array, Graph, Network
 
 
 def with_random_parameters(graph: Graph, seed: int = 0) -> Network:
-    """Of such a size that features keep theirs from layer to layer."""
+    """Of such a size that features keep theirs from layer to layer; a `skip` passes its channels on, with zeros behind them."""
     random = np.random.default_rng(seed)
     weights: dict[str, Array] = {}
     for name, shape in graph.parameters.items():
         scale = 0.3 if len(shape) == 1 else 1.4 / np.sqrt(np.prod(shape[1:]))
         weights[name] = (random.standard_normal(shape) * scale).astype(np.float32)
+        if name.endswith("skip.weight"):
+            groups = graph.convolutions[name.removesuffix(".weight")].op.groups  # type: ignore[union-attr]
+            weights[name] = np.tile(np.eye(shape[0] // groups, shape[1], dtype=np.float32), (groups, 1))[..., None, None]
     return Network(graph, weights)
 
 
@@ -33,6 +36,21 @@ def mesh() -> Graph:
         y = layers.prelu(f"body.{index}.slopes", layers.add(deep, short))
     points = layers.dense("points", layers.leaky_relu(layers.dense("hidden", layers.mean(y), 18), 0.2), 10)
     return Graph("mesh", (x,), (points, layers.sigmoid(layers.dense("score", layers.mean(y), 1))))
+
+
+def parts() -> Graph:
+    """Networks side by side as groups: depthwise and 1x1 layers, shortcuts that are pooled and get wider, down to one pixel."""
+    x = layers.picture("x", 32)
+    y = layers.prelu("entry.slopes", layers.convolution("entry", x, 32, groups=2))
+    for index, width in enumerate((32, 64)):
+        deep = layers.convolution(f"{index}.depthwise", y, 32, kernel=3, stride=2, padding=(0, 0, 1, 1), groups=32)
+        short = layers.pool(y, 2)
+        short = short if width == 32 else layers.convolution(f"{index}.skip", short, width, groups=2, bias=False)
+        y = layers.prelu(f"{index}.slopes", layers.add(layers.convolution(f"{index}.point", deep, width, groups=2), short))
+    deep = layers.relu(layers.convolution("last.depthwise", y, 64, kernel=3, padding=1, groups=64))
+    y = layers.add(layers.relu(layers.convolution("last.point", deep, 64, groups=2)), y)
+    points = layers.flatten(layers.convolution("points", y, 96, kernel=2, groups=2), 96)
+    return Graph("parts", (x,), (points, layers.convolution("around", y, 64, kernel=3, padding=1, groups=64)))
 
 
 def retouch() -> Graph:
@@ -107,6 +125,7 @@ def random_graph(seed: int, size: int = 9) -> Graph:
 
 SHAPES: dict[str, tuple[Callable[[], Graph], tuple[int, int, int]]] = {
     "mesh": (mesh, (2, 16, 24)),
+    "parts": (parts, (2, 8, 8)),
     "retouch": (retouch, (2, 8, 12)),
     "heads": (heads, (1, 8, 16)),
 }

@@ -12,6 +12,7 @@ from gpen_live.engine.result import FaceCrop, FrameResult, Stage
 from gpen_live.frame import Image, PixelFormat
 
 if TYPE_CHECKING:
+    from gpen_live.engine.paths.cuda.stages import DeviceStage
     from gpen_live.engine.paths.torch import TorchPath
     from gpen_live.faces.align import Matrix
     from gpen_live.faces.detect import Detection, Detector
@@ -42,7 +43,7 @@ class FramePath(Protocol):
     def use(self, enhancer: Any, kept: Sequence[Any] = ()) -> None:
         """Another network on the same device. What was made for those in `kept` stays, for when they are used again."""
 
-    def use_stages(self, stages: Sequence[Stage]) -> None:
+    def use_stages(self, stages: Sequence[Any]) -> None:
         """From the next frame on these stages follow the network."""
 
     def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool, others: Sequence[Any] = ()) -> None:
@@ -129,7 +130,8 @@ def open_path(device: Device, detector: Detector, enhancer: HostEnhancer | Enhan
     from gpen_live.inference.device import low_priority_stream
 
     stream = CudaStream(device.torch(), low_priority_stream(device))
-    return GpuPath(stream, cast("TorchDetector", detector), cast("Enhancer", enhancer), stages)
+    recorded = cast("Sequence[DeviceStage]", stages)
+    return GpuPath(stream, cast("TorchDetector", detector), cast("Enhancer", enhancer), recorded)
 
 
 def slow_path(device: Device, detector: Detector, enhancer: HostEnhancer | Enhancer, stages: Sequence[Stage] = ()) -> TorchPath:

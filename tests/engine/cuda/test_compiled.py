@@ -31,11 +31,13 @@ def test_every_variant_compiles(staged: bool, moved: bool) -> None:
     block = {"BLOCK": 128}
     change = (FLOATS, FLOATS, FLOATS, FLOATS, FLOATS, FLOATS, FLOATS, BYTES, 1, 1, 1, 1, 1)
     finish = (BYTES, FLOATS, FLOATS, FLOATS, BYTES, BYTES, 1, 1, 1, 1)
-    whole = (BYTES, FLOATS, FLOATS, FLOATS, BYTES, BYTES, BYTES, 1, 1, 1, 1, 1)
+    whole = (BYTES, FLOATS, FLOATS, BYTES, BYTES, BYTES, 1, 1, 1, 1, 1)
+    levels = (FLOATS, FLOATS, FLOATS, FLOATS, FLOATS, BYTES, 1, 1, 1, 1, 1)
     for name, arguments, sizes in (
         ("_change", change, {"NUMBERS": NUMBERS, "STAGED": staged, "MOVED": moved}),
         ("_finish", finish, {"NUMBERS": NUMBERS, "MOVED": moved, "LAYOUT": 2}),
-        ("_finish_whole", whole, {"STAGED": staged, "MOVED": moved, "LAYOUT": 1}),
+        ("_finish_whole", whole, {"LAYOUT": 1}),
+        ("_levels", levels, {"NUMBERS": NUMBERS}),
     ):
         made = compiled(kernel(name), arguments, {**sizes, **block}, 75)
         assert ".entry" in made.asm["ptx"]

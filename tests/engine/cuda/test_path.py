@@ -16,27 +16,30 @@ from torch import nn
 from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import NO_FACE, Engine
 from gpen_live.engine.paths.base import FramePath, open_path
+from gpen_live.engine.paths.cuda.stages import Variant
 from gpen_live.engine.paths.host import HostPath
-from gpen_live.engine.result import Change, Stage
+from gpen_live.engine.result import Change, FaceCrop
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.faces.detect import Detection, Detector
 from gpen_live.frame import Array, Image, PixelFormat
 from gpen_live.inference.device import CPU, Device
 from gpen_live.inference.enhancer import Enhancer, NetworkError
-from gpen_live.look import Look, Mode
+from gpen_live.look import Beauty, Look, Mode
 from gpen_live.media.pixel_formats import convert
 from tests.engine.networks import on_host, on_tensors
 from tests.engine.stages import Displacement, HostMove, TensorMove, aside, nowhere, wavy
 from tests.messages.says import holds, says
 
 if TYPE_CHECKING:
+    from gpen_live.engine.paths.cuda.stages import DeviceStage
+    from gpen_live.engine.paths.cuda.steps import Part
     from gpen_live.engine.paths.cuda.stream import DeviceStream
     from gpen_live.inference.torch_detector import TorchDetector
 
 STEP = 1 / 30
 
 
-def gpu_path(device: torch.device, detector: Detector, enhancer: Enhancer, stages: Sequence[Stage] = ()) -> FramePath:
+def gpu_path(device: torch.device, detector: Detector, enhancer: Enhancer, stages: Sequence[DeviceStage] = ()) -> FramePath:
     from gpen_live.engine.paths.cuda.path import GpuPath
     from gpen_live.engine.paths.cuda.stream import CudaStream, HostStream
     from gpen_live.inference.device import low_priority_stream
@@ -118,10 +121,10 @@ def smooth(height: int = 120, width: int = 200, phase: float = 0.0) -> Image:
     return np.asarray(np.stack(planes, axis=2), dtype=np.uint8)
 
 
-def close(got: Array, expected: Array) -> None:
+def close(got: Array, expected: Array, mean: float = 0.2) -> None:
     difference = np.abs(got.astype(int) - expected)
     assert difference.max() <= 3
-    assert difference.mean() < 0.2
+    assert difference.mean() < mean
 
 
 @pytest.mark.parametrize("faces", [[(90, 60, 100)], [(60, 50, 70), (150, 70, 50), (110, 110, 26), (10, 10, 30)]])
@@ -381,10 +384,10 @@ def test_a_card_without_room_for_more_faces_goes_on_with_fewer(device: torch.dev
 
     record = FacesStep.record
 
-    def full(self: FacesStep, pixel_format: PixelFormat) -> None:
-        if self.numbers.shape[0] > 2:
+    def full(self: FacesStep, part: Part) -> None:
+        if self._numbers.shape[0] > 2:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        record(self, pixel_format)
+        record(self, part)
 
     monkeypatch.setattr(FacesStep, "record", full)
     fast, slow = engines(device, Small(), (30, 30, 30), (90, 30, 28))
@@ -394,9 +397,11 @@ def test_a_card_without_room_for_more_faces_goes_on_with_fewer(device: torch.dev
     assert not done.raw_reason
 
 
-@pytest.mark.parametrize("displacement", [aside, wavy])
+@pytest.mark.parametrize("displacement", [None, aside, wavy])
 @pytest.mark.parametrize("faces", [[(50, 30, 50)], [(30, 30, 60), (70, 36, 50), (100, 20, 20)]])
-def test_stages_add_and_move_as_on_the_processor(device: torch.device, faces: list[Any], displacement: Displacement) -> None:
+def test_stages_add_and_move_as_on_the_processor(
+    device: torch.device, faces: list[Any], displacement: Displacement | None
+) -> None:
     fast, slow = staged(device, Small(), displacement, 6.0, faces)
     for i in range(4):
         look = Look(strength=0.8 - i / 10)
@@ -407,13 +412,68 @@ def test_stages_add_and_move_as_on_the_processor(device: torch.device, faces: li
     plain, _ = engines(device, Small(), *faces)
     for i in range(4):
         unmoved = plain.process(tiny(), i * STEP, Look(strength=0.8 - i / 10))
-    assert np.abs(done.image.astype(int) - unmoved.image).max() > 5
+    assert np.abs(done.image.astype(int) - unmoved.image).max() > 3
 
 
-def test_stages_move_the_whole_frame_as_on_the_processor(device: torch.device) -> None:
-    fast, slow = staged(device, Small(), wavy, 6.0, [])
-    look = Look(mode=Mode.FULL, strength=0.6)
-    close(fast.process(tiny(), 0.0, look, PixelFormat.I420).image, slow.process(tiny(), 0.0, look).image)
+@pytest.mark.parametrize("strength", [0.0, 0.6])
+@pytest.mark.parametrize("faces", [[], [(30, 30, 60), (70, 36, 50)]])
+def test_stages_work_on_the_faces_of_the_whole_frame(device: torch.device, faces: list[Any], strength: float) -> None:
+    fast, slow = staged(device, Small(), wavy, 6.0, faces)
+    look = Look(mode=Mode.FULL, strength=strength, beauty=Beauty(smooth=0.5))
+    for i in range(3):
+        done, expected = fast.process(tiny(), i * STEP, look, PixelFormat.I420), slow.process(tiny(), i * STEP, look)
+    close(done.image, expected.image, 0.35)
+    assert (done.image != tiny()).any() == bool(faces or strength)
+    assert np.array_equal(done.picture.pixels(PixelFormat.I420), convert(done.image, PixelFormat.I420))
+
+
+def test_stages_work_without_the_network(device: torch.device) -> None:
+    fast, slow = staged(device, Fragile(), wavy, 6.0, [(50, 30, 50)])
+    white = np.full((60, 120, 3), 255, np.uint8)
+    for i in range(3):
+        image = white if i == 2 else tiny()
+        done, expected = fast.process(image, i * STEP, Look(strength=0.0)), slow.process(image, i * STEP, Look(strength=0.0))
+        close(done.image, expected.image)
+    assert set(done.times_ms) == {"detect", "warp", "move", "blend", "convert"}
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_stage_that_rests_changes_nothing(device: torch.device, mode: Mode) -> None:
+    faces: list[Any] = [(30, 30, 60), (70, 36, 50)]
+    fast, _ = staged(device, Small(), wavy, 6.0, faces)
+    plain, _ = engines(device, Small(), *faces)
+    look = Look(mode=mode, beauty=Beauty(smooth=0.5))
+    for i in range(6):
+        stage_of(fast).idle = i % 2 == 1
+        done, expected = fast.process(tiny(), i * STEP, look), plain.process(tiny(), i * STEP, look)
+    assert np.array_equal(done.image, expected.image)
+    assert "move" not in done.times_ms
+
+
+def test_nothing_is_recorded_when_a_stage_begins_or_the_network_is_switched_off(device: torch.device) -> None:
+    fast, _ = staged(device, Small(), wavy, 6.0, [(30, 30, 60)])
+    for mode in Mode:
+        for i in range(7):
+            stage_of(fast).idle = i < 2
+            look = Look(mode=mode, strength=0.0 if i > 4 else 0.5, beauty=Beauty(smooth=0.5))
+            fast.process(tiny(), i * STEP, look)
+            if i == 0:
+                recorded = stream_of(fast).recorded
+        assert stream_of(fast).recorded == recorded
+
+
+def test_a_stage_looks_at_the_crops_beside_the_network(device: torch.device) -> None:
+    """It sees the frame, not what the network makes of it, and its own work comes after both."""
+    fast, _ = staged(device, Small(), None, 0.0, [(50, 30, 50)])
+    stage = stage_of(fast)
+    stage.variants = (Variant(looks=True, moves=False), Variant(looks=False, moves=False))
+    for level in (40, 200):
+        for i in range(3):
+            fast.process(np.full((60, 120, 3), level, np.uint8), i * STEP, Look())
+        assert abs(float(stage.saw[0, 0, 32, 32]) * 127.5 + 127.5 - level) < 0.01
+    stage.variants = stage.variants[::-1]
+    fast.process(np.full((60, 120, 3), 90, np.uint8), 3 * STEP, Look())
+    assert abs(float(stage.saw[0, 0, 32, 32]) * 127.5 + 127.5 - 200) < 0.01
 
 
 def test_where_nothing_changes_and_nothing_moves_every_bit_stays(device: torch.device) -> None:
@@ -421,7 +481,7 @@ def test_where_nothing_changes_and_nothing_moves_every_bit_stays(device: torch.d
     fast, _ = staged(device, Nothing(), nowhere, 0.0, [(30, 30, 60), (70, 36, 50)])
     for mode in Mode:
         for i in range(3):
-            done = fast.process(image, i * STEP, Look(mode=mode))
+            done = fast.process(image, i * STEP, Look(mode=mode, beauty=Beauty(smooth=0.5)))
         assert not done.raw_reason
         assert np.array_equal(done.image, image)
 
@@ -431,34 +491,58 @@ class Nothing(Small):
         return x.clone()
 
 
-def test_a_stage_that_gives_what_is_no_number_is_an_error(device: torch.device) -> None:
-    fast, _ = staged(device, Small(), wavy, float("nan"), [(30, 30, 60)])
-    fast.process(tiny(), 0.0, Look())  # the face is coming
-    with pytest.raises(NetworkError, match="not numbers"):
-        fast.process(tiny(), STEP, Look())
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_stage_that_fails_is_left_out(device: torch.device, mode: Mode) -> None:
+    faces: list[Any] = [(30, 30, 60)]
+    plain, _ = engines(device, Small(), *faces)
+    look = Look(mode=mode, beauty=Beauty(smooth=0.5))
+    for added in (float("nan"), "not a number"):
+        fast, _ = staged(device, Small(), wavy, cast(float, added), faces)
+        plain.new_scene()
+        for i in range(3):
+            done, expected = fast.process(tiny(), i * STEP, look), plain.process(tiny(), i * STEP, look)
+        assert np.array_equal(done.image, expected.image)
+        assert len(fast.notes) == 1
+        assert holds(fast.notes[0], "live.stage_failed", name="move")
 
 
 def staged(
-    device: torch.device, network: nn.Module, displacement: Displacement, added: float, faces: list[Any]
+    device: torch.device, network: nn.Module, displacement: Displacement | None, added: float, faces: list[Any]
 ) -> tuple[Engine, Engine]:
     """As `engines`, with a stage after the network that adds so many levels and moves what is seen."""
     fast, slow = engines(device, network, *faces)
-    there, here = TensorMove(displacement, added), HostMove(displacement, added)
-    if device.type == "cuda":
-        there = OnCard(displacement, added, device)
-    path = gpu_path(device, fast.detector, cast(Enhancer, fast.enhancer), [there])
-    return Engine(of(device), fast.detector, fast.enhancer, path), Engine(CPU, slow.detector, slow.enhancer, stages=[here])
+    here = HostMove(displacement or nowhere, added)
+    stage = OnCard(displacement, added, device)
+    path = gpu_path(device, fast.detector, cast(Enhancer, fast.enhancer), [stage])
+    return Engine(of(device), fast.detector, fast.enhancer, path, stages=[stage]), Engine(
+        CPU, slow.detector, slow.enhancer, stages=[here]
+    )
+
+
+def stage_of(engine: Engine) -> OnCard:
+    (stage,) = engine.stages
+    return cast(OnCard, stage)
 
 
 class OnCard(TensorMove):
     """Its displacement lies on the card before the first frame comes: a copy from the host can't be recorded."""
 
-    def __init__(self, displacement: Displacement, added: float, device: torch.device) -> None:
-        super().__init__(displacement, added)
-        self._there = {
-            shape: torch.from_numpy(displacement(*shape)).to(device).expand(4, -1, -1, -1).contiguous()
-            for shape in ((64, 64), tiny().shape[:2])
-        }
+    def __init__(self, displacement: Displacement | None, added: float, device: torch.device) -> None:
+        super().__init__(displacement or nowhere, added)
+        self._there = torch.from_numpy(self._displacement(64, 64)).to(device).expand(4, -1, -1, -1).contiguous()
+        self.saw = torch.zeros(4, 3, 64, 64, device=device)
+        self.variants: Sequence[Variant] = (Variant(looks=False, moves=displacement is not None),)
 
-    def __call__(self, seen: Any, change: Change, told: Any) -> Change:
-        return Change(change.added + self._added, self._there[tuple(seen.shape[-2:])][: seen.shape[0]])
+    def variant(self, faces: Sequence[FaceCrop]) -> Variant | None:
+        return None if self.idle else self.variants[0]
+
+    def tell(self, faces: Sequence[FaceCrop], at: float) -> None:
+        assert all(face.at == at for face in faces)
+
+    def look(self, seen: torch.Tensor) -> None:
+        self.saw[: seen.shape[0]].copy_(seen)
+
+    def draw(self, seen: torch.Tensor, change: Change) -> None:
+        change.added.add_(self._added)
+        if change.displacement is not None:
+            change.displacement.copy_(self._there[: seen.shape[0]])

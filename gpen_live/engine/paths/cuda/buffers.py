@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gpen_live.engine.paths.cuda.stream import DeviceStream
-from gpen_live.engine.paths.mask import face_mask
+from gpen_live.engine.paths.mask import face_mask, rim_mask
 from gpen_live.frame import Array, PixelFormat
 
 _ALIGNED = 256
@@ -19,7 +19,8 @@ class FrameBuffers:
     """Made once for a size of frames.
 
     `frame` and `bgr` (H x W x 3, uint8, BGR) are the frame before and after; `planes` ((H*3/2) x W with even sides) what the sink
-    takes, if it is not BGR; `broken` one byte between the two, so that either comes down with it in one copy. `reduced` (1 x 3 x
+    takes, if it is not BGR; `broken` one byte between the two, so that either comes down with it in one copy: 1 once a network's
+    picture was broken, 2 what a stage gave, until somebody sets it back. `reduced` (1 x 3 x
     h x w, float32) is what the detector sees.
     """
 
@@ -47,22 +48,24 @@ class FrameBuffers:
         there.copy_(part, non_blocking=True)
         return there
 
-    def read(self, fetched: Tensor, pixel_format: PixelFormat) -> tuple[Array, bool]:
-        """The pixels, which hold as long as somebody looks at them, and whether the network's picture was broken."""
+    def read(self, fetched: Tensor, pixel_format: PixelFormat) -> tuple[Array, int]:
+        """The pixels, which hold as long as somebody looks at them, and `broken`."""
         data = self._stream.view(fetched)
         if pixel_format is PixelFormat.BGR:
-            return data[: self._picture].reshape(self.height, self.width, 3), bool(data[self._flag])
-        return data[_ALIGNED:].reshape(self._planes), bool(data[0])
+            return data[: self._picture].reshape(self.height, self.width, 3), int(data[self._flag])
+        return data[_ALIGNED:].reshape(self._planes), int(data[0])
 
 
 class CropBuffers:
     """Room for the crops of up to `most` faces; fewer use its beginning, so that recorded work of any number shares it.
 
-    `crops` and `added` (N x 3 x S x S, float32): what is seen, and what is added to it. `moved` (N x 2 x S x S): see `Change`.
+    `crops` (N x 3 x S x S, float32) is what is seen. `change` and `moves` are for the stages: see `Change`; `added` and
+    `moved` are the same for the frame: masked, faded and reduced. `mask` is for what networks change, `rim` for what stages do.
     """
 
     def __init__(self, most: int, size: int, device: torch.device) -> None:
         self.crops = torch.zeros(most, 3, size, size, device=device)
         self.added = torch.zeros_like(self.crops)
         self.moved = torch.zeros(most, 2, size, size, device=device)
-        self.mask = torch.from_numpy(face_mask(size).copy()).to(device)
+        self.change, self.moves = torch.zeros_like(self.crops), torch.zeros_like(self.moved)
+        self.mask, self.rim = (torch.from_numpy(mask(size).copy()).to(device) for mask in (face_mask, rim_mask))

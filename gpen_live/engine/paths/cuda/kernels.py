@@ -31,6 +31,7 @@ from gpen_live.frame import PixelFormat
 
 # How many pixels or tiles one program of a kernel makes; Triton's interpreter, one program after the other, likes fewer of them.
 _PIXELS, _TILES = (16384, 16384) if triton.knobs.runtime.interpret else (256, 128)
+STAGE_BROKEN = 2
 _LAYOUTS = {PixelFormat.BGR: 0, PixelFormat.I420: 1, PixelFormat.NV12: 2}
 
 # Integer BT.601, limited range: OpenCV's coefficients times 2**20 (color_yuv.simd.hpp), so that both ways give the same bytes.
@@ -127,6 +128,26 @@ def _crop(frame, out, faces, height, width, size, NUMBERS: tl.constexpr, BLOCK: 
 
 
 @triton.jit(do_not_specialize=["size", "step_n", "step_c", "step_y", "step_x"])
+def _levels(
+    crops, pictures, mask, out, faces, broken, size, step_n, step_c, step_y, step_x, NUMBERS: tl.constexpr, BLOCK: tl.constexpr
+):
+    face = tl.program_id(1)
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    plane = size * size
+    inside = i < plane
+    row, column = i // size, i % size
+    weight = tl.load(faces + face * NUMBERS + 18) * tl.load(mask + i, inside, 0.0)
+    for channel in tl.static_range(3):
+        at = face * step_n + channel * step_c + row * step_y + column * step_x
+        picture = tl.load(pictures + at, inside, 0.0).to(tl.float32)
+        finite = tl.abs(picture) < 3e38  # neither infinite, nor no number
+        tl.store(broken + i * 0, 1, inside & ~finite)
+        there = (face * 3 + channel) * plane + i
+        change = tl.minimum(tl.maximum(picture, -1.0), 1.0) - tl.load(crops + there, inside, 0.0)
+        tl.store(out + there, tl.where(finite, change * weight, 0.0), inside)
+
+
+@triton.jit(do_not_specialize=["size", "step_n", "step_c", "step_y", "step_x"])
 def _change(
     crops,
     pictures,
@@ -165,7 +186,7 @@ def _change(
                 at = y * size + x
                 picture = tl.load(pictures + face * step_n + channel * step_c + y * step_y + x * step_x, inside, 0.0)
                 picture = picture.to(tl.float32)
-                tl.store(broken + i * 0, 1, inside & ~(tl.abs(picture) < 3e38))  # also true of what is no number
+                tl.store(broken + i * 0, 2 if STAGED else 1, inside & ~(tl.abs(picture) < 3e38))  # also true of what is no number
                 if STAGED:
                     total += picture * tl.load(mask + at, inside, 0.0)
                 else:
@@ -326,17 +347,10 @@ def _mixed(level, picture, weight, broken, inside):
     return _level(level + weight * (picture - (level / 127.5 - 1.0)))
 
 
-@triton.jit
-def _raised(level, added, broken, inside):
-    tl.store(broken + (level * 0).to(tl.int32), 1, inside & ~(tl.abs(added) < 3e38))
-    return _level(level + added)
-
-
 @triton.jit(do_not_specialize=["height", "width", "step_c", "step_y", "step_x"])
 def _finish_whole(
     frame,
     picture,
-    moves,
     faces,
     bgr,
     planes,
@@ -346,8 +360,6 @@ def _finish_whole(
     step_c,
     step_y,
     step_x,
-    STAGED: tl.constexpr,
-    MOVED: tl.constexpr,
     LAYOUT: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -358,24 +370,11 @@ def _finish_whole(
     for corner in tl.static_range(4):
         y, x = tile // across * 2 + corner // 2, tile % across * 2 + corner % 2
         from_y, from_x = tl.minimum(y, height - 1), tl.minimum(x, width - 1)
-        if MOVED:
-            move = moves + from_y * width + from_x
-            look_x, look_y = from_x + tl.load(move, inside, 0.0), from_y + tl.load(move + height * width, inside, 0.0)
-            b, g, r = _looked_up(frame, look_x, look_y, width, height, inside)
-        else:
-            at = frame + (from_y * width + from_x) * 3
-            b = tl.load(at, inside, 0).to(tl.float32)
-            g = tl.load(at + 1, inside, 0).to(tl.float32)
-            r = tl.load(at + 2, inside, 0).to(tl.float32)
+        at = frame + (from_y * width + from_x) * 3
         new = picture + from_y * step_y + from_x * step_x
-        if STAGED:
-            b = _raised(b, tl.load(new + 2 * step_c, inside, 0.0), broken, inside)
-            g = _raised(g, tl.load(new + step_c, inside, 0.0), broken, inside)
-            r = _raised(r, tl.load(new, inside, 0.0), broken, inside)
-        else:
-            b = _mixed(b, tl.load(new + 2 * step_c, inside, 0.0), weight, broken, inside)
-            g = _mixed(g, tl.load(new + step_c, inside, 0.0), weight, broken, inside)
-            r = _mixed(r, tl.load(new, inside, 0.0), weight, broken, inside)
+        b = _mixed(tl.load(at, inside, 0).to(tl.float32), tl.load(new + 2 * step_c, inside, 0.0), weight, broken, inside)
+        g = _mixed(tl.load(at + 1, inside, 0).to(tl.float32), tl.load(new + step_c, inside, 0.0), weight, broken, inside)
+        r = _mixed(tl.load(at + 2, inside, 0).to(tl.float32), tl.load(new, inside, 0.0), weight, broken, inside)
         _put(bgr, planes, b, g, r, x, y, inside, height, width, corner == 0, LAYOUT)
 
 
@@ -397,6 +396,19 @@ def crop(frame: Tensor, faces: Tensor, out: Tensor) -> None:
     _crop[grid](frame, out, faces, frame.shape[0], frame.shape[1], size, NUMBERS=FACE, BLOCK=_PIXELS)
 
 
+def levels(crops: Tensor, pictures: Tensor, mask: Tensor, faces: Tensor, out: Tensor, broken: Tensor) -> None:
+    """What the network changed, in levels, for stages: (picture - crop) x mask x strength, zero where it is not finite.
+
+    Args:
+        crops, out: N x 3 x S x S, float32. pictures: the network's, of that shape, any float type and strides, clamped here.
+        mask: S x S, float32.
+        broken: one byte, set to 1 where any value of the pictures is not finite.
+    """
+    count, size = crops.shape[0], crops.shape[-1]
+    grid = (triton.cdiv(size * size, _PIXELS), count)
+    _levels[grid](crops, pictures, mask, out, faces, broken, size, *pictures.stride(), NUMBERS=FACE, BLOCK=_PIXELS)
+
+
 def change(
     crops: Tensor,
     pictures: Tensor,
@@ -415,7 +427,7 @@ def change(
         crops: N x 3 x S x S, float32. pictures: the network's, the same shape, any float type and strides; clamped to [-1, 1].
         mask: S x S, float32.
         out: N x 3 x S x S, float32; the change lies in its upper left (S // factor) x (S // factor) pixels, with rows of S.
-        broken: one byte, set to 1 where any value of the pictures is not finite.
+        broken: one byte, set to 1 where any value of the pictures is not finite, or to 2 if they are `staged`.
         staged: `pictures` are changes already, in levels: they are masked and faded.
         moves: N x 2 x S x S, float32, a displacement in crop pixels; `moved` then gets it masked, faded and reduced, as `out`.
     """
@@ -458,19 +470,16 @@ def finish_whole(
     planes: Tensor,
     broken: Tensor,
     pixel_format: PixelFormat,
-    *,
-    staged: bool = False,
-    moves: Tensor | None = None,
 ) -> None:
     """The frame mixed with the network's picture of all of it (1 x 3 x H x W, RGB in [-1, 1], any strides) by the weight.
 
-    `staged`: `picture` is a change already, in levels: it is added. `moves`: a displacement, 1 x 2 x H x W, in pixels.
+    `bgr` may be the frame itself, where that is the pixel_format.
     """
     height, width = frame.shape[:2]
     grid = (triton.cdiv(((height + 1) // 2) * ((width + 1) // 2), _TILES),)
     _finish_whole[grid](
-        frame, picture, picture if moves is None else moves, faces, bgr, planes, broken, height, width, *picture.stride()[1:],
-        STAGED=staged, MOVED=moves is not None, LAYOUT=_LAYOUTS[pixel_format], BLOCK=_TILES,
+        frame, picture, faces, bgr, planes, broken, height, width, *picture.stride()[1:],
+        LAYOUT=_LAYOUTS[pixel_format], BLOCK=_TILES,
     )  # fmt: skip
 
 

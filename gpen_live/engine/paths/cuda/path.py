@@ -25,9 +25,11 @@ from gpen_live.engine.paths.cuda import kernels
 from gpen_live.engine.paths.cuda.buffers import CropBuffers, FrameBuffers
 from gpen_live.engine.paths.cuda.faces import KEPT, NUMBERS, RECALLED, face_numbers, weigh
 from gpen_live.engine.paths.cuda.memory import NONE, PictureRows
-from gpen_live.engine.paths.cuda.steps import FacesStep, RecordedStep, WholeStep
+from gpen_live.engine.paths.cuda.stages import Course, DeviceStage, Variant, courses
+from gpen_live.engine.paths.cuda.steps import FacesStep, Part, RecordedStep, WholeStep
 from gpen_live.engine.paths.cuda.stream import DeviceStream, Work
-from gpen_live.engine.result import FaceCrop, FrameResult, Stage
+from gpen_live.engine.paths.staged import NOT_FINITE, answering
+from gpen_live.engine.result import FaceCrop, FrameResult, StageError
 from gpen_live.errors import reason_of
 from gpen_live.faces.align import to_template
 from gpen_live.faces.detect import Detection, check_picture
@@ -38,7 +40,7 @@ from gpen_live.inference.failures import Failure, failure_of, keep_for_ever
 from gpen_live.inference.torch_detector import TorchDetector
 from gpen_live.media.pixel_formats import convert, restore
 
-_WHOLE = 0  # in place of a number of faces
+_WHOLE = MAX_FACES  # the row of numbers that is the whole frame's
 
 
 class DevicePicture:
@@ -65,17 +67,23 @@ class DevicePicture:
         return self._pixels if pixel_format is self._pixel_format else convert(self.image(), pixel_format)
 
 
+def _places(count: int, *, whole: bool) -> slice:
+    """The rows of numbers of so many faces, or of the whole frame."""
+    return slice(_WHOLE, _WHOLE + 1) if whole else slice(count)
+
+
 @dataclass
 class _Made:
     """What was made for one network: steps by number of faces, the last pictures of faces and whole frame, what is recorded."""
 
-    steps: dict[int, RecordedStep] = field(default_factory=dict)
+    faces: dict[int, FacesStep] = field(default_factory=dict)
+    whole: WholeStep | None = None
     pictures: dict[bool, PictureRows] = field(default_factory=dict)
     prepared: set[tuple[PixelFormat, bool]] = field(default_factory=set)
 
 
 class GpuPath:
-    """See the module; the interface is that of `gpen_live.engine.paths.base.FramePath`.
+    """See the module; the interface is that of `gpen_live.engine.paths.base.FramePath`, its stages are `DeviceStage`s.
 
     Every frame is searched for faces, which comes with its way up and takes a tenth of a millisecond.
     """
@@ -83,9 +91,11 @@ class GpuPath:
     in_between = False
     may_fall_back = True
 
-    def __init__(self, stream: DeviceStream, detector: TorchDetector, enhancer: Enhancer, stages: Sequence[Stage] = ()) -> None:
+    def __init__(
+        self, stream: DeviceStream, detector: TorchDetector, enhancer: Enhancer, stages: Sequence[DeviceStage] = ()
+    ) -> None:
         self._stream, self._detector, self._enhancer, self._stages = stream, detector, enhancer, tuple(stages)
-        self._numbers_host = stream.host(MAX_FACES, NUMBERS, dtype=torch.float32)
+        self._numbers_host = stream.host(MAX_FACES + 1, NUMBERS, dtype=torch.float32)
         self._told: Array = self._numbers_host.numpy()
         self._frames: FrameBuffers | None = None
         self._numbers: Tensor | None = None
@@ -95,17 +105,20 @@ class GpuPath:
         self._made: dict[Enhancer, _Made] = {}
         self._crops: dict[int, CropBuffers] = {}
         self._number = 0
+        self._searched = False
+        """Whether the frame on the device is the one that is searched for faces: it needn't go up once more."""
 
     def use(self, enhancer: Enhancer, kept: Sequence[Enhancer] = ()) -> None:
         self._made = {one: made for one, made in self._made.items() if one is enhancer or one in kept}
         self._enhancer = enhancer
 
-    def use_stages(self, stages: Sequence[Stage]) -> None:
+    def use_stages(self, stages: Sequence[DeviceStage]) -> None:
         self._stages = tuple(stages)
-        self._made.clear()
+        self._forget_steps()
 
     def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool, others: Sequence[Enhancer] = ()) -> None:
         check_picture(image)
+        self._searched = False
         wanted = (pixel_format, whole_frame)
         for enhancer in (self._enhancer, *others):
             if not self._fits(image) or wanted not in self._made_for(enhancer).prepared:
@@ -117,30 +130,45 @@ class GpuPath:
 
     def _record_all(self, enhancer: Enhancer, pixel_format: PixelFormat, *, whole_frame: bool) -> None:
         self._search_recorded()
+        self._tell_harmless(enhancer, whole_frame=whole_frame)
+        ways = courses(self._stages, network=False)
+        if whole_frame:
+            for layout in (pixel_format, None) if ways else (pixel_format,):
+                self._record(self._whole_step(enhancer), self._whole_step(enhancer).parts(layout))
+        else:
+            ways += courses(self._stages, network=True)
         needed = 1 if enhancer is self._enhancer else -1
-        for count in (_WHOLE,) if whole_frame else range(1, MAX_FACES + 1):
+        for count in range(1, MAX_FACES + 1) if ways else ():
             try:
-                self._record(enhancer, count, pixel_format)
+                step = self._faces_step(enhancer, count)
+                for course in ways:
+                    self._record(step, step.parts(course, pixel_format))
             except torch.OutOfMemoryError:  # on a small card: what there is may do for as many faces as there will be
                 if count <= needed:
                     raise
-                self._made_for(enhancer).steps.pop(count, None)
+                self._made_for(enhancer).faces.pop(count, None)
                 return
 
-    def _record(self, enhancer: Enhancer, count: int, pixel_format: PixelFormat) -> None:
-        """Records the work for so many faces, with numbers that no harm comes of."""
+    @staticmethod
+    def _record(step: RecordedStep, parts: Sequence[Part]) -> None:
+        for part in parts:
+            step.record(part)
+
+    def _tell_harmless(self, enhancer: Enhancer, *, whole_frame: bool) -> None:
+        """Numbers for recording, of as many faces as there may be, that no harm comes of."""
         assert self._frames is not None
-        step, pictures = self._step_for(enhancer, count), self._pictures_of(enhancer, count)
         height, width = self._frames.height, self._frames.width
         somewhere = to_template(enhancer.template * min(height, width), enhancer.size, enhancer.template)
         self._told[:] = face_numbers(somewhere, enhancer.size, height, width, 0.0, 0.0)
         self._told[:, RECALLED] = NONE
+        pictures, places = self._pictures_of(enhancer, whole=whole_frame), _places(MAX_FACES, whole=whole_frame)
         if pictures is not None:
-            self._told[: max(count, 1), KEPT] = pictures.free(max(count, 1))
+            self._told[places, KEPT] = pictures.free(1 if whole_frame else MAX_FACES)
+        for stage in self._stages:
+            stage.tell((), 0.0)
         self._tell()
         self._stream.mark("told")
         self._stream.wait("told")  # before the numbers change again
-        step.record(pixel_format)
 
     def pin(self, image: Image) -> Image:
         there: Image = self._stream.view(self._stream.host(*image.shape, dtype=torch.uint8))
@@ -160,6 +188,7 @@ class GpuPath:
             self._stream.mark("searched")
             self._stream.wait("searched")
             self._count_busy(done, recorded, "up", "searched")
+        self._searched = True
         height, width = image.shape[:2]
         small_h, small_w = frames.reduced.shape[-2:]
         faces = self._detector.read(self._found_host.numpy(), scale=(width / small_w, height / small_h))
@@ -169,12 +198,14 @@ class GpuPath:
     def enhance_faces(
         self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float, pixel_format: PixelFormat
     ) -> None:
-        height, width = image.shape[:2]
-        size = self._enhancer.size
+        course = self._course(faces, network=any(face.look.strength > 0 for face in faces))
         with self._guarded():
-            for place, face in enumerate(faces):
-                self._told[place] = face_numbers(face.matrix, size, height, width, face.look.strength, face.fade)
-            self._finish(done, len(faces), [face.last for face in faces], at, pixel_format)
+            self._tell_faces(faces, image, course, at)
+            kept = self._tell_pictures([face.last for face in faces], at, whole=False) if course.network else None
+            step = self._faces_step(self._enhancer, len(faces))
+            self._finish(done, [(step, part) for part in step.parts(course, pixel_format)], course, pixel_format)
+            if kept is not None:
+                kept()
 
     def repeat_faces(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float) -> bool:
         return False
@@ -188,10 +219,54 @@ class GpuPath:
         pixel_format: PixelFormat,
         faces: Sequence[FaceCrop] = (),
     ) -> None:
+        course = self._course(faces, network=False)
+        drawn = not course.network
         with self._guarded():
-            self._take_up(image)
-            weigh(self._told[0], whole.look.strength, whole.fade)
-            self._finish(done, _WHOLE, [whole.last], at, pixel_format)
+            if not self._searched:
+                self._take_up(image)
+            self._searched = False  # the enhanced frame takes its place
+            work: list[tuple[RecordedStep, Part]] = []
+            if drawn:
+                self._tell_faces(faces, image, course, at)
+            kept = None
+            if whole.look.strength > 0 or not drawn:
+                weigh(self._told[_WHOLE], whole.look.strength, whole.fade)
+                kept = self._tell_pictures([whole.last], at, whole=True)
+                first = self._whole_step(self._enhancer)
+                work += [(first, part) for part in first.parts(None if drawn else pixel_format)]
+            if drawn:
+                step = self._faces_step(self._enhancer, len(faces))
+                work += [(step, part) for part in step.parts(course, pixel_format)]
+            self._finish(done, work, course, pixel_format)
+            if kept is not None:
+                kept()
+
+    def _course(self, faces: Sequence[FaceCrop], *, network: bool) -> Course:
+        """What is done with the faces; the network runs as well where nothing else would."""
+        variants: list[Variant | None] = []
+        for stage in self._stages:
+            with answering(stage):
+                variants.append(stage.variant(faces) if faces else None)
+        return Course(network or all(variant is None for variant in variants), tuple(variants))
+
+    def _tell_faces(self, faces: Sequence[FaceCrop], image: Image, course: Course, at: float) -> None:
+        height, width = image.shape[:2]
+        for place, face in enumerate(faces):
+            self._told[place] = face_numbers(face.matrix, self._enhancer.size, height, width, face.look.strength, face.fade)
+        for stage, variant in zip(self._stages, course.variants, strict=True):
+            if variant is not None:
+                with answering(stage):
+                    stage.tell(faces, at)
+
+    def _tell_pictures(self, lasts: Sequence[LastResult], at: float, *, whole: bool) -> Work | None:
+        """Where the last pictures lie and the new ones go, and what is to be done once they are there, and whole."""
+        pictures = self._pictures_of(self._enhancer, whole=whole)
+        if pictures is None:
+            return None
+        rows, places = pictures.free(len(lasts)), _places(len(lasts), whole=whole)
+        self._told[places, RECALLED] = pictures.recall(lasts, at)
+        self._told[places, KEPT] = rows
+        return lambda: pictures.keep(lasts, rows, at)
 
     def _take_up(self, image: Image) -> FrameBuffers:
         """The frame on its way to the device."""
@@ -201,7 +276,7 @@ class GpuPath:
         if frames is None or not self._fits(image):
             self._forget_frames()
             frames = self._frames = FrameBuffers(self._stream, height, width, self._detector.reduced(height, width))
-            self._numbers = torch.zeros(MAX_FACES, NUMBERS, device=self._stream.device)
+            self._numbers = torch.zeros(MAX_FACES + 1, NUMBERS, device=self._stream.device)
         self._stream.upload(torch.from_numpy(image), frames.staging, frames.frame)
         self._stream.mark("up")
         return frames
@@ -220,28 +295,31 @@ class GpuPath:
         kernels.reduce(self._frames.frame, self._frames.reduced)
         self._found = self._detector.candidates(self._frames.reduced)
 
-    def _finish(self, done: FrameResult, count: int, lasts: Sequence[LastResult], at: float, pixel_format: PixelFormat) -> None:
+    def _finish(
+        self, done: FrameResult, work: Sequence[tuple[RecordedStep, Part]], course: Course, pixel_format: PixelFormat
+    ) -> None:
+        """Everything after the host's decisions, until the finished pixels are on the host."""
         assert self._frames is not None
         recorded = self._stream.recorded
-        step, pictures = self._step_for(self._enhancer, count), self._pictures_of(self._enhancer, count)
-        if pictures is not None:
-            kept = pictures.free(len(lasts))
-            self._told[: len(lasts), RECALLED] = pictures.recall(lasts, at)
-            self._told[: len(lasts), KEPT] = kept
         self._tell()
         self._stream.mark("placed")
-        step.run(pixel_format)
+        for number, (step, part) in enumerate(work):
+            step.run(part)
+            self._stream.mark(f"part {number}")
         fetched = self._frames.fetch(pixel_format)
         self._stream.mark("down")
         self._stream.wait("down")
         pixels, broken = self._frames.read(fetched, pixel_format)
         if broken:
+            self._frames.broken.zero_()
+            if broken == kernels.STAGE_BROKEN:
+                at_work = [stage for stage, one in zip(self._stages, course.variants, strict=True) if one is not None]
+                raise StageError(at_work[-1], NOT_FINITE)
             raise NetworkError("network.not_finite", name=self._enhancer.spec.name)
-        if pictures is not None:
-            pictures.keep(lasts, kept, at)
         start = "placed"
-        for stage, end in step.marks(pixel_format):
-            done.times_ms[stage] = self._stream.between(start, end)
+        for number, (_, part) in enumerate(work):
+            end = f"part {number}"
+            done.times_ms[part.name] = done.times_ms.get(part.name, 0.0) + self._stream.between(start, end)
             start = end
         done.times_ms["convert"] = self._stream.between(start, "down")  # the copy: converting is a part of blending here
         self._count_busy(done, recorded, "placed", "down")
@@ -261,29 +339,36 @@ class GpuPath:
     def _made_for(self, enhancer: Enhancer) -> _Made:
         return self._made.setdefault(enhancer, _Made())
 
-    def _step_for(self, enhancer: Enhancer, count: int) -> RecordedStep:
-        steps = self._made_for(enhancer).steps
+    def _faces_step(self, enhancer: Enhancer, count: int) -> FacesStep:
+        steps = self._made_for(enhancer).faces
         if count not in steps:
-            steps[count] = self._step(enhancer, count)
+            assert self._frames is not None
+            assert self._numbers is not None
+            size, last = enhancer.size, self._last_of(enhancer, whole=False)
+            if size not in self._crops:
+                self._crops[size] = CropBuffers(MAX_FACES, size, self._stream.device)
+            numbers, crops = self._numbers[:count], self._crops[size]
+            steps[count] = FacesStep(self._stream, self._frames, enhancer, numbers, last, self._stages, crops)
         return steps[count]
 
-    def _step(self, enhancer: Enhancer, count: int) -> RecordedStep:
-        assert self._frames is not None
-        assert self._numbers is not None
-        rows, size = self._pictures_of(enhancer, count), enhancer.size
-        pictures = None if rows is None else rows.pictures
-        if count == _WHOLE:
-            return WholeStep(self._stream, self._frames, enhancer, self._numbers[:1], pictures, self._stages)
-        if size not in self._crops:
-            self._crops[size] = CropBuffers(MAX_FACES, size, self._stream.device)
-        numbers, crops = self._numbers[:count], self._crops[size]
-        return FacesStep(self._stream, self._frames, enhancer, numbers, pictures, self._stages, crops)
+    def _whole_step(self, enhancer: Enhancer) -> WholeStep:
+        made = self._made_for(enhancer)
+        if made.whole is None:
+            assert self._frames is not None
+            assert self._numbers is not None
+            last = self._last_of(enhancer, whole=True)
+            made.whole = WholeStep(self._stream, self._frames, enhancer, self._numbers[_WHOLE:], last)
+        return made.whole
 
-    def _pictures_of(self, enhancer: Enhancer, count: int) -> PictureRows | None:
+    def _last_of(self, enhancer: Enhancer, *, whole: bool) -> Tensor | None:
+        rows = self._pictures_of(enhancer, whole=whole)
+        return None if rows is None else rows.pictures
+
+    def _pictures_of(self, enhancer: Enhancer, *, whole: bool) -> PictureRows | None:
         """The last pictures of the faces, or of the whole frame; None where the network has no memory."""
         if not enhancer.memory:
             return None
-        whole, pictures = count == _WHOLE, self._made_for(enhancer).pictures
+        pictures = self._made_for(enhancer).pictures
         if whole not in pictures:
             assert self._frames is not None
             size = enhancer.size
@@ -309,6 +394,10 @@ class GpuPath:
                 yield
         except NetworkError:
             raise
+        except StageError:
+            self._stream.settle()
+            self._forget_steps()
+            raise
         except RuntimeError as error:
             if failure_of(error) is Failure.LOST:
                 keep_for_ever(self)
@@ -327,8 +416,12 @@ class GpuPath:
 
     def _forget_frames(self) -> None:
         """All that has to do with the size of the frames; the last pictures of faces have not."""
+        self._forget_steps()
         for made in self._made.values():
-            made.steps, made.prepared = {}, set()
             made.pictures.pop(True, None)
         self._crops = {}
         self._frames = self._numbers = self._search = self._found = self._found_host = None
+
+    def _forget_steps(self) -> None:
+        for made in self._made.values():
+            made.faces, made.whole, made.prepared = {}, None, set()

@@ -5,106 +5,71 @@ Imports torch and triton at import time: import this module late.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from gpen_live.engine.paths.cuda import kernels
 from gpen_live.engine.paths.cuda.buffers import CropBuffers, FrameBuffers
-from gpen_live.engine.paths.cuda.faces import KEPT, LEVELS, RECALLED
+from gpen_live.engine.paths.cuda.faces import KEPT, RECALLED
+from gpen_live.engine.paths.cuda.stages import Course, DeviceStage
 from gpen_live.engine.paths.cuda.stream import DeviceStream, Work
-from gpen_live.engine.paths.torch import clamped, enhance_whole
-from gpen_live.engine.result import Change, Stage
+from gpen_live.engine.paths.staged import answering
+from gpen_live.engine.paths.torch import enhance_whole
+from gpen_live.engine.result import Change
 from gpen_live.frame import PixelFormat
 from gpen_live.inference.enhancer import Enhancer, NetworkError
 
 
-class RecordedStep(ABC):
-    """From the frame on the device to the finished one there.
+class Part(NamedTuple):
+    """A piece of work that is recorded by itself: its name for the meters, what tells it from the step's others, the work."""
+
+    name: str
+    key: Hashable
+    work: Work
+
+
+class RecordedStep:
+    """Work on the frame on the device, in parts.
 
     Args:
         numbers: what the host tells about each face, N x NUMBERS on the device. last: R x 3 x H x W, the network's last pictures
-            (see `gpen_live.engine.paths.cuda.memory`); None for a network without a memory. stages: after the network.
+            (see `gpen_live.engine.paths.cuda.memory`); None for a network without a memory.
     """
 
     def __init__(
-        self,
-        stream: DeviceStream,
-        frames: FrameBuffers,
-        enhancer: Enhancer,
-        numbers: Tensor,
-        last: Tensor | None,
-        stages: Sequence[Stage],
+        self, stream: DeviceStream, frames: FrameBuffers, enhancer: Enhancer, numbers: Tensor, last: Tensor | None
     ) -> None:
-        self._stream, self.frames, self.enhancer, self.numbers, self._last = stream, frames, enhancer, numbers, last
-        self._stages = tuple(stages)
-        self._recorded: dict[str, Work] = {}
-        self._pictures: Tensor | None = None
-        self._changes: dict[int, Change] = {}  # after so many stages; recorded work reads where they lie
+        self._stream, self._frames, self._enhancer, self._numbers, self._last = stream, frames, enhancer, numbers, last
+        self._recorded: dict[Hashable, Work] = {}
 
-    def run(self, pixel_format: PixelFormat) -> None:
-        """Gives the device all of its work, with a mark after each part."""
-        self.record(pixel_format)
-        for name, _ in self._parts(pixel_format):
-            self._recorded[name]()
-            self._stream.mark(name)
+    def run(self, part: Part) -> None:
+        """Gives the device a part of this step's work."""
+        self.record(part)
+        self._recorded[part.key]()
 
-    def record(self, pixel_format: PixelFormat) -> None:
-        """What is not recorded yet; it works on what happens to lie there."""
-        for name, work in self._parts(pixel_format):
-            if name not in self._recorded:
-                self._recorded[name] = self._stream.record(work)
+    def record(self, part: Part) -> None:
+        """Records it, if it is not yet; it works on what happens to lie there."""
+        if part.key not in self._recorded:
+            self._recorded[part.key] = self._stream.record(part.work)
 
-    def marks(self, pixel_format: PixelFormat) -> list[tuple[str, str]]:
-        """The names of the parts for the meters, and those of the marks at their ends."""
-        return [("blend" if name.startswith("blend") else name, name) for name, _ in self._parts(pixel_format)]
+    def _recalled(self, seen: Tensor) -> Tensor | None:
+        """The network's last pictures, where there are such; see `PictureRows`."""
+        if self._last is None:
+            return None
+        rows = self._numbers[:, RECALLED].long()
+        return torch.where((rows >= 0).view(-1, 1, 1, 1), self._last.index_select(0, rows.clamp(min=0)), seen)
 
-    def _parts(self, pixel_format: PixelFormat) -> Iterator[tuple[str, Work]]:
-        yield "warp", self._warp
-        yield "network", self._network
-        for i, stage in enumerate(self._stages):
-            yield stage.name, partial(self._stage, i, stage)
-        yield f"blend {pixel_format.value}", partial(self._blend, pixel_format)
-
-    def _network(self) -> None:
-        seen = self._seen
-        out = self._enhance(seen, None if self._last is None else self._recall(self._last, seen))
+    def _kept(self, out: Tensor, seen: Tensor) -> Tensor:
+        """The network's pictures, once they are the last ones."""
         if out.shape != seen.shape:
-            raise NetworkError("network.shape", name=self.enhancer.spec.name, shape=tuple(out.shape))
+            raise NetworkError("network.shape", name=self._enhancer.spec.name, shape=tuple(out.shape))
         if self._last is not None:
-            self._last.index_copy_(0, self.numbers[:, KEPT].long(), out.float().clamp(-1, 1))
-        self._pictures = out
-        if self._stages:
-            self._changes[0] = Change((clamped(out) - seen) * self.numbers[:, LEVELS].view(-1, 1, 1, 1))
-
-    def _recall(self, last: Tensor, seen: Tensor) -> Tensor:
-        rows = self.numbers[:, RECALLED].long()
-        return torch.where((rows >= 0).view(-1, 1, 1, 1), last.index_select(0, rows.clamp(min=0)), seen)
-
-    def _stage(self, before: int, stage: Stage) -> None:
-        self._changes[before + 1] = stage(self._seen, self._changes[before], self.numbers)
-
-    @property
-    def _change(self) -> Change | None:
-        """What the stages made of the network's pictures; None without stages."""
-        return self._changes[len(self._stages)] if self._stages else None
-
-    @property
-    @abstractmethod
-    def _seen(self) -> Tensor:
-        """What the network sees, N x 3 x H x W, float32 RGB in [-1, 1]."""
-
-    @abstractmethod
-    def _warp(self) -> None: ...
-
-    @abstractmethod
-    def _enhance(self, seen: Tensor, previous: Tensor | None) -> Tensor: ...
-
-    @abstractmethod
-    def _blend(self, pixel_format: PixelFormat) -> None: ...
+            self._last.index_copy_(0, self._numbers[:, KEPT].long(), out.float().clamp(-1, 1))
+        return out
 
 
 class FacesStep(RecordedStep):
@@ -117,68 +82,99 @@ class FacesStep(RecordedStep):
         enhancer: Enhancer,
         numbers: Tensor,
         last: Tensor | None,
-        stages: Sequence[Stage],
+        stages: Sequence[DeviceStage],
         crops: CropBuffers,
     ) -> None:
-        super().__init__(stream, frames, enhancer, numbers, last, stages)
+        super().__init__(stream, frames, enhancer, numbers, last)
         count = numbers.shape[0]
+        self._stages = tuple(stages)
         self._crops, self._added, self._moved = crops.crops[:count], crops.added[:count], crops.moved[:count]
-        self._mask = crops.mask
+        self._change = Change(crops.change[:count], crops.moves[:count])
+        self._mask, self._rim = crops.mask, crops.rim
+        self._pictures: Tensor | None = None
 
-    @property
-    def _seen(self) -> Tensor:
-        return self._crops
+    def parts(self, course: Course, pixel_format: PixelFormat) -> list[Part]:
+        """From the frame on the device to the finished one there."""
+        parts = [Part("warp", "warp", self._warp)]
+        if course.network:
+            look = None if course.plain else course.looking
+            parts.append(Part("network", ("network", look), partial(self._network, look)))
+        else:
+            ready = partial(self._without_network, course.looking)
+            parts.append(Part(self._stages[0].name if self._stages else "blend", ("no network", course.looking), ready))
+        for i, (stage, variant) in enumerate(zip(self._stages, course.variants, strict=True)):
+            if variant is not None:
+                moves = variant.moves
+                parts.append(Part(stage.name, (i, moves), partial(self._draw, stage, moves=moves)))
+        plain, moves = course.plain, course.moves
+        blend = partial(self._blend, pixel_format, plain=plain, moves=moves)
+        return [*parts, Part("blend", (pixel_format, plain, moves), blend)]
 
     def _warp(self) -> None:
-        kernels.crop(self.frames.frame, self.numbers, self._crops)
+        kernels.crop(self._frames.frame, self._numbers, self._crops)
 
-    def _enhance(self, seen: Tensor, previous: Tensor | None) -> Tensor:
-        return self.enhancer.launch(seen, previous)
+    def _network(self, looking: Sequence[int] | None) -> None:
+        """`looking`: the stages that look at the crops meanwhile; None: no stage works after it."""
+        pictures = self._stream.beside(self._enhanced, [partial(self._look, self._stages[i]) for i in looking or ()])
+        if looking is None:
+            self._pictures = pictures
+        else:
+            kernels.levels(self._crops, pictures, self._mask, self._numbers, self._change.added, self._frames.broken)
 
-    def _blend(self, pixel_format: PixelFormat) -> None:
-        assert self._pictures is not None
-        frames, change = self.frames, self._change
-        pictures, moves = (self._pictures, None) if change is None else (change.added, change.displacement)
-        moved = None if moves is None else self._moved
-        frames.broken.zero_()
+    def _enhanced(self) -> Tensor:
+        return self._kept(self._enhancer.launch(self._crops, self._recalled(self._crops)), self._crops)
+
+    def _without_network(self, looking: Sequence[int]) -> None:
+        self._change.added.zero_()
+        for i in looking:
+            self._look(self._stages[i])
+
+    def _look(self, stage: DeviceStage) -> None:
+        with answering(stage):
+            stage.look(self._crops)
+
+    def _draw(self, stage: DeviceStage, *, moves: bool) -> None:
+        with answering(stage):
+            stage.draw(self._crops, self._change if moves else Change(self._change.added))
+
+    def _blend(self, pixel_format: PixelFormat, *, plain: bool, moves: bool) -> None:
+        pictures = self._pictures if plain else self._change.added
+        assert pictures is not None
+        frames, moved = self._frames, self._moved if moves else None
         kernels.change(
-            self._crops, pictures, self._mask, self.numbers, self._added, frames.broken,
-            staged=change is not None, moves=moves, moved=moved,
+            self._crops, pictures, self._mask if plain else self._rim, self._numbers, self._added, frames.broken,
+            staged=not plain, moves=self._change.displacement if moves else None, moved=moved,
         )  # fmt: skip
-        kernels.finish(frames.frame, self._added, self.numbers, frames.bgr, frames.planes, pixel_format, moved)
+        kernels.finish(frames.frame, self._added, self._numbers, frames.bgr, frames.planes, pixel_format, moved)
 
 
 class WholeStep(RecordedStep):
     """All of the frame through the network."""
 
     def __init__(
-        self,
-        stream: DeviceStream,
-        frames: FrameBuffers,
-        enhancer: Enhancer,
-        numbers: Tensor,
-        last: Tensor | None,
-        stages: Sequence[Stage],
+        self, stream: DeviceStream, frames: FrameBuffers, enhancer: Enhancer, numbers: Tensor, last: Tensor | None
     ) -> None:
-        super().__init__(stream, frames, enhancer, numbers, last, stages)
+        super().__init__(stream, frames, enhancer, numbers, last)
         self._whole = torch.empty(1, 3, frames.height, frames.width, device=stream.device)
+        self._picture: Tensor | None = None
 
-    @property
-    def _seen(self) -> Tensor:
-        return self._whole
+    def parts(self, pixel_format: PixelFormat | None) -> list[Part]:
+        """From the frame on the device to the finished one there. None: it takes the frame's place, for stages on its faces."""
+        return [
+            Part("warp", "warp", self._warp),
+            Part("network", "network", self._network),
+            Part("blend", pixel_format, partial(self._blend, pixel_format)),
+        ]
 
     def _warp(self) -> None:
-        kernels.whole(self.frames.frame, self._whole)
+        kernels.whole(self._frames.frame, self._whole)
 
-    def _enhance(self, seen: Tensor, previous: Tensor | None) -> Tensor:
-        return enhance_whole(self.enhancer, seen, previous, launch=True)
+    def _network(self) -> None:
+        seen = self._whole
+        self._picture = self._kept(enhance_whole(self._enhancer, seen, self._recalled(seen), launch=True), seen)
 
-    def _blend(self, pixel_format: PixelFormat) -> None:
-        assert self._pictures is not None
-        frames, change = self.frames, self._change
-        picture, moves = (self._pictures, None) if change is None else (change.added, change.displacement)
-        frames.broken.zero_()
-        kernels.finish_whole(
-            frames.frame, picture, self.numbers, frames.bgr, frames.planes, frames.broken, pixel_format,
-            staged=change is not None, moves=moves,
-        )  # fmt: skip
+    def _blend(self, pixel_format: PixelFormat | None) -> None:
+        assert self._picture is not None
+        frames = self._frames
+        to, layout = (frames.frame, PixelFormat.BGR) if pixel_format is None else (frames.bgr, pixel_format)
+        kernels.finish_whole(frames.frame, self._picture, self._numbers, to, frames.planes, frames.broken, layout)

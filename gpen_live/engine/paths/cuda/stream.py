@@ -9,8 +9,9 @@ import itertools
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
 import torch
@@ -27,6 +28,7 @@ _WARM_UPS = 3
 _RECENT = 8  # pieces of page-locked memory that are not freed yet: sender and window have let go of them by then
 
 Work = Callable[[], None]
+T = TypeVar("T")
 
 
 class DeviceStream(ABC):
@@ -57,6 +59,12 @@ class DeviceStream(ABC):
     @abstractmethod
     def record(self, work: Work) -> Work:
         """Runs `work` to warm it up and returns what repeats it, with the same tensors, at little cost to the host."""
+
+    def beside(self, work: Callable[[], T], others: Sequence[Work]) -> T:
+        """What `work` returns, and `others` done: they need nothing of each other, and may run at the same time."""
+        for other in others:
+            other()
+        return work()
 
     @abstractmethod
     def mark(self, name: str) -> None:
@@ -90,6 +98,7 @@ class CudaStream(DeviceStream):
         super().__init__(device)
         self._stream = stream
         self._recorder = torch.cuda.Stream(device, priority=stream.priority)  # type: ignore[no-untyped-call]
+        self._sides: list[torch.cuda.Stream] = []
         self._graphs: WeakSet[torch.cuda.CUDAGraph] = WeakSet()
         self._events: dict[str, torch.cuda.Event] = {}
         self._lent: WeakValueDictionary[int, Tensor | Array] = WeakValueDictionary()
@@ -139,6 +148,21 @@ class CudaStream(DeviceStream):
         give_memory_back()  # the graph has memory of its own: what warming up took is not needed any more
         self.recorded += 1
         return graph.replay
+
+    def beside(self, work: Callable[[], T], others: Sequence[Work]) -> T:
+        """On streams of their own, which branch off the current one and come back to it: so it is in the graph."""
+        here = torch.cuda.current_stream(self.device)
+        while len(self._sides) < len(others):
+            self._sides.append(torch.cuda.Stream(self.device, priority=here.priority))  # type: ignore[no-untyped-call]
+        sides = self._sides[: len(others)]
+        for side, other in zip(sides, others, strict=True):
+            side.wait_stream(here)
+            with torch.cuda.stream(side):
+                other()
+        done = work()
+        for side in sides:
+            here.wait_stream(side)
+        return done
 
     def mark(self, name: str) -> None:
         event = self._events.get(name)

@@ -1,0 +1,148 @@
+"""All numbers that the look is tuned by, read by the host's and the device's implementation alike.
+
+Lengths are fractions of the crop's side (.01 is 2.56 pixels of 256); levels run from 0 to 255.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+FADE_S: Final = 0.15
+"""How long a control takes over its range."""
+
+MAP: Final = 128
+"""Side of the maps in which the skin is worked on: the side of the retouch network's layers."""
+WIDE: Final = 32
+"""Side of the maps for what is wider than a cheek, and of the grid that carries masks and shape."""
+FIELD: Final = 64
+"""Side of the canonical masks and of the light."""
+
+LUMA: Final = (0.114, 0.587, 0.299)
+"""Luma of blue, green and red (BT.601)."""
+
+# Skin
+SMOOTH_SIGMA: Final = 0.02
+"""Width of the mean that `smooth` moves towards: what is finer than about 24 pixels of 256 is damped."""
+SMOOTH_MOST: Final = 1.0
+SMOOTH_KEPT: Final = 0.3
+"""Contrast (deviation over mean) that is form rather than texture: folds and edges above it stay."""
+EVEN_SIGMA: Final = 0.16
+EVEN_MOST: Final = 0.75
+EVEN_LIMITS: Final = (0.85, 1.18)
+LAYER_LOG: Final = 0.7
+"""Change of log luminance for which the layers `under_eye` and `shine` are 1."""
+SPOT_SURE: Final = (0.1, 0.5)
+"""The layer's value between which a spot begins to heal and heals in full."""
+UNDER_EYE_MOST: Final = 0.8
+UNDER_EYE_SMOOTH: Final = 0.6
+SHINE_MOST: Final = 0.75
+
+# Masks on the canonical face, and how they are carried to a face
+GUIDES: Final = 96
+"""How many landmarks carry."""
+CARRY_REACH: Final = 0.15
+"""How far a landmark's shift carries what lies around it."""
+CARRY_CALM: Final = 0.02
+"""How much of the landmarks' own noise is smoothed away (the kernel's ridge)."""
+CARRY_STEPS: Final = 3
+"""Steps of the fixed point by which a shift at a landmark's canonical place is turned into one at its place in the picture."""
+NORMAL_SIGMA: Final = 0.045
+FACE_INSET: Final = 0.02
+"""Within the face's outline by this, the light does without the matte: on eyes, lips and beard too."""
+FOREHEAD: Final = 0.05
+"""The mesh ends that far below the hairline."""
+REACH: Final = (0.89, 0.985)
+"""Downwards the effects end between these heights: before the crop does."""
+
+# Light
+BRIGHTEN_MOST: Final = 0.34
+BRIGHTEN_FROM: Final = (0.0, -0.25, 0.97)
+LIGHT_MOST: Final = 0.42
+LIGHT_FROM: Final = (0.86, -0.28, 0.42)
+"""Where the lamp is for a light of 1; x to the right, y down, z to the viewer."""
+LIGHT_BACK: Final = 0.3
+"""How much darker the side away from the lamp becomes, as a share of LIGHT_MOST."""
+LIGHT_GREY: Final = 0.55
+"""The half-Lambert light at which a lamp at the side neither brightens nor darkens."""
+WARM_MOST: Final = 0.11
+"""Change of log red over log blue, each way from green, in gamma-coded levels."""
+
+# Shape: canonical displacements for a control of 1
+SLIM_MOST: Final = 0.02
+JAW_MOST: Final = 0.02
+NOSE_MOST: Final = 0.012
+EYE_MOST: Final = 0.16
+EYE_REACH: Final = 0.11
+
+# Make-up on the canonical face
+BLUSH_OUT: Final = 0.012
+BLUSH_DOWN: Final = 0.0
+BLUSH_RISE: Final = 0.5
+"""Radians by which it rises towards the temple."""
+BLUSH_LENGTH: Final = 0.085
+BLUSH_WIDTH: Final = 0.05
+BLUSH_MOST: Final = 0.24
+"""Optical density (natural log, in gamma-coded levels) of the colour's complement at the centre."""
+BLUSH_DARK: Final = 0.7
+"""How much more pigment dark skin takes for the same effect."""
+
+# Outlines: softness is the deviation of the Gaussian that a hard mask is blurred with
+EDGE: Final = 0.004
+FEATURE_GROW: Final = 0.012
+"""The skin's effects stay that far from the outlines of eyes, brows and lips."""
+
+# Eyes; luma from 0 to 1
+EYE_OPEN: Final = (0.1, 0.2)
+"""Height over width of the opening between which an eye counts as closed and as open."""
+IRIS_EDGE: Final = (1.0, 1.25)
+"""The white begins between these multiples of the iris' radius."""
+WHITE_LESS: Final = (0.7, 1.0)
+"""Colourfulness as a share of the skin's, between which the white ends: what is as colourful as skin is skin."""
+WHITE_LIGHTER: Final = 0.3
+WHITE_PALER: Final = 0.5
+IRIS_CONTRAST: Final = 0.45
+IRIS_LIFT: Final = 0.12
+CATCH_FROM: Final = (0.2, 0.45)
+"""Luma above the iris' mean between which it becomes a catch-light."""
+CATCH_MOST: Final = 0.35
+
+# Teeth
+MOUTH_OPEN: Final = (0.03, 0.09)
+TOOTH_LEVEL: Final = (0.45, 0.8)
+"""Luma over the skin's."""
+TOOTH_RED: Final = (-0.2, -0.06)
+"""Log of red over green, less the skin's: teeth are less red than skin, gums and tongue are not."""
+TOOTH_YELLOW: Final = 0.6
+TOOTH_LIGHTER: Final = 0.2
+SCLERA_S: Final = 1.0
+"""How long the running luma of the sclera remembers."""
+
+# Lips
+LIP_EDGE: Final = 0.0045
+LIP_COVER: Final = 0.8
+"""Opacity of lipstick at most."""
+LIP_OWN: Final = 0.5
+"""The lips' own share in how light the lipstick is; the rest is the pigment's in the light that falls on the skin."""
+LIP_ALBEDO: Final = 0.3
+LIP_MATT: Final = 0.8
+"""Exponent of the lips' own lightness detail below matt lipstick."""
+LIP_GLOSS: Final = 0.3
+LIP_COLOUR: Final = 0.45
+"""Distance in log ratios of colour from the running colour of the lips at which lipstick fades (a Gaussian's width)."""
+LIP_S: Final = 1.5
+"""How long the running colour remembers."""
+
+# Brows and liner
+BROW_EDGE: Final = 0.009
+BROW_FILL: Final = 0.28
+BROW_HAIR: Final = 0.6
+BROW_DENSITY: Final = (1.1, 1.0, 0.85)
+LINER_EDGE: Final = 0.0035
+LINER_WIDTH: Final = (0.002, 0.009)
+"""From the inner to the outer corner."""
+LINER_WING: Final = 0.012
+LINER_DENSITY: Final = 1.3
+
+# The mesh
+FOUND: Final = (0.3, 0.7)
+"""The mesh's score between which the look fades in."""

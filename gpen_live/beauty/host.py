@@ -1,0 +1,207 @@
+"""The look on the host: one face's crop in NumPy and OpenCV.
+
+`draw` is a function of what is seen and of what is remembered; `HostBeauty` finds what it needs to know of the face. Maps of
+fixed size hold what is low in frequency: so the result is the same for crops of any side, and so is most of the cost.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from gpen_live.beauty import constants as c
+from gpen_live.beauty.features import Tone, draw_eyes, draw_teeth
+from gpen_live.beauty.fields import carried, masks_on, reach, turn
+from gpen_live.beauty.light import blush_log, lamp_light, where_lit
+from gpen_live.beauty.makeup import draw_brows, draw_liner, draw_lips
+from gpen_live.beauty.maps import Floats, resized, step_of
+from gpen_live.beauty.shape import displaced, displacement, shape_grid
+from gpen_live.beauty.skin import SkinMaps, skin_maps
+from gpen_live.beauty.values import AT, Values, Vector, wished
+from gpen_live.engine.result import Change, FaceCrop
+from gpen_live.faces.mesh import (
+    LEFT_BROW,
+    LEFT_EYE,
+    LIPS_OUTER,
+    RIGHT_BROW,
+    RIGHT_EYE,
+    Mesh,
+    MeshFilter,
+    frontality,
+)
+from gpen_live.frame import Image
+
+_SKIN = ("smooth", "even", "blemish", "under_eye", "shine")
+_LIT = ("brighten", "light", "warmth", "blush")
+_SHAPED = ("slim", "jaw", "eye_size", "nose")
+
+
+@dataclass
+class Remembered:
+    """What is known of a face from its frames so far.
+
+    Args:
+        at: media time of the last of them, None before the first. lips: their running colour, see `makeup.draw_lips`.
+        sclera: running luma of the eyes' white, 0..1.
+    """
+
+    at: float | None = None
+    lips: Floats | None = None
+    sclera: float | None = None
+
+    def share(self, at: float, over_s: float) -> float:
+        """Of a frame at `at` in a running mean over so many seconds; all of it in the first."""
+        return 1.0 if self.at is None else 1 - math.exp(-max(0.0, at - self.at) / over_s)
+
+
+def draw(seen: Image, added: Floats, points: Floats, layers: Floats, dials: Vector, known: Remembered, at: float) -> Change:
+    """A face's crop with its look.
+
+    Args:
+        seen: the crop as it is in the frame, S x S x 3, uint8, BGR. added: what it changes by so far, S x S x 3, levels.
+        points: the face's mesh, 478 x 3, fractions of the crop's side. layers: the retouch network's, 5 x MAP x MAP.
+        dials: see `gpen_live.beauty.values`. known: of this face; brought up to the frame. at: its media time, seconds.
+
+    Returns:
+        What it changes by now, `added` included; a displacement only for a control of the shape.
+    """
+    before = seen.astype(np.float32)
+    now = before + added
+    small = resized(now, c.MAP)
+    skin = bare_skin(layers[0], points)
+    tone = Tone.of(small, skin)
+    there = carried(points) if _on(dials, (*_LIT, *_SHAPED)) else None
+    maps = skin_maps(small, skin, layers, dials) if _on(dials, _SKIN) else None
+    log = None if maps is None or maps.log is None else resized(maps.log, c.MAP) * skin[:, :, None]
+    if there is not None and _on(dials, _LIT):
+        log = _added(log, _light(small, skin, points, there, dials))
+    if maps is not None or log is not None:
+        now = _mapped(now, small, maps, log)
+
+    share = known.share(at, c.SCLERA_S)
+    if dials[AT["eyes"]] > 0 or dials[AT["teeth"]] > 0:
+        sclera = draw_eyes(now, points, tone, float(dials[AT["eyes"]]))
+        if sclera is not None:
+            known.sclera = sclera if known.sclera is None else known.sclera + share * (sclera - known.sclera)
+    if dials[AT["teeth"]] > 0:
+        limit = min(1.0, 1.2 * tone.luma / 255) if known.sclera is None else known.sclera
+        draw_teeth(now, points, tone, limit, float(dials[AT["teeth"]]))
+    if dials[AT["lips"]] > 0:
+        known.lips = draw_lips(now, points, tone, dials, known.lips, known.share(at, c.LIP_S))
+    if dials[AT["brows"]] > 0:
+        draw_brows(now, points, tone, float(dials[AT["brows"]]))
+    if dials[AT["liner"]] > 0:
+        draw_liner(now, points, float(dials[AT["liner"]]))
+    known.at = at
+
+    now -= before
+    grid = None if there is None else shape_grid(there, dials)
+    if grid is None:
+        return Change(now)
+    moved = displacement(grid, seen.shape[0])
+    return Change(displaced(now, moved), moved)
+
+
+_FEATURES = tuple(np.array(one) for one in (LEFT_EYE, RIGHT_EYE, LEFT_BROW, RIGHT_BROW, LIPS_OUTER))
+
+
+def bare_skin(matte: Floats, points: Floats) -> Floats:
+    """The network's matte without what the mesh knows for certain not to be skin, ending before the crop does: MAP x MAP."""
+    places = np.rint((points[:, :2] * c.MAP - 0.5) * 16).astype(np.int32)
+    outlines = [places[one] for one in _FEATURES]
+    free = np.full((c.MAP, c.MAP), 255, np.uint8)
+    cv2.fillPoly(free, outlines, (0,), cv2.LINE_AA, 4)
+    cv2.polylines(
+        free, outlines, isClosed=True, color=(0,), thickness=round(2 * c.FEATURE_GROW * c.MAP), lineType=cv2.LINE_AA, shift=4
+    )
+    skin = matte * reach()
+    skin *= cv2.blur(free, (3, 3)) * np.float32(1 / 255)
+    return np.asarray(skin, np.float32)
+
+
+def _on(dials: Vector, names: tuple[str, ...]) -> bool:
+    return any(dials[AT[name]] != 0 for name in names)
+
+
+def _light(small: Floats, skin: Floats, points: Floats, there: Floats, dials: Vector) -> Floats | None:
+    """The log gain of light and blush, MAP x MAP x 3."""
+    masks = masks_on(there)
+    log = lamp_light(small, masks, turn(points), dials)
+    if log is not None:
+        log = resized(log, c.MAP) * where_lit(masks, skin)[:, :, None]
+    if dials[AT["blush"]] > 0:
+        log = _added(log, resized(blush_log(small, masks, dials), c.MAP) * skin[:, :, None])
+    return log
+
+
+def _mapped(now: Floats, small: Floats, maps: SkinMaps | None, log: Floats | None) -> Floats:
+    """The picture with what the maps say, at its own resolution."""
+    side = now.shape[0]
+    drawn = now
+    if maps is not None and maps.delta is not None:
+        drawn = drawn + resized(maps.delta, side)
+        if maps.heal is not None and maps.heal.any():
+            drawn -= resized(maps.heal, side)[:, :, None] * (now - resized(small, side))
+    return drawn if log is None else drawn * resized(np.asarray(cv2.exp(log), np.float32), side)
+
+
+def _added(one: Floats | None, other: Floats | None) -> Floats | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return np.asarray(one + other, np.float32)
+
+
+FindsMesh = Callable[[Image], Mesh]
+"""A crop's mesh, see `gpen_live.inference.face_mesh`."""
+
+FindsLayers = Callable[[Image, "Floats | None"], Floats]
+"""The layers of a crop of 2 MAP, given those of the frame before, see `gpen_live.inference.retouch`."""
+
+
+@dataclass
+class _Kept:
+    """All that lives with a face."""
+
+    values: Values = field(default_factory=Values)
+    known: Remembered = field(default_factory=Remembered)
+    smooth: MeshFilter = field(default_factory=MeshFilter)
+    points: Floats | None = None
+    score: float = 0.0
+    layers: Floats | None = None
+
+
+class HostBeauty:
+    """The stage on the host; see `gpen_live.engine.result.Stage`."""
+
+    name = "beauty"
+
+    def __init__(self, mesh: FindsMesh, retouch: FindsLayers) -> None:
+        self._mesh, self._retouch = mesh, retouch
+
+    def active(self, face: FaceCrop) -> bool:
+        kept = face.kept.get(self.name)
+        return face.look.beauty.uses() or (kept is not None and not kept.values.nothing)
+
+    def __call__(self, seen: Image, change: Change, told: FaceCrop) -> Change:
+        kept = told.kept.setdefault(self.name, _Kept())
+        if told.refresh or kept.points is None or kept.layers is None:
+            mesh = self._mesh(seen)
+            kept.points, kept.score = kept.smooth(mesh.points, told.at), mesh.score
+            kept.layers = self._retouch(_square(seen), kept.layers)
+        dials = kept.values(wished(told.look.beauty), told.at, step_of(kept.score, *c.FOUND), frontality(kept.points))
+        if kept.values.nothing:
+            return change
+        return draw(seen, change.added, kept.points, kept.layers, dials, kept.known, told.at)
+
+
+def _square(seen: Image) -> Image:
+    """As the networks see a crop."""
+    side = 2 * c.MAP
+    if seen.shape[0] == side:
+        return seen
+    method = cv2.INTER_AREA if seen.shape[0] > side else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(seen, (side, side), interpolation=method), np.uint8)

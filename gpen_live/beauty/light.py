@@ -1,0 +1,81 @@
+"""Light as if a soft lamp stood there, and blush: gains in log space, on a coarse map.
+
+The lamp's light is half-Lambert, ((1 + n l) / 2)^2: a spherical-harmonics light of order two (Ramamoorthi and Hanrahan, "An
+efficient representation for irradiance environment maps", SIGGRAPH 2001) without negative lobes, over the mesh's normals, turned
+with the head.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from gpen_live.beauty import constants as c
+from gpen_live.beauty.maps import LUMA_OF_BGR, Floats, luma, resized
+from gpen_live.beauty.values import AT, Vector
+
+
+def lamp_light(small: Floats, masks: Floats, turned: Floats, dials: Vector) -> Floats | None:
+    """The log gain of the lamps' light, FIELD x FIELD x 3 (BGR), wherever it falls; None for no light.
+
+    Args:
+        small: the picture, MAP x MAP x 3, levels.
+        masks: the canonical masks on this face, FIELD x FIELD x 5, see `gpen_live.beauty.fields`.
+        turned: 3 x 3, the head's, see `gpen_live.beauty.fields.turn`.
+    """
+    brighten, light, warmth = (float(dials[AT[name]]) for name in ("brighten", "light", "warmth"))
+    return _lit(_level(small), masks, turned, brighten, light, warmth) if brighten or light or warmth else None
+
+
+def blush_log(small: Floats, masks: Floats, dials: Vector) -> Floats:
+    """The log gain of blush, FIELD x FIELD x 3, as if all were skin. Arguments as for `lamp_light`."""
+    pigment = 1 + np.float32(c.BLUSH_DARK) * (1 - _level(small))
+    amount = masks[:, :, 1] * pigment * (dials[AT["blush"]] * np.float32(c.BLUSH_MOST))
+    return np.asarray(amount[:, :, None] * -blush_density(dials), np.float32)
+
+
+def where_lit(masks: Floats, skin: Floats) -> Floats:
+    """Where the lamps' light falls, MAP x MAP: on the face, with all that is on it, and on the skin around it."""
+    return np.maximum(resized(masks[:, :, 0], c.MAP), skin)
+
+
+def _level(small: Floats) -> Floats:
+    """Luma, 0..1, without its detail."""
+    return np.asarray(cv2.blur(luma(resized(small, c.FIELD)), (5, 5)) * np.float32(1 / 255), np.float32)
+
+
+def blush_density(dials: Vector) -> Floats:
+    """What the colour takes of blue, green and red: 0 of the channel that it leaves alone, 1 of the one it takes most of."""
+    colour = np.maximum(dials[AT["blush_color_b"] : AT["blush_color_b"] + 3], np.float32(0.01))
+    density = np.log(colour.max() / colour)
+    return np.asarray(density / max(float(density.max()), 0.5), np.float32)
+
+
+def _lit(near: Floats, masks: Floats, turned: Floats, brighten: float, light: float, warmth: float) -> Floats:
+    normals = masks[:, :, 2:5] @ (turned * _MIRRORED).T
+    normals /= np.linalg.norm(normals, axis=2, keepdims=True) + np.float32(1e-6)
+    room = 1 - near * near  # what is bright already has no room for more: nothing burns out
+    lamp = np.zeros_like(near)
+    if brighten:
+        lamp += _half_lambert(normals, c.BRIGHTEN_FROM) * np.float32(brighten * c.BRIGHTEN_MOST)
+    if light:
+        x, y, z = c.LIGHT_FROM
+        side = _half_lambert(normals, (x if light > 0 else -x, y, z)) - np.float32(c.LIGHT_GREY)
+        side = np.where(side > 0, side, side * np.float32(c.LIGHT_BACK))
+        lamp += side * np.float32(abs(light) * c.LIGHT_MOST / (1 - c.LIGHT_GREY))
+    gain = np.repeat((lamp * room)[:, :, None], 3, axis=2)
+    if warmth:
+        warm = np.float32(warmth * c.WARM_MOST)
+        more = warm * (LUMA_OF_BGR[2] - LUMA_OF_BGR[0])  # luma stays
+        gain += np.array([-warm - more, -more, warm - more], np.float32)
+    return gain
+
+
+_MIRRORED = np.array([[1, 1, -1], [1, 1, -1], [-1, -1, 1]], np.float32)
+"""Depth grows away from the viewer, a normal's z towards him."""
+
+
+def _half_lambert(normals: Floats, lamp: tuple[float, float, float]) -> Floats:
+    direction = np.array(lamp, np.float32) / np.float32(np.linalg.norm(lamp))
+    half = (normals @ direction + 1) / 2
+    return np.asarray(half * half, np.float32)

@@ -1,0 +1,118 @@
+"""Lipstick, brows and liner, at the crop's own resolution; blush is part of the light's map, see `gpen_live.beauty.light`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from gpen_live.beauty import constants as c
+from gpen_live.beauty.features import Tone
+from gpen_live.beauty.maps import Floats, luma, step
+from gpen_live.beauty.outlines import Patch
+from gpen_live.beauty.values import AT, Vector
+from gpen_live.faces.mesh import LEFT_BROW, LEFT_EYE, LIPS_INNER, LIPS_OUTER, RIGHT_BROW, RIGHT_EYE
+
+GAMMA: Final = np.float32(2.2)
+
+
+def draw_lips(now: Floats, points: Floats, tone: Tone, dials: Vector, running: Floats | None, share: float) -> Floats | None:
+    """Paints the lips of `now` (S x S x 3, levels, BGR), in place, where they have the colour that they always have.
+
+    Args:
+        points: the mesh, 478 x 3.
+        running: log of blue and of red over green of this face's lips, as returned for the frame before.
+        share: of this frame in the running colour, 0..1.
+
+    Returns:
+        The running colour; as before where no lips are seen.
+    """
+    outer, inner = points[list(LIPS_OUTER), :2], points[list(LIPS_INNER), :2]
+    patch = Patch.around(outer, 3 * c.LIP_EDGE, now.shape[0])
+    if patch is None:
+        return running
+    seen = patch.of(now)
+    lips = np.maximum(patch.within(outer, c.LIP_EDGE) - patch.within(inner, c.EDGE), 0)
+    ratios = np.log((seen[:, :, (0, 2)] + 4) / (seen[:, :, 1:2] + 4))
+    total = float(lips.sum())
+    if total == 0:
+        return running
+    mean = np.asarray(np.einsum("hw,hwk->k", lips, ratios) / total, np.float32)
+    if running is None:
+        running = mean
+    alike = np.exp(-((ratios - running) ** 2).sum(axis=2) / np.float32(c.LIP_COLOUR**2))
+    near = lips * alike
+    seen_share = float(near.sum()) / total
+    if seen_share > 0.2:
+        mean = np.asarray(np.einsum("hw,hwk->k", near, ratios) / near.sum(), np.float32)
+        running = running + np.float32(share * seen_share) * (mean - running)
+    _painted(seen, near, patch, points, tone, dials)
+    return running
+
+
+def _painted(seen: Floats, lips: Floats, patch: Patch, points: Floats, tone: Tone, dials: Vector) -> None:
+    """Lipstick as a layer of pigment in linear light, lit as the skin is, through which the lips' lightness detail shows."""
+    colour = dials[AT["lips_color_b"] : AT["lips_color_b"] + 3]
+    gloss = float(dials[AT["lips_gloss"]])
+    linear = np.power(np.clip(seen * np.float32(1 / 255), 1e-3, 1), GAMMA)
+    level = luma(linear)
+    mean = float((lips * level).sum() / (lips.sum() + 1e-3)) + 1e-4
+    detail = level / np.float32(mean)
+    falling = (tone.luma / 255) ** float(GAMMA) / c.LIP_ALBEDO
+    own = float(luma(colour[None, None])[0, 0]) + 1e-4
+    aim = mean**c.LIP_OWN * min(own * falling, 1.0) ** (1 - c.LIP_OWN)
+    exponent = np.float32(c.LIP_MATT + (1.25 - c.LIP_MATT) * gloss)
+    paint = (np.power(detail, exponent) * np.float32(aim / own))[:, :, None] * colour
+    if gloss > 0:
+        shine = _highlight(patch, points) * np.float32(0.6) + step(detail, 1.1, 1.9)
+        paint = paint + (shine * np.float32(gloss * c.LIP_GLOSS * min(falling, 1.0)))[:, :, None]
+    cover = (lips * np.float32(dials[AT["lips"]] * c.LIP_COVER))[:, :, None]
+    linear += cover * (np.clip(paint, 0, 1) - linear)
+    drawn = np.power(linear, 1 / GAMMA) * np.float32(255)
+    seen += np.where(cover > 0, drawn - np.clip(seen, 255 * 1e-3, 255), 0)
+
+
+def _highlight(patch: Patch, points: Floats) -> Floats:
+    """Where glossy lips shine: a soft streak along the lower lip, and a smaller one on the upper."""
+    x, y = patch.places()
+    total = np.zeros((y.shape[0], x.shape[1]), np.float32)
+    for outer, inner, wide in ((17, 14, 0.03), (0, 13, 0.016)):
+        middle = 0.55 * points[inner, :2] + 0.45 * points[outer, :2]
+        high = max(0.2 * float(abs(points[outer, 1] - points[inner, 1])), 0.003)
+        total += np.exp(-(((x - middle[0]) / np.float32(wide)) ** 2) - ((y - middle[1]) / np.float32(high)) ** 2)
+    return total
+
+
+def draw_brows(now: Floats, points: Floats, tone: Tone, amount: float) -> None:
+    """Makes the brows of `now` (S x S x 3, levels, BGR) fuller and darker, in place."""
+    density = np.array(c.BROW_DENSITY, np.float32)
+    for brow in (LEFT_BROW, RIGHT_BROW):
+        outline = points[list(brow), :2]
+        patch = Patch.around(outline, 3 * c.BROW_EDGE, now.shape[0])
+        if patch is None:
+            continue
+        seen = patch.of(now)
+        hair = np.clip(1.1 - luma(seen) / np.float32(tone.luma + 1), 0, 0.6)
+        dark = patch.within(outline, c.BROW_EDGE) * (np.float32(c.BROW_FILL) + np.float32(c.BROW_HAIR) * hair)
+        seen *= np.exp(-(dark * np.float32(amount))[:, :, None] * density)
+
+
+def draw_liner(now: Floats, points: Floats, amount: float) -> None:
+    """Draws a line along the upper lashes of `now` (S x S x 3, levels, BGR), in place, thicker outwards."""
+    for eye in (LEFT_EYE, RIGHT_EYE):
+        outline = points[list(eye), :2]
+        lashes = outline[[8, 9, 10, 11, 12, 13, 14, 15, 0]]
+        patch = Patch.around(outline, c.LINER_WIDTH[1] + c.LINER_WING + 3 * c.LINER_EDGE, now.shape[0])
+        if patch is None:
+            continue
+        outward = outline[0] - outline[8]
+        outward = outward / (np.linalg.norm(outward) + 1e-6)
+        tip = outline[0] + np.float32(c.LINER_WING) * (outward + np.array([0, -0.6], np.float32))
+        along = np.linspace(0, 1, len(lashes), dtype=np.float32)
+        thick = c.LINER_WIDTH[0] + (c.LINER_WIDTH[1] - c.LINER_WIDTH[0]) * along * along
+        upper = lashes - np.stack([np.zeros_like(thick), thick], axis=1)
+        lower = lashes + np.float32(0.5 * c.LINER_WIDTH[0]) * np.array([0, 1], np.float32)
+        line = np.concatenate([lower, tip[None], upper[::-1]]).astype(np.float32)
+        seen = patch.of(now)
+        dark = patch.within(line, c.LINER_EDGE) * np.float32(amount * c.LINER_DENSITY)
+        seen *= np.exp(-dark)[:, :, None]

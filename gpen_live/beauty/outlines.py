@@ -1,0 +1,50 @@
+"""Soft masks of what opens and closes, from its outline: eyes, brows, lips, mouth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from gpen_live.beauty.maps import Floats
+
+_SUB = 4  # bits of a pixel's fraction in OpenCV's drawing
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A part of a square picture around some points: pixels x0, y0, x1, y1 (ends excluded) of `side`."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    side: int
+
+    @staticmethod
+    def around(points: Floats, margin: float, side: int) -> Patch | None:
+        """Around points (n x 2, fractions) with a margin; None where it lies outside."""
+        x0, y0 = np.floor((points.min(axis=0) - margin) * side).astype(int).clip(0, side)
+        x1, y1 = np.ceil((points.max(axis=0) + margin) * side).astype(int).clip(0, side)
+        return Patch(int(x0), int(y0), int(x1), int(y1), side) if x0 < x1 and y0 < y1 else None
+
+    def of(self, picture: Floats) -> Floats:
+        """The part of a picture of this side, not a copy."""
+        return picture[self.y0 : self.y1, self.x0 : self.x1]
+
+    def places(self) -> tuple[Floats, Floats]:
+        """The pixels' places as fractions: x (1 x w) and y (h x 1)."""
+        x = (np.arange(self.x0, self.x1, dtype=np.float32) + np.float32(0.5)) / np.float32(self.side)
+        y = (np.arange(self.y0, self.y1, dtype=np.float32) + np.float32(0.5)) / np.float32(self.side)
+        return x[None], y[:, None]
+
+    def within(self, outline: Floats, soft: float) -> Floats:
+        """How far each pixel lies within a closed outline (n x 2, fractions), 0..1, soft by a Gaussian of deviation `soft`."""
+        drawn = np.zeros((self.y1 - self.y0, self.x1 - self.x0), np.uint8)
+        pixels = outline * np.float32(self.side) - np.array([self.x0 + 0.5, self.y0 + 0.5], np.float32)
+        cv2.fillPoly(drawn, [np.rint(pixels * (1 << _SUB)).astype(np.int32)], (255,), cv2.LINE_AA, _SUB)
+        sigma = soft * self.side
+        size = 2 * math.ceil(2.5 * sigma) + 1
+        return cv2.GaussianBlur(drawn, (size, size), sigma).astype(np.float32) * np.float32(1 / 255)

@@ -1,0 +1,140 @@
+"""The skin: smoothed, evened and healed in maps of the crop, on bare skin alone.
+
+Everything is relative to the skin around: contrast, ratios of colours. So dark skin gains as much as light skin does, and the
+mean colour of a face's skin stays as it is. Means are taken over skin alone (normalised convolution: Knutsson and Westin, CVPR
+1993), so that nothing of hair, eyes or background bleeds into it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpen_live.beauty import constants as c
+from gpen_live.beauty.maps import Floats, blurred, luma, resized, step
+from gpen_live.beauty.values import AT, Vector
+
+_TINY = np.float32(1e-4)
+
+
+@dataclass(frozen=True)
+class SkinMaps:
+    """What becomes of the skin: (picture + delta - heal * what is finer than the maps) * exp(log * skin).
+
+    Args:
+        delta: MAP x MAP x 3, levels; None for nothing. heal: MAP x MAP, 0..1; None where there is nothing to heal.
+        log: FIELD x FIELD x 3; None for nothing.
+    """
+
+    delta: Floats | None
+    heal: Floats | None
+    log: Floats | None
+
+
+@dataclass(frozen=True)
+class _Around:
+    """Of the skin around each place, FIELD x FIELD: how much there is, its own colour, the mean near and far (x 3), contrast."""
+
+    share: Floats
+    own: Floats
+    near: Floats
+    wide: Floats
+    contrast: Floats
+
+
+def skin_maps(small: Floats, skin: Floats, layers: Floats, dials: Vector) -> SkinMaps:
+    """How the skin is to change.
+
+    Args:
+        small: the picture, MAP x MAP x 3, levels, BGR. skin: how far each place is bare skin, MAP x MAP, 0..1.
+        layers: of the retouch network, 5 x MAP x MAP. dials: see `gpen_live.beauty.values`.
+    """
+    smooth, even, blemish = dials[AT["smooth"]], dials[AT["even"]], dials[AT["blemish"]]
+    under_eye, shine = dials[AT["under_eye"]], dials[AT["shine"]]
+    spots = _spots(layers, dials[AT["keep_moles"]]) if blemish > 0 else None
+    around = _around(small, skin if spots is None else skin * (1 - spots))
+    shadow = resized(layers[3], c.FIELD) if under_eye > 0 else None
+
+    toward = _texture(around.contrast) * (smooth * np.float32(c.SMOOTH_MOST))
+    if shadow is not None:
+        toward = np.maximum(toward, shadow * (under_eye * np.float32(c.UNDER_EYE_SMOOTH)))
+    log = np.zeros_like(around.near)
+    if even > 0:
+        log += _evening(around, even * np.float32(c.EVEN_MOST))
+    if shadow is not None:
+        log += (shadow * (under_eye * np.float32(c.UNDER_EYE_MOST * c.LAYER_LOG)))[:, :, None]
+    if shine > 0:
+        log += _dulling(around.near, resized(layers[4], c.FIELD) * (shine * np.float32(c.SHINE_MOST)))
+    log += _balance(around, toward, log)
+
+    heal = None if spots is None else spots * skin * blemish
+    delta = None
+    if heal is not None or toward.any():
+        mean = resized(np.dstack((around.near, toward)), c.MAP)
+        toward = mean[:, :, 3] * skin
+        if heal is not None:
+            toward = np.maximum(toward, heal)
+        delta = (mean[:, :, :3] - small) * toward[:, :, None]
+    return SkinMaps(delta, heal, log)
+
+
+def _spots(layers: Floats, keep_moles: np.float32) -> Floats:
+    spots = layers[1] * (1 - keep_moles * layers[2])
+    if keep_moles < 1:
+        spots = np.maximum(spots, layers[2] * (1 - keep_moles))
+    return step(spots, *c.SPOT_SURE)
+
+
+def _around(small: Floats, weight: Floats) -> _Around:
+    level = luma(small)
+    parts = np.empty((c.MAP, c.MAP, 5), np.float32)
+    np.multiply(small, weight[:, :, None], out=parts[:, :, :3])
+    np.multiply(level * level, weight, out=parts[:, :, 3])
+    parts[:, :, 4] = weight
+    own = resized(parts, c.FIELD)
+    wide = blurred(resized(own, c.WIDE), c.EVEN_SIGMA * c.WIDE)
+    wide = resized(wide, c.FIELD)
+    # Where no skin is near, that far around stands in: the middle of what is healed.
+    near = blurred(own, c.SMOOTH_SIGMA * c.FIELD) + wide * _TINY
+    near /= near[:, :, 4:] + _TINY * _TINY
+    share = own[:, :, 4]
+    own = (own[:, :, :3] + near[:, :, :3] * _TINY) / (own[:, :, 4:] + _TINY)
+    wide = wide[:, :, :3] / (wide[:, :, 4:] + _TINY * _TINY)
+    mean = luma(near[:, :, :3])
+    # Over the mean, not its square: shine is the same on dark skin, so its contrast is larger than what pigment makes of it.
+    contrast = np.maximum(near[:, :, 3] - mean * mean, 0) / (np.float32(128) * (mean + 1))
+    return _Around(share, own, np.ascontiguousarray(near[:, :, :3]), wide, contrast)
+
+
+def _texture(contrast: Floats) -> Floats:
+    """How far what differs from the mean is texture rather than form, 0..1."""
+    kept = np.float32(c.SMOOTH_KEPT**2)
+    return np.asarray(kept / (contrast + kept), np.float32)
+
+
+def _evening(around: _Around, amount: np.float32) -> Floats:
+    """Log gains that take the colour (blue and red over green) towards that of the skin far around, luma kept."""
+    near, wide = around.near + 1, around.wide + 1
+    there = (wide / wide[:, :, 1:2]) / (near / near[:, :, 1:2])
+    log = np.log(np.clip(there, *c.EVEN_LIMITS)) * amount
+    return np.asarray(log - (luma(log * near) / luma(near))[:, :, None], np.float32)
+
+
+def _dulling(near: Floats, amount: Floats) -> Floats:
+    """Log gains that take a highlight away: white light that came on top, of the same amount in all channels.
+
+    Half of it is taken so, half as a gain: taken away in full, what is lit too much for the camera would turn grey or green.
+    """
+    level = luma(near)[:, :, None] + 1
+    lost = 1 - np.exp(amount * np.float32(-c.LAYER_LOG))[:, :, None]
+    left = 1 - np.float32(0.5) * lost * (1 + level / (near + 1))
+    return np.asarray(np.log(np.maximum(left, np.float32(0.3))), np.float32)
+
+
+def _balance(around: _Around, toward: Floats, log: Floats) -> Floats:
+    """The log gain, x 3, which keeps the mean colour of the face's skin."""
+    after = (around.own + toward[:, :, None] * (around.near - around.own)) * np.exp(log)
+    share = around.share.ravel()
+    was, became = share @ around.own.reshape(-1, 3), share @ after.reshape(-1, 3)
+    return np.asarray(np.log((was + 1) / (became + 1)), np.float32)
