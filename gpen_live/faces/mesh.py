@@ -150,14 +150,14 @@ def facing(points: Floats) -> Floats:
     areas = _areas(points)
     seen = np.clip((areas / _CANONICAL_AREAS - _BEHIND) / (_BEFORE - _BEHIND), 0.0, 1.0)
     eyes = [np.full(5, seen[list(eye)].mean()) for eye in (LEFT_EYE, RIGHT_EYE)]
-    return np.concatenate([seen, *eyes]).astype(np.float32)
+    return np.concatenate([seen, *eyes], dtype=np.float32)
 
 
 def _areas(points: Floats) -> npt.NDArray[np.float64]:
     """Twice the signed area in the picture of the triangles around each of the 468 points."""
     a, b, c = points[TRIANGLES.T, :2]
     (x, y), (u, v) = (b - a).T, (c - a).T
-    return np.bincount(TRIANGLES.ravel(), np.repeat(x * v - y * u, 3), BASE_POINTS)
+    return np.asarray(np.bincount(TRIANGLES.ravel(), np.repeat(x * v - y * u, 3), BASE_POINTS), np.float64)
 
 
 _BEHIND, _BEFORE = 0.05, 0.3
