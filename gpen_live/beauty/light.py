@@ -57,7 +57,8 @@ def _lit(near: Floats, masks: Floats, turned: Floats, brighten: float, light: fl
     room = 1 - near * near  # what is bright already has no room for more: nothing burns out
     lamp = np.zeros_like(near)
     if brighten:
-        lamp += _half_lambert(normals, c.BRIGHTEN_FROM) * np.float32(brighten * c.BRIGHTEN_MOST)
+        front = (_half_lambert(normals, c.BRIGHTEN_FROM) - np.float32(c.BRIGHTEN_GREY)) / np.float32(1 - c.BRIGHTEN_GREY)
+        lamp += front * np.float32(brighten * c.BRIGHTEN_MOST)
     if light:
         x, y, z = c.LIGHT_FROM
         side = _half_lambert(normals, (x if light > 0 else -x, y, z)) - np.float32(c.LIGHT_GREY)

@@ -135,6 +135,6 @@ def _dulling(near: Floats, amount: Floats) -> Floats:
 def _balance(around: _Around, toward: Floats, log: Floats) -> Floats:
     """The log gain, x 3, which keeps the mean colour of the face's skin."""
     after = (around.own + toward[:, :, None] * (around.near - around.own)) * np.exp(log)
-    share = around.share.ravel()
+    share = step(around.share, *c.SURELY_SKIN).ravel()
     was, became = share @ around.own.reshape(-1, 3), share @ after.reshape(-1, 3)
     return np.asarray(np.log((was + 1) / (became + 1)), np.float32)
