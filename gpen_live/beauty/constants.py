@@ -17,6 +17,9 @@ WIDE: Final = 32
 FIELD: Final = 64
 """Side of the canonical masks and of the light."""
 
+MARGIN: Final = 0.04
+"""Around the mesh, up to which anything is drawn."""
+
 LUMA: Final = (0.114, 0.587, 0.299)
 """Luma of blue, green and red (BT.601)."""
 
