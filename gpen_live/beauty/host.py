@@ -230,7 +230,7 @@ FindsMesh = Callable[[Image], Mesh]
 """A crop's mesh, see `gpen_live.inference.face_mesh`."""
 
 FindsLayers = Callable[[Image, "Floats | None"], Floats]
-"""The layers of a crop of 2 MAP, given those of the frame before, see `gpen_live.inference.retouch`."""
+"""The layers of a crop, given those of the frame before, see `gpen_live.inference.retouch`."""
 
 
 @dataclass
@@ -262,17 +262,8 @@ class HostBeauty:
         if told.refresh or kept.points is None or kept.layers is None:
             mesh = self._mesh(seen)
             kept.points, kept.score = kept.smooth(mesh.points, told.at), mesh.score
-            kept.layers = self._retouch(_square(seen), kept.layers)
+            kept.layers = self._retouch(seen, kept.layers)
         dials = kept.values(wished(told.look.beauty), told.at, step_of(kept.score, *c.FOUND), frontality(kept.points))
         if kept.values.nothing:
             return change
         return draw(seen, change.added, kept.points, kept.layers, dials, kept.known, told.at)
-
-
-def _square(seen: Image) -> Image:
-    """As the networks see a crop."""
-    side = 2 * c.MAP
-    if seen.shape[0] == side:
-        return seen
-    method = cv2.INTER_AREA if seen.shape[0] > side else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(seen, (side, side), interpolation=method), np.uint8)
