@@ -109,3 +109,20 @@ def test_an_aligned_crop_through_official_weights_is_the_networks_picture(tmp_pa
     difference = (written - expected).abs()
     assert difference.mean() < STRICT.mean + 0.25
     assert difference.max() < STRICT.most + 1
+
+
+def test_beauty_is_drawn_on_the_face_of_a_photo_and_on_an_aligned_crop(tmp_path: Path) -> None:
+    source, plain, drawn = tmp_path / "in.png", tmp_path / "plain.png", tmp_path / "drawn.png"
+    image = np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])
+    cv2.imwrite(str(source), image)
+    assert main(["enhance", str(source), str(plain), "--beauty", "off"]) == 0
+    assert main(["enhance", str(source), str(drawn), "--beauty", "glam"]) == 0
+    change = np.abs(cv2.imread(str(drawn)).astype(int) - cv2.imread(str(plain))).max(axis=2)
+    assert change[80:160, 190:260].mean() > 3
+    assert not change[300:].any()
+    cv2.imwrite(str(source), image[:190, 130:320])
+    words = ["enhance", str(source), str(drawn), "--aligned", "--strength", "0"]
+    assert main([*words, "--beauty-set", "lips=1"]) == 0
+    lips = cv2.imread(str(drawn)).astype(int)
+    assert main([*words, "--beauty", "off"]) == 0
+    assert np.abs(lips - cv2.imread(str(drawn))).max() > 30
