@@ -7,7 +7,6 @@ fixed size hold what is low in frequency: so the result is the same for crops of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy.typing as npt
 from gpen_live.beauty import constants as c
 from gpen_live.beauty.features import draw_eyes, draw_teeth
 from gpen_live.beauty.fields import carried, masks_on, reach, turn
+from gpen_live.beauty.finding import Coming, Finder, FindsLayers, FindsMesh
 from gpen_live.beauty.light import blush_log, lamp_light, where_lit
 from gpen_live.beauty.makeup import Lips, draw_brows, draw_liner, draw_lips
 from gpen_live.beauty.maps import Floats, blurred, resized, step, step_of, times
@@ -33,10 +33,10 @@ from gpen_live.faces.mesh import (
     LIPS_OUTER,
     RIGHT_BROW,
     RIGHT_EYE,
-    Mesh,
     MeshFilter,
     frontality,
 )
+from gpen_live.faces.smooth import LONGEST_S
 from gpen_live.frame import Image
 
 _SKIN = ("smooth", "even", "blemish", "under_eye", "shine")
@@ -228,43 +228,58 @@ def _added(one: Floats | None, other: Floats | None) -> Floats | None:
     return np.asarray(one + other, np.float32)
 
 
-FindsMesh = Callable[[Image], Mesh]
-"""A crop's mesh, see `gpen_live.inference.face_mesh`."""
-
-FindsLayers = Callable[[Image, "Floats | None"], Floats]
-"""The layers of a crop, given those of the frame before, see `gpen_live.inference.retouch`."""
-
-
 @dataclass
 class _Kept:
-    """All that lives with a face."""
+    """All that lives with a face. `at`: of the frame in which it was looked at last."""
 
     values: Values = field(default_factory=Values)
     known: Remembered = field(default_factory=Remembered)
     smooth: MeshFilter = field(default_factory=MeshFilter)
+    coming: Coming | None = None
+    at: float = -math.inf
     points: Floats | None = None
     score: float = 0.0
     layers: Floats | None = None
 
+    def fresh(self, at: float) -> bool:
+        """Whether what is known of the face is of any help for a frame at `at` seconds."""
+        return self.points is not None and self.layers is not None and 0 <= at - self.at <= LONGEST_S
+
+    def take(self, coming: Coming) -> None:
+        """What was found; points that are no numbers count as no face."""
+        mesh = coming.mesh()
+        if mesh is not None:
+            self.points = self.smooth(mesh.points, coming.at)
+        self.score = 0.0 if mesh is None else mesh.score
+        self.layers, self.at, self.coming = coming.layers(), coming.at, None
+
 
 class HostBeauty:
-    """The stage on the host; see `gpen_live.engine.result.Stage`."""
+    """The stage on the host; see `gpen_live.engine.result.Stage`. It looks at a face while the frame's network runs."""
 
     name = "beauty"
 
     def __init__(self, mesh: FindsMesh, retouch: FindsLayers) -> None:
-        self._mesh, self._retouch = mesh, retouch
+        self._finder = Finder(mesh, retouch)
 
     def active(self, face: FaceCrop) -> bool:
         kept = face.kept.get(self.name)
         return face.look.beauty.uses() or (kept is not None and not kept.values.nothing)
 
-    def __call__(self, seen: Image, change: Change, told: FaceCrop) -> Change:
+    def begin(self, seen: Image, told: FaceCrop) -> None:
         kept = told.kept.setdefault(self.name, _Kept())
-        if told.refresh or kept.points is None or kept.layers is None:
-            mesh = self._mesh(seen)
-            kept.points, kept.score = kept.smooth(mesh.points, told.at), mesh.score
-            kept.layers = self._retouch(seen, kept.layers)
+        fresh = kept.fresh(told.at)
+        if told.refresh or not fresh:
+            kept.coming = self._finder.begin(seen, told.at, kept.layers if fresh else None)
+
+    def __call__(self, seen: Image, change: Change, told: FaceCrop) -> Change:
+        kept: _Kept = told.kept.setdefault(self.name, _Kept())
+        if kept.coming is None or kept.coming.at != told.at:
+            self.begin(seen, told)
+        if kept.coming is not None:
+            kept.take(kept.coming)
+        if kept.points is None or kept.layers is None:
+            return change
         dials = kept.values(wished(told.look.beauty), told.at, step_of(kept.score, *c.FOUND), frontality(kept.points))
         if kept.values.nothing:
             return change

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -22,11 +23,12 @@ from gpen_live.frame import Image
 from gpen_live.look import CONTROLS, Beauty, Look
 from gpen_live.presets import BUILT_IN, Preset, write_preset
 from gpen_live.settings import Settings, SettingsStore
+from gpen_live.sources.demo_scene import LANDMARKS, _photo
 from gpen_live.ui.control_rows import ColourRow, NumberRow, SwitchRow
 from gpen_live.ui.control_words import GROUPS, PALETTES, WORDS, describe_value
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.looks import NOTICE, Looks
-from gpen_live.ui.portraits import Portraits, changed, draw_looks
+from gpen_live.ui.portraits import Portraits, aligned, changed, draw_looks
 from gpen_live.ui.preset_actions import DeleteDialog, NameDialog
 from gpen_live.ui.widgets import ValueSlider
 from gpen_live.ui.window import MainWindow
@@ -112,6 +114,7 @@ def test_plus_and_minus_change_the_amount_and_not_the_network(window: MainWindow
 def test_enhancement_off_greys_out_look_and_network(window: MainWindow) -> None:
     QTest.mouseClick(window.look.switch, LEFT)
     assert not window.look.tiles.isEnabled()
+    assert window.look.state.toolTip() == "Enhancement is off"
     assert not window.look.amount.isEnabled()
     assert not slider(window, "smooth").isEnabled()
     assert not window.network.strength.isEnabled()
@@ -536,6 +539,16 @@ def test_each_look_is_drawn_once_it_has_faded_in(monkeypatch: pytest.MonkeyPatch
     assert list(draw_looks(crop, looks)) == []
 
 
+def test_the_real_look_is_seen_on_a_real_face() -> None:
+    crop = aligned(_photo(), np.array(LANDMARKS))
+    drawn = dict(draw_looks(crop, {"off": Beauty(), "lips": Beauty(lips=1, lips_color="#ff0000")}))
+    assert np.array_equal(drawn["off"], crop)
+    change = drawn["lips"].astype(int) - crop
+    mouth, forehead = change[175:195, 110:146], change[60:100, 100:150]
+    assert mouth[:, :, 1].min() < -30, "less green on the lips"
+    assert abs(forehead).max() <= 1
+
+
 def test_where_nothing_can_be_drawn_it_is_tried_once(window: MainWindow, pipeline: FakePipeline, qtbot: QtBot) -> None:
     asked: list[int] = []
 
@@ -549,6 +562,25 @@ def test_where_nothing_can_be_drawn_it_is_tried_once(window: MainWindow, pipelin
     qtbot.waitUntil(lambda: window.portraits._job is None)
     qtbot.wait(50)
     assert asked == [4]
+
+
+def test_closing_ends_what_is_being_drawn(window: MainWindow, pipeline: FakePipeline, qtbot: QtBot) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def slowly(crop: Image, looks: Mapping[str, Beauty]) -> Iterator[tuple[str, Image]]:
+        try:
+            for name in itertools.cycle(looks):
+                begun.set()
+                yield name, crop
+        finally:
+            ended.set()
+
+    window.portraits._draw, window.portraits.patience_s = slowly, 0.0
+    pipeline.preview.put(seen())
+    window.take_frame()
+    assert begun.wait(60)
+    window.close()
+    assert ended.is_set()
 
 
 def test_a_change_is_drawn_onto_a_crop_as_the_frame_path_does() -> None:

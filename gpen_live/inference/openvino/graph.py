@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from gpen_live.nets.layers import (
     Convolution,
     Dense,
     Flatten,
-    Input,
     Layer,
     Mean,
     Network,
@@ -39,20 +38,30 @@ def build(openvino: Any, network: Network, ranges: Ranges | None = None) -> Any:
         network: the graph and its parameters.
         ranges: of what its convolutions get; those that are named compute in 8 bits, the others in float. None: all in float.
     """
+    ops = openvino.opset13
+    inputs = [ops.parameter([-1, layer.channels, -1, -1], np.float32, name=layer.name) for layer in network.graph.inputs]
+    results = [ops.result(each) for each in nodes(ops, network, inputs, ranges)]
+    return openvino.Model(results, inputs, network.graph.name)
+
+
+def nodes(ops: Any, network: Network, inputs: Sequence[Any], ranges: Ranges | None = None) -> list[Any]:
+    """The nodes of a graph's outputs, for a model of which it is a part.
+
+    Args:
+        ops: OpenVINO's operations. inputs: the nodes that the graph reads. network, ranges: as for `build`.
+    """
     graph = network.graph
-    builder = _Builder(openvino.opset13, network.weights, ranges or {})
-    for layer in graph.layers:
+    builder = _Builder(ops, network.weights, ranges or {}, dict(zip(graph.inputs, inputs, strict=True)))
+    for layer in graph.layers[len(inputs) :]:
         builder.add(layer)
-    results = [builder.ops.result(builder.values[layer]) for layer in graph.outputs]
-    return openvino.Model(results, [builder.values[layer] for layer in graph.inputs], graph.name)
+    return [builder.values[layer] for layer in graph.outputs]
 
 
 class _Builder:
-    """Turns layers into nodes, in the order of the graph."""
+    """Turns layers into nodes, in the order of the graph; `values`: those of its inputs."""
 
-    def __init__(self, ops: Any, weights: Mapping[str, Array], ranges: Ranges) -> None:
-        self.ops, self.weights, self.ranges = ops, weights, ranges
-        self.values: dict[Layer, Any] = {}
+    def __init__(self, ops: Any, weights: Mapping[str, Array], ranges: Ranges, values: dict[Layer, Any]) -> None:
+        self.ops, self.weights, self.ranges, self.values = ops, weights, ranges, values
 
     def add(self, layer: Layer) -> None:
         self.values[layer] = self._node(layer, [self.values[source] for source in layer.sources])
@@ -60,8 +69,6 @@ class _Builder:
     def _node(self, layer: Layer, x: list[Any]) -> Any:
         ops = self.ops
         match layer.op:
-            case Input():
-                return ops.parameter([-1, layer.channels, -1, -1], np.float32, name=layer.name)
             case Convolution() as op:
                 return self._convolved(layer, op, x[0])
             case Dense():
