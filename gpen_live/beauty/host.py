@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpen_live.beauty import constants as c
-from gpen_live.beauty.features import Tone, draw_eyes, draw_teeth
+from gpen_live.beauty.features import draw_eyes, draw_teeth
 from gpen_live.beauty.fields import carried, masks_on, reach, turn
 from gpen_live.beauty.finding import Coming, Finder, FindsLayers, FindsMesh
 from gpen_live.beauty.light import blush_log, lamp_light, where_lit
@@ -23,6 +23,7 @@ from gpen_live.beauty.makeup import Lips, draw_brows, draw_liner, draw_lips
 from gpen_live.beauty.maps import Floats, blurred, resized, step, step_of, times
 from gpen_live.beauty.shape import displaced, displacement, shape_grid
 from gpen_live.beauty.skin import SkinMaps, skin_maps
+from gpen_live.beauty.tone import Tone
 from gpen_live.beauty.values import AT, Values, Vector, wished
 from gpen_live.engine.result import Change, FaceCrop
 from gpen_live.faces.mesh import (
@@ -79,19 +80,20 @@ def draw(seen: Image, added: Floats, points: Floats, layers: Floats, dials: Vect
     now = np.empty(seen.shape, np.float32)  # within the window alone
     np.add(before, window.of(added), out=window.of(now))
     small = window.reduced(now)
-    free = free_of_features(points)
-    skin = layers[0] * reach() * free  # the network may be wrong at lashes and lips, the mesh isn't
+    within = reach() * free_of_features(points)  # the network may be wrong at lashes and lips, the mesh isn't
+    matte = layers[0] * within
+    skin = step(layers[0], *c.SURE) * within
     tone = Tone.of(small, skin)
     there = carried(points) if _on(dials, (*_LIT, *_SHAPED)) else None
     maps = skin_maps(small, skin, layers, dials) if _on(dials, _SKIN) else None
     log = None if maps is None or maps.log is None else times(resized(maps.log, c.MAP), skin)
     if there is not None and _on(dials, _LIT):
-        log = _added(log, _light(small, skin, points, there, dials))
+        log = _added(log, _light(small, matte, skin, tone, points, there, dials))
     if maps is not None or log is not None:
         _map(window.of(now), window, small, maps, log)
 
     if _on(dials, _DRAWN):
-        _draw_features(now, points, tone, uncovered(layers[0], free, points), dials, known, at)
+        _draw_features(now, points, tone, uncovered(layers[0], points), dials, known, at)
     known.at = at
 
     change = added.copy()
@@ -150,22 +152,22 @@ _FEATURES = tuple(np.array(one) for one in (LEFT_EYE, RIGHT_EYE, LEFT_BROW, RIGH
 _OVAL = np.array(FACE_OVAL)
 
 
-def free_of_features(points: Floats) -> Floats:
-    """1 away from eyes, brows and lips, where the mesh knows for certain that there is no skin: MAP x MAP."""
+def free_of_features(points: Floats, distance: float = c.FEATURE_GROW) -> Floats:
+    """1 further than that from eyes, brows and lips, where the mesh knows for certain that there is no skin: MAP x MAP."""
     places = _map_pixels(points)
     outlines = [places[one] for one in _FEATURES]
     free = np.full((c.MAP, c.MAP), 255, np.uint8)
     cv2.fillPoly(free, outlines, (0,), cv2.LINE_AA, 4)
-    thickness = round(2 * c.FEATURE_GROW * c.MAP)
+    thickness = round(2 * distance * c.MAP)
     cv2.polylines(free, outlines, isClosed=True, color=(0,), thickness=thickness, lineType=cv2.LINE_AA, shift=4)
     return np.asarray(cv2.blur(free, (3, 3)) * np.float32(1 / 255), np.float32)
 
 
-def uncovered(matte: Floats, free: Floats, points: Floats) -> Floats:
+def uncovered(matte: Floats, points: Floats) -> Floats:
     """How far nothing lies before the face, MAP x MAP, on eyes, brows and lips too: as far as the skin around them is seen."""
     face = np.zeros((c.MAP, c.MAP), np.uint8)
     cv2.fillPoly(face, [_map_pixels(points)[_OVAL]], (1,), cv2.LINE_8, 4)
-    expected = free * face
+    expected = free_of_features(points, c.COVER_FROM) * face
     around = blurred(np.asarray(cv2.merge((matte * expected, expected)), np.float32), c.COVER_SIGMA * c.MAP)
     return np.asarray((around[:, :, 0] + 1e-4) / (around[:, :, 1] + 1e-4), np.float32)
 
@@ -198,14 +200,14 @@ def _on(dials: Vector, names: tuple[str, ...]) -> bool:
     return any(dials[AT[name]] != 0 for name in names)
 
 
-def _light(small: Floats, skin: Floats, points: Floats, there: Floats, dials: Vector) -> Floats | None:
+def _light(small: Floats, matte: Floats, skin: Floats, tone: Tone, points: Floats, there: Floats, dials: Vector) -> Floats | None:
     """The log gain of light and blush, MAP x MAP x 3."""
     masks = masks_on(there)
     log = lamp_light(small, masks, turn(points), dials)
     if log is not None:
-        log = times(resized(log, c.MAP), where_lit(masks, skin))
+        log = times(resized(log, c.MAP), where_lit(masks, matte))
     if dials[AT["blush"]] > 0:
-        log = _added(log, times(resized(blush_log(small, masks, dials), c.MAP), skin))
+        log = _added(log, times(resized(blush_log(small, masks, tone, dials), c.MAP), skin))
     return log
 
 

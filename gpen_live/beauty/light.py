@@ -14,6 +14,7 @@ import numpy as np
 
 from gpen_live.beauty import constants as c
 from gpen_live.beauty.maps import LUMA_OF_BGR, Floats, luma, resized
+from gpen_live.beauty.tone import Tone
 from gpen_live.beauty.values import AT, Vector
 
 
@@ -29,11 +30,14 @@ def lamp_light(small: Floats, masks: Floats, turned: Floats, dials: Vector) -> F
     return _lit(_level(small), masks, turned, brighten, light, warmth) if brighten or light or warmth else None
 
 
-def blush_log(small: Floats, masks: Floats, dials: Vector) -> Floats:
+def blush_log(small: Floats, masks: Floats, tone: Tone, dials: Vector) -> Floats:
     """The log gain of blush, FIELD x FIELD x 3, as if all were skin. Arguments as for `lamp_light`."""
     pigment = 1 + np.float32(c.BLUSH_DARK) * (1 - _level(small))
     amount = masks[:, :, 1] * pigment * (dials[AT["blush"]] * np.float32(c.BLUSH_MOST))
-    return np.asarray(cv2.merge([amount * -one for one in blush_density(dials)]), np.float32)
+    return np.asarray(
+        cv2.merge([amount * -one for one in _density(tone.tinted(dials[AT["blush_color_b"] : AT["blush_color_b"] + 3]))]),
+        np.float32,
+    )
 
 
 def where_lit(masks: Floats, skin: Floats) -> Floats:
@@ -46,11 +50,11 @@ def _level(small: Floats) -> Floats:
     return np.asarray(cv2.blur(luma(resized(small, c.FIELD)), (5, 5)) * np.float32(1 / 255), np.float32)
 
 
-def blush_density(dials: Vector) -> Floats:
-    """What the colour takes of blue, green and red: 0 of the channel that it leaves alone, 1 of the one it takes most of."""
-    colour = np.maximum(dials[AT["blush_color_b"] : AT["blush_color_b"] + 3], np.float32(0.01))
-    density = np.log(colour.max() / colour)
-    return np.asarray(density / max(float(density.max()), 0.5), np.float32)
+def _density(colour: Vector) -> Vector:
+    """What a colour takes of blue, green and red: 0 of the channel that it leaves alone, 1 of the one it takes most of."""
+    density = np.log(np.maximum(colour, np.float32(0.01)))
+    density = density.max() - density
+    return np.asarray(density / max(float(density.max()), c.BLUSH_PALE), np.float32)
 
 
 def _lit(near: Floats, masks: Floats, turned: Floats, brighten: float, light: float, warmth: float) -> Floats:
