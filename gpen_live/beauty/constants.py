@@ -66,6 +66,8 @@ REACH: Final = (0.89, 0.985)
 """Downwards the effects end between these heights: before the crop does."""
 
 # Light
+LAMP_ON_DARK: Final = 0.5
+"""Share of the lamps' gain on black, rising to all of it on mid grey."""
 BRIGHTEN_MOST: Final = 0.45
 BRIGHTEN_GREY: Final = 0.25
 """The half-Lambert light at which the lamp in front does nothing: the more, the more it models the face."""

@@ -27,7 +27,7 @@ def lamp_light(small: Floats, masks: Floats, turned: Floats, dials: Vector) -> F
         turned: 3 x 3, the head's, see `gpen_live.beauty.fields.turn`.
     """
     brighten, light, warmth = (float(dials[AT[name]]) for name in ("brighten", "light", "warmth"))
-    return _lit(_level(small), masks, turned, brighten, light, warmth) if brighten or light or warmth else None
+    return _lit(_room(small), masks, turned, brighten, light, warmth) if brighten or light or warmth else None
 
 
 def blush_log(small: Floats, masks: Floats, tone: Tone, dials: Vector) -> Floats:
@@ -45,6 +45,19 @@ def where_lit(masks: Floats, skin: Floats) -> Floats:
     return np.maximum(resized(masks[:, :, 0], c.MAP), skin)
 
 
+def _room(small: Floats) -> Floats:
+    """How much brighter a place may become, 0..1.
+
+    What is bright already, or strong in one colour, would burn out; and dark skin is to stay as dark as it is beside light skin.
+    """
+    coarse = resized(small, c.FIELD)
+    blue, green, red = cv2.split(coarse)
+    most = (np.maximum(np.maximum(blue, green), red) + luma(coarse)) * np.float32(0.5 / 255)
+    near = cv2.blur(most, (5, 5))
+    dark = np.float32(c.LAMP_ON_DARK) + np.float32(1 - c.LAMP_ON_DARK) * np.minimum(near * 2, 1)
+    return np.asarray((1 - near * near) * dark, np.float32)
+
+
 def _level(small: Floats) -> Floats:
     """Luma, 0..1, without its detail."""
     return np.asarray(cv2.blur(luma(resized(small, c.FIELD)), (5, 5)) * np.float32(1 / 255), np.float32)
@@ -57,8 +70,8 @@ def _density(colour: Vector) -> Vector:
     return np.asarray(density / max(float(density.max()), c.BLUSH_PALE), np.float32)
 
 
-def _lit(near: Floats, masks: Floats, turned: Floats, brighten: float, light: float, warmth: float) -> Floats:
-    lamp = np.zeros_like(near)
+def _lit(room: Floats, masks: Floats, turned: Floats, brighten: float, light: float, warmth: float) -> Floats:
+    lamp = np.zeros_like(room)
     if brighten or light:
         x, y, z = _normals(masks, turned)
         if brighten:
@@ -69,7 +82,7 @@ def _lit(near: Floats, masks: Floats, turned: Floats, brighten: float, light: fl
             side = _half_lambert(x, y, z, (math.copysign(from_x, light), from_y, from_z), c.LIGHT_GREY)
             side = np.where(side > 0, side, side * np.float32(c.LIGHT_BACK))
             lamp += side * np.float32(abs(light) * c.LIGHT_MOST)
-        lamp *= 1 - near * near  # what is bright already has no room for more: nothing burns out
+        lamp *= room
     warm = np.float32(warmth * c.WARM_MOST)
     more = warm * (LUMA_OF_BGR[2] - LUMA_OF_BGR[0])  # luma stays
     return np.asarray(cv2.merge((lamp - (warm + more), lamp - more, lamp + (warm - more))), np.float32)
