@@ -114,6 +114,7 @@ def test_plus_and_minus_change_the_amount_and_not_the_network(window: MainWindow
 def test_enhancement_off_greys_out_look_and_network(window: MainWindow) -> None:
     QTest.mouseClick(window.look.switch, LEFT)
     assert not window.look.tiles.isEnabled()
+    assert window.look.state.toolTip() == "Enhancement is off"
     assert not window.look.amount.isEnabled()
     assert not slider(window, "smooth").isEnabled()
     assert not window.network.strength.isEnabled()
