@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 Bytes = npt.NDArray[np.uint8]
 
 FPS = 30.0
-_SETTLED = 7  # frames of a photo until the look is all there and the layers have come to rest
-_STEP_S = 0.07  # between them
+_SETTLED = 5  # frames of a photo until the look is all there and the layers have come to rest
+_STEP_S = 0.09  # between them
 
 
 class Runner(Protocol):
