@@ -267,6 +267,10 @@ class BeautyMeasurement:
                     ratio = self._restless(frames, beauty, subject, moving=moving) / bare
                     self.results.keep("moving" if moving else "still", row, index, ratio)
 
+        for row, beauty in {**self.looks, SKIN_ROW: SKIN}.items():
+            alike = [subject.face.canvas] * flicker.FRAMES
+            self.results.keep("twinkle", row, index, flicker.twinkle(self._runner.film(alike, beauty)))
+
     def _restless(self, frames: Sequence[Bytes], beauty: Beauty, subject: Subject, *, moving: bool) -> float:
         return flicker.restlessness(self._runner.film(frames, beauty, strength=1.0), subject.box, moving=moving)
 
