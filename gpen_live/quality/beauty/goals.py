@@ -137,6 +137,10 @@ def _flicker(results: Results, looks: Mapping[str, Beauty]) -> Iterator[Goal]:
         for kind, limit in (("still", _STILL), ("moving", _MOVING)):
             value = mean(results.of(kind, row))
             yield Goal(f"flicker {kind}, {row}", f"at most {limit:g} times that without", value, value <= limit)
+    value = most(results.of("twinkle", SKIN_ROW))
+    yield Goal(
+        f"twinkling of a still picture, {SKIN_ROW}", "at most 1 level, but for a pixel in a thousand", value, value <= _LEVELS
+    )
 
 
 def _identity(results: Results, looks: Mapping[str, Beauty]) -> Iterator[Goal]:

@@ -148,6 +148,7 @@ class BeautyMeasurement:
 
     def estimate(self) -> float:
         """Seconds that the run will take, from one photo."""
+        self._runner.photo(self.subjects[0].face.canvas, SKIN)  # the first one is slowed by what is made once
         start = time.monotonic()
         self._runner.photo(self.subjects[0].face.canvas, SKIN)
         return (time.monotonic() - start) * (_PHOTOS + 3 * len(self.looks)) * self.steps
@@ -265,6 +266,10 @@ class BeautyMeasurement:
                 if bare > 0:
                     ratio = self._restless(frames, beauty, subject, moving=moving) / bare
                     self.results.keep("moving" if moving else "still", row, index, ratio)
+
+        for row, beauty in {**self.looks, SKIN_ROW: SKIN}.items():
+            alike = [subject.face.canvas] * flicker.FRAMES
+            self.results.keep("twinkle", row, index, flicker.twinkle(self._runner.film(alike, beauty)))
 
     def _restless(self, frames: Sequence[Bytes], beauty: Beauty, subject: Subject, *, moving: bool) -> float:
         return flicker.restlessness(self._runner.film(frames, beauty, strength=1.0), subject.box, moving=moving)

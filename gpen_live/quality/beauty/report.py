@@ -155,10 +155,13 @@ def _identity_and_lines(measurement: BeautyMeasurement) -> list[str]:
     if not results.done:
         return []
     lines = ["### Flicker, identity, lines", ""]
-    lines += _head("look", "flicker still", "moving", "identity", "least", "slim bends by", "beyond", "all shapes by", "beyond")
+    lines += _head(
+        "look", "flicker still", "moving", "twinkle", "identity", "least", "slim bends by", "beyond", "all shapes by", "beyond"
+    )
     for row in measurement.looks:
         identity = results.of("identity", row)
-        values = [mean(results.of("still", row)), mean(results.of("moving", row)), mean(identity), -most(-identity)]
+        restless = [mean(results.of("still", row)), mean(results.of("moving", row)), most(results.of("twinkle", row))]
+        values = [*restless, mean(identity), -most(-identity)]
         bends = [most(results.of(f"{what} {where}", row)) for what in ("slim", "shape") for where in ("anywhere", "beyond")]
         lines.append(_row(row, *(_number(v, 3) for v in values), *(_number(v, 2) for v in bends)))
     return [*lines, ""]
