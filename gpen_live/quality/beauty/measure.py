@@ -175,7 +175,7 @@ class BeautyMeasurement:
             return
         yield self._skin
         yield self._blemishes
-        yield self._identities
+        yield self._whole
         if subject.regions:
             yield self._lines
         if subject.filmed:
@@ -237,14 +237,19 @@ class BeautyMeasurement:
             if faded:
                 self.results.keep("faded", row, index, float(np.mean(faded)))
 
-    def _identities(self, index: int, subject: Subject) -> None:
-        if self._identity is None:
-            return
+    def _whole(self, index: int, subject: Subject) -> None:
+        """The look with all of its groups: whether it is still the same person, of the same skin."""
         x0, y0, x1, y1 = subject.box
-        who = self._identity.embed(subject.face.crop)
+        before = subject.face.canvas
+        who = self._identity.embed(subject.face.crop) if self._identity else None
+        colour = tone.tone_of(before, subject.skin)
         for row, beauty in self.looks.items():
-            after = self._photo(subject.face.canvas, beauty)[y0:y1, x0:x1]
-            self.results.keep("identity", row, index, float(self._identity.embed(after) @ who))
+            after = self._photo(before, beauty)
+            lightness, hue = tone.shift(colour, tone.tone_of(after, subject.skin))
+            self.results.keep("whole lightness", row, index, lightness)
+            self.results.keep("whole hue", row, index, hue)
+            if self._identity is not None and who is not None:
+                self.results.keep("identity", row, index, float(self._identity.embed(after[y0:y1, x0:x1]) @ who))
 
     def _lines(self, index: int, subject: Subject) -> None:
         """The look's `slim` alone, and all of its shape."""
