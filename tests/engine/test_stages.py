@@ -277,8 +277,8 @@ def test_a_large_face_s_displacement_is_true_to_a_fraction_of_a_pixel_between_it
     there = cv2.remap(displacement, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     exact = there @ np.linalg.inv(matrix[:, :2]).T * fade + np.stack([x, y], axis=-1)
     inside = (v > 103) | (v < 97)  # but for where the picture of it was cut
-    assert np.abs(looks - exact)[inside].max() < 0.1
-    assert np.abs(looks - exact)[inside].mean() < 0.01
+    assert np.abs(looks - exact)[inside].max() < 0.25
+    assert np.abs(looks - exact)[inside].mean() < 0.02
     assert np.abs(exact - np.stack([x, y], axis=-1)).max() > 4 * fade
     still = (v < 92) & (u > 4) & (u < 252)
     assert np.abs(looks - np.stack([x, y], axis=-1))[still].max() < 1 / 32
