@@ -132,32 +132,6 @@ def frontality(points: Floats) -> float:
     return min(max((min(share, 1 - share) - _HIDDEN) / (_SEEN - _HIDDEN), 0.0), 1.0)
 
 
-def facing(points: Floats) -> Floats:
-    """How far the surface at each point looks at the camera, 478 numbers in 0..1: 0 where it is hidden behind a turned face.
-
-    It goes by the areas of the triangles around a point in the picture, which are negative where the surface is seen from behind,
-    in parts of the canonical face's. An iris counts as its eye's edge does.
-
-    Args:
-        points: 478 x 3.
-    """
-    areas = _areas(points)
-    seen = np.clip((areas / _CANONICAL_AREAS - _BEHIND) / (_BEFORE - _BEHIND), 0.0, 1.0)
-    eyes = [np.full(5, seen[list(eye)].mean()) for eye in (LEFT_EYE, RIGHT_EYE)]
-    return np.concatenate([seen, *eyes], dtype=np.float32)
-
-
-def _areas(points: Floats) -> npt.NDArray[np.float64]:
-    """Twice the signed area in the picture of the triangles around each of the 468 points."""
-    a, b, c = points[TRIANGLES.T, :2]
-    (x, y), (u, v) = (b - a).T, (c - a).T
-    return np.asarray(np.bincount(TRIANGLES.ravel(), np.repeat(x * v - y * u, 3), BASE_POINTS), np.float64)
-
-
-_BEHIND, _BEFORE = 0.05, 0.3
-_CANONICAL_AREAS: Final = _areas(CANONICAL)
-
-
 def normals(points: Floats) -> Floats:
     """The surface's unit normals at its points, 468 x 3, towards the camera where a face looks into it (z is negative).
 
