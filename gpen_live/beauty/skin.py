@@ -90,13 +90,13 @@ def _healed(small: Floats, weight: Floats, traces: Floats) -> Floats:
     """
     weighted = times(cv2.cvtColor(small, cv2.COLOR_BGR2BGRA), weight)
     coarse = resized(weighted, c.FIELD)
-    rim = blurred(weighted, c.HEAL_RIM * c.MAP)
-    for times_as_far, share in ((2, 1e-2), (4, 1e-4)):  # where no skin is so near, that from further out stands in
-        rim = rim + resized(blurred(coarse, times_as_far * c.HEAL_RIM * c.FIELD), c.MAP) * np.float32(share)
+    # Where no skin is so near, that from further out stands in.
+    far, farther = (blurred(coarse, times_as_far * c.HEAL_RIM * c.FIELD) for times_as_far in (2, 4))
+    rim = blurred(weighted, c.HEAL_RIM * c.MAP) + resized(far * np.float32(1e-2) + farther * np.float32(1e-4), c.MAP)
     further = resized(_normalised(blurred(coarse, c.HEAL_FAR * c.FIELD)), c.MAP)
     rim = _normalised(rim)
     apart = rim + (rim - further) * np.float32(c.HEAL_SLOPE) - small
-    fit = blurred(np.dstack((times(apart, traces), traces * traces)), c.HEAL_FIT * c.MAP)
+    fit = blurred(np.asarray(cv2.merge((times(apart, traces), traces * traces)), np.float32), c.HEAL_FIT * c.MAP)
     return times(cv2.cvtColor(fit, cv2.COLOR_BGRA2BGR), traces / (fit[:, :, 3] + np.float32(1e-3)))
 
 
@@ -117,7 +117,7 @@ def _around(small: Floats, weight: Floats) -> _Around:
     squares = blurred(resized(level * level * weight, c.FIELD), c.SMOOTH_SIGMA * c.FIELD)
     share = own[:, :, 3]
     near_colour = _normalised(near)
-    own_colour = _normalised(own + np.dstack((near_colour, np.ones_like(share))) * _TINY)
+    own_colour = _normalised(own + cv2.cvtColor(near_colour, cv2.COLOR_BGR2BGRA) * _TINY)
     mean = luma(near_colour)
     # Not over the mean's square: shine is the same on dark skin, so its contrast is larger than what pigment makes of it.
     contrast = np.maximum(squares / (near[:, :, 3] + _TINY) - mean * mean, 0) / (np.float32(128) * (mean + np.float32(c.SHINY)))
