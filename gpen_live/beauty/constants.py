@@ -49,6 +49,8 @@ HEAL_RIM: Final = 0.012
 HEAL_FAR: Final = 0.04
 HEAL_SLOPE: Final = 0.4
 """How much of the slope between the two is carried on into the spot."""
+HEAL_AROUND: Final = 0.1
+"""Around the spots, from how far away skin is asked."""
 HEAL_FIT: Final = 0.016
 """Over what distance a spot's strength is measured."""
 UNDER_EYE_MOST: Final = 1.0
