@@ -99,7 +99,7 @@ EYE_MOST: Final = 0.16
 EYE_REACH: Final = 0.11
 
 # Make-up
-VIVID: Final = 0.28
+VIVID: Final = 0.34
 """Colourfulness of skin from which on make-up has all of its colour."""
 PALEST: Final = 0.2
 BLUSH_PALE: Final = 1.0
@@ -155,7 +155,7 @@ SCLERA_S: Final = 1.0
 
 # Lips
 LIP_EDGE: Final = 0.0055
-LIP_COVER: Final = 0.75
+LIP_COVER: Final = 0.8
 """Opacity of lipstick at most."""
 LIP_OWN: Final = 0.5
 """The lips' own share in how light the lipstick is; the rest is the pigment's in the light that falls on the skin."""
@@ -163,9 +163,9 @@ LIP_ALBEDO: Final = 0.3
 LIP_MATT: Final = 0.8
 """Exponent of the lips' own lightness detail below matt lipstick."""
 LIP_GLOSS: Final = 0.3
-LIP_COLOUR: Final = 0.45
+LIP_COLOUR: Final = 0.6
 """Distance in log ratios of colour from the running colour of the lips at which lipstick fades (a Gaussian's width)."""
-LIP_DOUBT: Final = (0.75, 0.95)
+LIP_DOUBT: Final = (0.72, 0.92)
 """Share of the skin around lips that is seen, between which there is doubt whether they are covered, and none."""
 LIP_BLUR: Final = 0.008
 LIP_APART: Final = (0.05, 0.12)
