@@ -1,0 +1,460 @@
+"""The look in PyTorch: what `gpen_live.beauty.host` draws on one crop, on the crops of several faces, without waiting for a device.
+
+Everything is drawn every time, however little: what is not asked for has the amount 0, and then changes no bit. Shapes don't
+depend on values, so that all of it can be recorded in a CUDA graph. Colours are in the order red, green, blue. Outlines are
+filled exactly: the integral of a Gaussian over a polygon is one along its edges (the divergence theorem).
+
+Imports torch at import time: import this module late.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gpen_live.beauty import constants as c
+from gpen_live.beauty.fields import SHIFTS, canonical, grid, reach
+from gpen_live.beauty.resampling import blurring, boxing, resizing
+from gpen_live.beauty.values import AT, DIALS
+from gpen_live.faces import mesh
+from gpen_live.faces.mesh import CANONICAL
+
+_LUMA = c.LUMA[::-1]
+_TINY = 1e-4
+_NODES, _WEIGHTS = (values / 2 for values in np.polynomial.legendre.leggauss(4))  # type: ignore[no-untyped-call]
+_NODES = _NODES + 0.5
+_FEATURES = (mesh.LEFT_EYE, mesh.RIGHT_EYE, mesh.LEFT_BROW, mesh.RIGHT_BROW, mesh.LIPS_OUTER)
+_EYES = ((mesh.LEFT_EYE, mesh.LEFT_IRIS, mesh.LEFT_PUPIL), (mesh.RIGHT_EYE, mesh.RIGHT_IRIS, mesh.RIGHT_PUPIL))
+_EYE_PATCH, _LIPS_PATCH, _BROW_PATCH = (0.16, 0.26), (0.38, 0.42), (0.22, 0.34)
+"""Height and width of the parts of a crop in which features are drawn, as fractions of its side."""
+
+
+@dataclass
+class Known:
+    """What is known of N faces from their frames so far; brought up to the frame by `Look.draw`.
+
+    Args:
+        lips: N x 2, the lips' running log of blue and of red over green. sclera: N, running luma of the eyes' white.
+        seen: N x 2, above 0 where there are such values. shares: N x 2, of the frame in them.
+    """
+
+    lips: Tensor
+    sclera: Tensor
+    seen: Tensor
+    shares: Tensor
+
+
+class Look:
+    """The drawing, with its masks on a device."""
+
+    def __init__(self, device: torch.device) -> None:
+        made = canonical()
+        self._device = device
+        self._guides = self._here(made.guides.astype(np.int64))
+        self._places = self._here(CANONICAL[made.guides, :2].T)
+        self._carry, self._turning = self._here(made.carry), self._here(made.turning)
+        self._masks = self._here(made.masks.transpose(2, 0, 1))[None]
+        shifts = made.shifts.reshape(c.WIDE, c.WIDE, len(SHIFTS), 2)
+        self._shifts = self._here(shifts.transpose(2, 3, 0, 1))
+        self._nodes = self._here(grid(c.WIDE).transpose(2, 0, 1))
+        self._reach = self._here(reach())
+        self._sharing = [AT[name] for name in SHIFTS]
+        self._luma = self._here(np.array(_LUMA, np.float32)).view(1, 3, 1, 1)
+        self._features = [self._here(np.array(one)) for one in _FEATURES]
+        self._matrices: dict[Any, Tensor] = {}
+
+    def _here(self, values: Any) -> Tensor:
+        return torch.from_numpy(np.array(values)).to(self._device)
+
+    def _around(self, maps: Tensor, made: np.ndarray[Any, Any], key: Any) -> Tensor:
+        """`made` on both sides of the maps (... x n x n)."""
+        if key not in self._matrices:
+            self._matrices[key] = self._here(made)
+        matrix = self._matrices[key]
+        return matrix @ maps @ matrix.T
+
+    def _resized(self, maps: Tensor, side: int) -> Tensor:
+        before = maps.shape[-1]
+        if before == side:
+            return maps
+        if side > before > 32:
+            return F.interpolate(maps, (side, side), mode="bilinear", align_corners=False)
+        return self._around(maps, resizing(before, side), (before, side))
+
+    def _luma_of(self, picture: Tensor) -> Tensor:
+        """N x 1 x H x W."""
+        return (picture * self._luma).sum(1, keepdim=True)
+
+    def draw(
+        self, seen: Tensor, added: Tensor, points: Tensor, layers: Tensor, dials: Tensor, known: Known, *, moves: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """What the crops change by with their look.
+
+        Args:
+            seen: N x 3 x S x S, RGB in [-1, 1]. added: what they change by so far, levels.
+            points: the meshes, N x 478 x 3. layers: N x 5 x MAP x MAP.
+            dials: N x len(DIALS), see `gpen_live.beauty.values`. moves: a dial of the shape may be above 0.
+
+        Returns:
+            What they change by now, N x 3 x S x S, and with `moves` the displacement, N x 2 x S x S, in pixels.
+        """
+        amount = {name: dials[:, at].view(-1, 1, 1, 1) for name, at in AT.items()}
+        side = seen.shape[-1]
+        before = seen * 127.5 + 127.5
+        now = before + added
+        small = self._resized(now, c.MAP)
+        skin = self._bare_skin(layers[:, :1], points)
+        tone = self._tone(small, skin)
+        there = self._carried(points)
+        delta, heal, log = self._skin_maps(small, skin, layers, amount)
+        log = self._resized(log, c.MAP) * skin
+        masks = F.grid_sample(
+            self._masks.expand(len(points), -1, -1, -1),
+            self._resized(there, c.FIELD).permute(0, 2, 3, 1) * 2 - 1, padding_mode="border", align_corners=False,
+        )  # fmt: skip
+        level = self._around(self._luma_of(self._resized(small, c.FIELD)), boxing(c.FIELD, 5), "box") / 255
+        lit = torch.maximum(self._resized(masks[:, :1], c.MAP), skin)
+        log = log + self._resized(self._lamp(level, masks, points, amount), c.MAP) * lit
+        log = log + self._resized(_blush(level, masks, amount), c.MAP) * skin
+        drawn = now + self._resized(delta, side)
+        drawn = drawn - self._resized(heal, side) * (now - self._resized(small, side))
+        drawn = (drawn * self._resized(log.exp(), side)).contiguous()
+        self._eyes_and_teeth(drawn, points, tone, amount, known)
+        self._lips(drawn, points, tone, amount, known)
+        self._lines(drawn, points, tone, amount)
+        added = added + (drawn - now)
+        if not moves:
+            return added, None
+        shifts = torch.einsum("nk,kdhw->ndhw", dials[:, self._sharing], self._shifts)
+        shifts = _sampled(shifts, there)
+        moved = self._resized(shifts, side) * side
+        line = torch.arange(side, device=seen.device, dtype=torch.float32)
+        x, y = moved[:, 0] + line, moved[:, 1] + line[:, None]
+        at = (torch.stack([x, y], dim=3) + 0.5) * (2 / side) - 1
+        return F.grid_sample(added, at, padding_mode="border", align_corners=False), moved
+
+    def _bare_skin(self, matte: Tensor, points: Tensor) -> Tensor:
+        """See `gpen_live.beauty.host.bare_skin`: N x 1 x MAP x MAP."""
+        line = (torch.arange(c.MAP, device=points.device, dtype=torch.float32) + 0.5) / c.MAP
+        x, y = line.repeat(c.MAP)[None], line.repeat_interleave(c.MAP)[None]
+        nearest: Tensor | None = None
+        for feature in self._features:
+            distance = _signed_distance(points[:, feature, :2], x, y)
+            nearest = distance if nearest is None else torch.maximum(nearest, distance)
+        assert nearest is not None
+        covered = (nearest * c.MAP + (round(2 * c.FEATURE_GROW * c.MAP) + 1) / 2).clamp(0, 1).view(-1, 1, c.MAP, c.MAP)
+        return matte * self._reach * (1 - self._around(covered, boxing(c.MAP, 3), "three"))
+
+    def _tone(self, small: Tensor, skin: Tensor) -> dict[str, Tensor]:
+        """The skin's mean luma (0..255), log of red over green, and colourfulness: N x 1 x 1 x 1 each."""
+        mean = (skin * small).sum((2, 3), keepdim=True) / (skin.sum((2, 3), keepdim=True) + 1e-3)
+        red, green = mean[:, :1], mean[:, 1:2]
+        most, least = mean.amax(1, keepdim=True), mean.amin(1, keepdim=True)
+        return {
+            "luma": self._luma_of(mean), "red": ((red + 1) / (green + 1)).log(), "colourful": (most - least) / (most + 1)
+        }  # fmt: skip
+
+    def _carried(self, points: Tensor) -> Tensor:
+        """See `gpen_live.beauty.fields.carried`: N x 2 x WIDE x WIDE."""
+        moved = points[:, self._guides, :2].transpose(1, 2) - self._places
+        shift = (moved @ self._carry).view(-1, 2, c.WIDE, c.WIDE)
+        there = self._nodes - shift
+        for _ in range(c.CARRY_STEPS):
+            there = self._nodes - _sampled(shift, there)
+        return there
+
+    def _skin_maps(
+        self, small: Tensor, skin: Tensor, layers: Tensor, amount: dict[str, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """See `gpen_live.beauty.skin.skin_maps`: delta, heal (MAP) and log (FIELD)."""
+        keep = amount["keep_moles"]
+        moles = layers[:, 2:3]
+        spots = torch.maximum(layers[:, 1:2] * (1 - keep * moles), moles * (1 - keep))
+        spots = _step(spots, *c.SPOT_SURE) * (amount["blemish"] > 0)
+        weight = skin * (1 - spots)
+        level = self._luma_of(small)
+        own = self._resized(torch.cat([small * weight, level * level * weight, weight], dim=1), c.FIELD)
+        wide = self._around(self._resized(own, c.WIDE), blurring(c.WIDE, c.EVEN_SIGMA * c.WIDE), "wide")
+        wide = self._resized(wide, c.FIELD)
+        near = self._around(own, blurring(c.FIELD, c.SMOOTH_SIGMA * c.FIELD), "near") + wide * _TINY
+        near = near / (near[:, 4:] + _TINY * _TINY)
+        share = own[:, 4:]
+        own = (own[:, :3] + near[:, :3] * _TINY) / (share + _TINY)
+        wide = wide[:, :3] / (wide[:, 4:] + _TINY * _TINY)
+        square, near = near[:, 3:4], near[:, :3]
+        mean = self._luma_of(near)
+        contrast = (square - mean * mean).clamp(min=0) / (128 * (mean + 1))
+        texture = c.SMOOTH_KEPT**2 / (contrast + c.SMOOTH_KEPT**2)
+        shadow = self._resized(layers[:, 3:4], c.FIELD)
+        toward = torch.maximum(
+            texture * (amount["smooth"] * c.SMOOTH_MOST), shadow * (amount["under_eye"] * c.UNDER_EYE_SMOOTH)
+        )
+        log = self._evening(near, wide, amount["even"] * c.EVEN_MOST)
+        log = log + shadow * (amount["under_eye"] * (c.UNDER_EYE_MOST * c.LAYER_LOG))
+        log = log + self._dulling(near, self._resized(layers[:, 4:5], c.FIELD) * (amount["shine"] * c.SHINE_MOST))
+        after = (own + toward * (near - own)) * log.exp()
+        was, became = ((share * one).sum((2, 3), keepdim=True) for one in (own, after))
+        log = log + ((was + 1) / (became + 1)).log()
+        heal = spots * skin * amount["blemish"]
+        toward = torch.maximum(self._resized(toward, c.MAP) * skin, heal)
+        return (self._resized(near, c.MAP) - small) * toward, heal, log
+
+    def _evening(self, near: Tensor, wide: Tensor, amount: Tensor) -> Tensor:
+        near, wide = near + 1, wide + 1
+        there = (wide / wide[:, 1:2]) / (near / near[:, 1:2])
+        log = there.clamp(*c.EVEN_LIMITS).log() * amount
+        return log - self._luma_of(log * near) / self._luma_of(near)
+
+    def _dulling(self, near: Tensor, amount: Tensor) -> Tensor:
+        lost = 1 - (amount * -c.LAYER_LOG).exp()
+        left = 1 - 0.5 * lost * (1 + (self._luma_of(near) + 1) / (near + 1))
+        return left.clamp(min=0.3).log()
+
+    def _lamp(self, level: Tensor, masks: Tensor, points: Tensor, amount: dict[str, Tensor]) -> Tensor:
+        """See `gpen_live.beauty.light.lamp_light`: N x 3 x FIELD x FIELD."""
+        turned = points.transpose(1, 2) @ self._turning
+        mirrored = turned * turned.new_tensor([[1, 1, -1], [1, 1, -1], [-1, -1, 1]])
+        x, y, z = torch.einsum("nij,njhw->inhw", mirrored, masks[:, 2:5])[:, :, None]
+        length = (x * x + y * y + z * z).sqrt() + 1e-6
+        x, y, z = x / length, y / length, z / length
+
+        def half_lambert(lamp: tuple[float, float, float], turn: Tensor | float = 1.0) -> Tensor:
+            a, b, d = (one / math.sqrt(sum(each * each for each in lamp)) for one in lamp)
+            half = (x * (turn * a) + y * b + z * d + 1) / 2
+            return half * half
+
+        light = amount["light"]
+        side = half_lambert(c.LIGHT_FROM, torch.where(light > 0, 1.0, -1.0)) - c.LIGHT_GREY
+        side = torch.where(side > 0, side, side * c.LIGHT_BACK)
+        lamp = half_lambert(c.BRIGHTEN_FROM) * (amount["brighten"] * c.BRIGHTEN_MOST)
+        lamp = lamp + side * (light.abs() * (c.LIGHT_MOST / (1 - c.LIGHT_GREY)))
+        warm = amount["warmth"] * c.WARM_MOST
+        more = warm * (_LUMA[0] - _LUMA[2])
+        return (lamp * (1 - level * level)) + torch.cat([warm - more, -more, -warm - more], dim=1)
+
+    def _eyes_and_teeth(
+        self, drawn: Tensor, points: Tensor, tone: dict[str, Tensor], amount: dict[str, Tensor], known: Known
+    ) -> None:
+        """See `gpen_live.beauty.features`."""
+        tone = {name: one.flatten(1) for name, one in tone.items()}
+        strength = amount["eyes"].flatten(1)
+        weight = total = torch.zeros_like(known.sclera)
+        for edge, iris, pupil in _EYES:
+            outline = points[:, edge, :2]
+            patch = _Patch(outline, _EYE_PATCH, drawn.shape[-1])
+            across = (outline[:, 8] - outline[:, 0]).norm(dim=1)
+            high = (outline[:, 9:, 1].mean(1) - outline[:, 1:8, 1].mean(1)).abs()
+            is_open = _step(high / across.clamp(min=1e-6), *c.EYE_OPEN)[:, None]
+            seen = patch.of(drawn)
+            level = (seen * self._luma[:, :, 0]).sum(1) / 255
+            lid = patch.within(outline, c.EDGE) * is_open
+            centre = points[:, pupil, :2]
+            radius = (points[:, iris, :2] - centre[:, None]).norm(dim=2).mean(1, keepdim=True).clamp(min=1e-4)
+            far = ((patch.x - centre[:, :1]) ** 2 + (patch.y - centre[:, 1:]) ** 2).sqrt() / radius
+            white = lid * _step(far, *c.IRIS_EDGE)
+            most, least = seen.amax(1), seen.amin(1)
+            colourful = tone["colourful"].clamp(min=0.15)
+            white = white * (1 - _stepped((most - least) / (most + 1), *(one * colourful for one in c.WHITE_LESS)))
+            bright = white * level * level
+            total, weight = total + (bright * level).sum(1), weight + bright.sum(1)
+            patch.put(drawn, _drawn_eye(seen, level, white, lid * (1 - _step(far, 0.85, 1.1)), strength))
+        sclera = total / weight.clamp(min=1e-6)
+        share = torch.where(known.seen[:, 1] > 0, known.shares[:, 1], 1.0)
+        sclera = known.sclera + share * (sclera - known.sclera)
+        limit = torch.where(known.seen[:, 1] > 0, known.sclera, (1.2 / 255 * tone["luma"][:, 0]).clamp(max=1))
+        found = weight > 0.05
+        known.sclera.copy_(torch.where(found, sclera, known.sclera))
+        known.seen[:, 1] = torch.where(found, 1.0, known.seen[:, 1])
+        limit = torch.where(found, sclera, limit)
+        self._teeth(drawn, points, tone, limit[:, None], amount["teeth"].flatten(1))
+
+    def _teeth(self, drawn: Tensor, points: Tensor, tone: dict[str, Tensor], sclera: Tensor, amount: Tensor) -> None:
+        outline = points[:, mesh.LIPS_INNER, :2]
+        patch = _Patch(outline, _LIPS_PATCH, drawn.shape[-1])
+        across = (outline[:, 10] - outline[:, 0]).norm(dim=1).clamp(min=1e-6)
+        is_open = _step((outline[:, 15] - outline[:, 5]).norm(dim=1) / across, *c.MOUTH_OPEN)[:, None]
+        seen = patch.of(drawn)
+        level = (seen * self._luma[:, :, 0]).sum(1)
+        teeth = patch.within(outline, c.EDGE) * _step(level / (tone["luma"] + 1), *c.TOOTH_LEVEL)
+        red, green, blue = seen.unbind(1)
+        redder = ((red + 1) / (green + 1)).log() - tone["red"]
+        teeth = teeth * (1 - _step(redder, *c.TOOTH_RED)) * (is_open * amount)
+        level = level / 255
+        room = (sclera - level).clamp(min=0)
+        lighter = torch.minimum(c.TOOTH_LIGHTER * level * (1 - level), room) / (level + 0.01)
+        blue = blue + teeth * c.TOOTH_YELLOW * (torch.minimum(red, green) - blue).clamp(min=0)
+        patch.put(drawn, torch.stack([red, green, blue], dim=1) * (1 + teeth * lighter)[:, None])
+
+    def _lips(
+        self, drawn: Tensor, points: Tensor, tone: dict[str, Tensor], amount: dict[str, Tensor], known: Known
+    ) -> None:
+        """See `gpen_live.beauty.makeup.draw_lips`."""
+        outer, inner = points[:, mesh.LIPS_OUTER, :2], points[:, mesh.LIPS_INNER, :2]
+        patch = _Patch(outer, _LIPS_PATCH, drawn.shape[-1])
+        seen = patch.of(drawn)
+        lips = (patch.within(outer, c.LIP_EDGE) - patch.within(inner, c.EDGE)).clamp(min=0)
+        red, green, blue = (seen + 4).unbind(1)
+        ratios = torch.stack([(blue / green).log(), (red / green).log()], dim=1)
+        total = lips.sum(1)[:, None]
+        mean = (lips[:, None] * ratios).sum(2) / total.clamp(min=1e-6)
+        running = torch.where(known.seen[:, :1] > 0, known.lips, mean)
+        near = lips * (((ratios - running[:, :, None]) ** 2).sum(1) / -(c.LIP_COLOUR**2)).exp()
+        held = near.sum(1)[:, None]
+        share = held / total.clamp(min=1e-6)
+        mean = (near[:, None] * ratios).sum(2) / held.clamp(min=1e-6)
+        first = torch.where(known.seen[:, :1] > 0, known.shares[:, :1], 1.0)
+        follows = (share > 0.2) & (total > 0)
+        known.lips.copy_(running + torch.where(follows, first * share, 0.0) * (mean - running))
+        known.seen[:, :1] = torch.where(total > 0, 1.0, known.seen[:, :1])
+        patch.put(drawn, self._painted(seen, near, patch, points, tone, amount))
+
+    def _painted(
+        self, seen: Tensor, lips: Tensor, patch: _Patch, points: Tensor, tone: dict[str, Tensor], amount: dict[str, Tensor]
+    ) -> Tensor:
+        colour = torch.cat([amount[f"lips_color_{one}"] for one in "rgb"], dim=1)[..., 0]
+        gloss, strength = amount["lips_gloss"].flatten(1), amount["lips"].flatten(1)
+        linear = (seen / 255).clamp(1e-3, 1) ** 2.2
+        level = (linear * self._luma[:, :, 0]).sum(1)
+        mean = (lips * level).sum(1, keepdim=True) / (lips.sum(1, keepdim=True) + 1e-3) + 1e-4
+        detail = level / mean
+        falling = (tone["luma"].flatten(1) / 255) ** 2.2 / c.LIP_ALBEDO
+        own = (colour * self._luma[:, :, 0]).sum(1) + 1e-4
+        aim = mean**c.LIP_OWN * (own * falling).clamp(max=1) ** (1 - c.LIP_OWN)
+        exponent = c.LIP_MATT + (1.25 - c.LIP_MATT) * gloss
+        paint = (detail**exponent * (aim / own))[:, None] * colour
+        shine = _highlight(patch, points) * 0.6 + _step(detail, 1.1, 1.9)
+        paint = paint + (shine * (gloss * c.LIP_GLOSS * falling.clamp(max=1)))[:, None]
+        cover = (lips * (strength * c.LIP_COVER))[:, None]
+        painted = (linear + cover * (paint.clamp(0, 1) - linear)) ** (1 / 2.2) * 255
+        return seen + torch.where(cover > 0, painted - seen.clamp(255e-3, 255), 0)
+
+    def _lines(self, drawn: Tensor, points: Tensor, tone: dict[str, Tensor], amount: dict[str, Tensor]) -> None:
+        """See `gpen_live.beauty.makeup.draw_brows` and `draw_liner`."""
+        density = drawn.new_tensor(c.BROW_DENSITY[::-1]).view(1, 3, 1)
+        level = tone["luma"].flatten(1) + 1
+        for brow in (mesh.LEFT_BROW, mesh.RIGHT_BROW):
+            outline = points[:, brow, :2]
+            patch = _Patch(outline, _BROW_PATCH, drawn.shape[-1])
+            seen = patch.of(drawn)
+            hair = (1.1 - (seen * self._luma[:, :, 0]).sum(1) / level).clamp(0, 0.6)
+            dark = patch.within(outline, c.BROW_EDGE) * (c.BROW_FILL + c.BROW_HAIR * hair)
+            patch.put(drawn, seen * (-(dark * amount["brows"].flatten(1))[:, None] * density).exp())
+        for eye in (mesh.LEFT_EYE, mesh.RIGHT_EYE):
+            outline = points[:, eye, :2]
+            patch = _Patch(outline, _EYE_PATCH, drawn.shape[-1])
+            dark = patch.within(liner(outline), c.LINER_EDGE) * (amount["liner"].flatten(1) * c.LINER_DENSITY)
+            patch.put(drawn, patch.of(drawn) * (-dark).exp()[:, None])
+
+
+def liner(eye: Tensor) -> Tensor:
+    """The outline, N x 19 x 2, of the line along the upper lashes of eyes (N x 16 x 2)."""
+    lashes = torch.cat([eye[:, 8:], eye[:, :1]], dim=1)
+    outward = eye[:, 0] - eye[:, 8]
+    outward = outward / (outward.norm(dim=1, keepdim=True) + 1e-6)
+    tip = eye[:, 0] + c.LINER_WING * (outward + outward.new_tensor([0.0, -0.6]))
+    along = torch.linspace(0, 1, lashes.shape[1], device=eye.device)
+    thick = c.LINER_WIDTH[0] + (c.LINER_WIDTH[1] - c.LINER_WIDTH[0]) * along * along
+    down = torch.stack([torch.zeros_like(thick), thick], dim=1)
+    lower = lashes + eye.new_tensor([0.0, 0.5 * c.LINER_WIDTH[0]])
+    return torch.cat([lower, tip[:, None], (lashes - down).flip(1)], dim=1)
+
+
+class _Patch:
+    """A part of crops around outlines (N x E x 2), of fixed size; its pixels lie in one row, N x P."""
+
+    def __init__(self, outline: Tensor, part: tuple[float, float], side: int) -> None:
+        high, wide = (min(side, math.ceil(one * side)) for one in part)
+        middle = (outline.amin(1) + outline.amax(1)) / 2 * side
+        x = (middle[:, 0] - wide / 2).round().long().clamp(0, side - wide)[:, None, None]
+        y = (middle[:, 1] - high / 2).round().long().clamp(0, side - high)[:, None, None]
+        x = (x + torch.arange(wide, device=x.device)).expand(-1, high, -1).flatten(1)
+        y = (y + torch.arange(high, device=y.device)[:, None]).expand(-1, -1, wide).flatten(1)
+        self._at = (y * side + x)[:, None].expand(-1, 3, -1)
+        self._side = side
+        self.x, self.y = (x + 0.5) / side, (y + 0.5) / side
+
+    def of(self, picture: Tensor) -> Tensor:
+        """N x 3 x P."""
+        return picture.flatten(2).gather(2, self._at)
+
+    def put(self, picture: Tensor, values: Tensor) -> None:
+        """Back into the picture, which must be contiguous."""
+        picture.view(*picture.shape[:2], -1).scatter_(2, self._at, values)
+
+    def within(self, outline: Tensor, soft: float) -> Tensor:
+        """How far each pixel lies within an outline, N x P, 0..1: the integral of a Gaussian around it."""
+        sigma = math.hypot(soft, math.sqrt(1 / 12) / self._side)  # a pixel is a square
+        ax, ay = (outline[:, :, axis, None] - at[:, None] for axis, at in ((0, self.x), (1, self.y)))
+        ax, ay = ax / sigma, ay / sigma
+        edge_x, edge_y = ax.roll(-1, 1) - ax, ay.roll(-1, 1) - ay
+        total = torch.zeros_like(ax)
+        for node, weight in zip(_NODES.tolist(), _WEIGHTS.tolist(), strict=True):
+            square = ((ax + node * edge_x) ** 2 + (ay + node * edge_y) ** 2).clamp(min=1e-6)
+            total += weight * -torch.expm1(square * -0.5) / square
+        return ((ax * edge_y - ay * edge_x) * total).sum(1).abs() / (2 * math.pi)
+
+
+def _signed_distance(outline: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """How far pixels (1 x P each) lie within outlines (N x E x 2), below 0 outside: N x P, fractions of the side."""
+    ax, ay = (outline[:, :, axis, None] - at[:, None] for axis, at in ((0, x), (1, y)))
+    bx, by = ax.roll(-1, 1), ay.roll(-1, 1)
+    edge_x, edge_y = bx - ax, by - ay
+    along = -(ax * edge_x + ay * edge_y) / (edge_x * edge_x + edge_y * edge_y).clamp(min=1e-12)
+    along = along.clamp(0, 1)
+    distance = ((ax + along * edge_x) ** 2 + (ay + along * edge_y) ** 2).amin(1).sqrt()
+    crosses = ((ay > 0) != (by > 0)) & ((ax - ay * edge_x / torch.where(edge_y == 0, 1.0, edge_y)) > 0)
+    return torch.where(crosses.sum(1) % 2 == 1, distance, -distance)
+
+
+def _sampled(maps: Tensor, at: Tensor) -> Tensor:
+    """Maps (N x K x n x n) where `at` (N x 2 x h x w, fractions) says."""
+    places = at.permute(0, 2, 3, 1) * 2 - 1
+    return F.grid_sample(maps, places, padding_mode="border", align_corners=False)
+
+
+def _blush(level: Tensor, masks: Tensor, amount: dict[str, Tensor]) -> Tensor:
+    """See `gpen_live.beauty.light.blush_log`: N x 3 x FIELD x FIELD."""
+    colour = torch.cat([amount[f"blush_color_{one}"] for one in "rgb"], dim=1).clamp(min=0.01)
+    density = (colour.amax(1, keepdim=True) / colour).log()
+    density = density / density.amax(1, keepdim=True).clamp(min=0.5)
+    return masks[:, 1:2] * (1 + c.BLUSH_DARK * (1 - level)) * (amount["blush"] * c.BLUSH_MOST) * -density
+
+
+def _drawn_eye(seen: Tensor, level: Tensor, white: Tensor, iris: Tensor, amount: Tensor) -> Tensor:
+    white = white * amount
+    mean = (iris * level).sum(1, keepdim=True) / (iris.sum(1, keepdim=True) + 1e-3)
+    iris = iris * amount
+    contrast = c.IRIS_CONTRAST * (level - mean) / (level + 0.08) + c.IRIS_LIFT
+    gain = 1 + white * c.WHITE_LIGHTER * (1 - level) + iris * contrast.clamp(-0.35, 0.5)
+    drawn = (seen + (white * c.WHITE_PALER)[:, None] * ((level * 255)[:, None] - seen)) * gain[:, None]
+    catch = iris * _step(level - mean, *c.CATCH_FROM) * c.CATCH_MOST
+    return drawn + catch[:, None] * (255 - drawn).clamp(min=0)
+
+
+def _highlight(patch: _Patch, points: Tensor) -> Tensor:
+    total = torch.zeros_like(patch.x)
+    for outer, inner, wide in ((17, 14, 0.03), (0, 13, 0.016)):
+        middle = 0.55 * points[:, inner, :2] + 0.45 * points[:, outer, :2]
+        high = (0.2 * (points[:, outer, 1] - points[:, inner, 1]).abs()).clamp(min=0.003)[:, None]
+        x, y = (patch.x - middle[:, :1]) / wide, (patch.y - middle[:, 1:]) / high
+        total = total + (-x * x - y * y).exp()
+    return total
+
+
+def _step(value: Tensor, least: float, most: float) -> Tensor:
+    """0 up to `least`, 1 from `most` on, smooth between."""
+    t = ((value - least) * (1 / (most - least))).clamp(0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def _stepped(value: Tensor, least: Tensor, most: Tensor) -> Tensor:
+    """The same, with limits for each face."""
+    t = ((value - least) / (most - least)).clamp(0, 1)
+    return t * t * (3 - 2 * t)
