@@ -47,7 +47,8 @@ _LEAST_WEIGHT = 1e-3
 class Engine:
     """Owns detector, tracker and network. All methods but `pin` belong to the one thread that owns the device.
 
-    `notes` are messages for the user about what could not be used; whoever tells them takes them out. `enhancer` is
+    `notes` are messages for the user about what could not be used; whoever tells them takes them out. `stage_trouble` says why
+    stages are left out. `enhancer` is
     the network in use, and `lighter` are those that may stand in for `wished`, the strongest first, all warm.
 
     Args:
@@ -79,6 +80,7 @@ class Engine:
         self._looked_at = -math.inf
         self._proven = self._fell_back = False
         self._failed_at: Beauty | None = None  # a stage failed at this look
+        self.stage_trouble: Message | None = None
         self._drawn = 0  # frames
         self._drawn_at = -math.inf
 
@@ -89,7 +91,7 @@ class Engine:
 
     @stages.setter
     def stages(self, stages: Sequence[Stage]) -> None:
-        self._stages, self._failed_at = tuple(stages), None
+        self._stages, self._failed_at, self.stage_trouble = tuple(stages), None, None
         self._states.forget_kept()
         self._path.use_stages(self._stages)
 
@@ -121,7 +123,7 @@ class Engine:
         if self._fell_back:
             self._path = open_path(self.device, self.detector, enhancer, self._stages)
             self._proven = self._fell_back = False
-            self._failed_at = None
+            self._failed_at = self.stage_trouble = None
             self._states.forget_kept()
         else:
             self._path.use(enhancer)
@@ -203,7 +205,8 @@ class Engine:
             self._path.use_stages(())
             self._states.forget_kept()
             self._failed_at = look.beauty
-            self.notes.append(message("live.stage_failed", name=error.stage.name, reason=error.reason))
+            self.stage_trouble = message("live.stage_failed", name=error.stage.name, reason=error.reason)
+            self.notes.append(self.stage_trouble)
             work()
 
     def _found(self, done: FrameResult, image: Image, at: float) -> list[Detection]:

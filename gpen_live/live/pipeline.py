@@ -165,6 +165,7 @@ class LivePipeline:
             busy=self.meters.busy_share(since),
             quality=self._governor.state,
             raw_reason=state.raw_reason,
+            beauty_trouble=state.beauty_trouble,
         )
 
     def snapshot_image(self) -> Image:

@@ -62,6 +62,7 @@ class WorkerState:
     model_name: str = ""
     precision: str = ""
     device: str = ""
+    beauty_trouble: Message | None = None
 
 
 class Worker:
@@ -287,6 +288,7 @@ class Worker:
             return None, self._failed(error)
         finally:
             self._tell_notes(engine)
+        self.state.beauty_trouble = self._beauty.trouble
         return done, done.raw_reason
 
     def _recovered(self) -> None:

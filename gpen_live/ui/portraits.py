@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -22,6 +23,8 @@ from gpen_live.ui.preview import Picture
 SIDE = 160
 """Of a picture, in pixels."""
 
+PATIENCE_S = 2.0
+
 _CROP = 256
 _PART = (0.21, 0.24, 0.58)  # of the crop: left, top and side of what a picture shows, from the hair to the chin
 _LEAST_SPREAD = 24.0  # pixels between the eyes: a smaller face shows nothing of a look
@@ -41,22 +44,26 @@ class Portraits(QObject):
     Args:
         looks: the presets.
         draw: draws them.
+        patience_s: how long a face is in view before it is taken, in seconds: at the start everybody else is busy.
     """
 
     made = Signal(str, QImage)
 
-    def __init__(self, looks: Looks, draw: Draw | None = None, parent: QObject | None = None) -> None:
+    def __init__(
+        self, looks: Looks, draw: Draw | None = None, patience_s: float = PATIENCE_S, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
-        self._looks, self._draw = looks, draw or draw_looks
-        self._wanted = True
+        self._looks, self._draw, self.patience_s = looks, draw or draw_looks, patience_s
+        self._wanted, self._since = True, math.inf
         self._crop: Image | None = None
-        self._drawn: dict[str, Beauty] = {}
+        self._pictures: dict[Beauty, QImage] = {}
         self._job: background.Job | None = None
-        looks.listed.connect(self._draw_new)
+        self._again = False
+        looks.listed.connect(self._update)
 
     def renew(self) -> None:
         """Takes the next frame with a face for new pictures of all presets."""
-        self._wanted = True
+        self._wanted, self._since = True, math.inf
 
     def offer(self, picture: Picture) -> None:
         """Takes a frame, if one is wanted and there is a face in it. For the window's thread: costs nothing else."""
@@ -64,40 +71,48 @@ class Portraits(QObject):
             return
         face = max(picture.landmarks, key=_spread, default=None)
         if face is None or _spread(face) < _LEAST_SPREAD:
+            self._since = math.inf
             return
-        self._wanted = False
-        self._crop = aligned(picture.raw, face)
-        self._drawn = {}
-        self._draw_new()
+        now = time.monotonic()
+        self._since = min(self._since, now)
+        if now - self._since >= self.patience_s:
+            self._wanted = False
+            self._crop, self._pictures = aligned(picture.raw, face), {}
+            self._update()
 
-    def _draw_new(self) -> None:
-        """Draws the presets whose pictures are missing or show other values."""
-        wanted = {one.name: one.beauty for one in self._looks.presets}
-        missing = {name: beauty for name, beauty in wanted.items() if self._drawn.get(name) != beauty}
+    def _update(self) -> None:
+        """Shows the pictures that are there, and draws those that are missing."""
+        missing = {}
+        for name, beauty in self._looks.presets:
+            if beauty in self._pictures:
+                self.made.emit(name, self._pictures[beauty])
+            else:
+                missing[name] = beauty
         crop = self._crop
-        if crop is None or self._job is not None or not missing:
-            return
+        if self._job is not None:
+            self._again = True
+        elif crop is not None and missing:
+            self._job = background.run(
+                self, lambda job: self._work(job, crop, missing), done=self._done, failed=self._done, progress=self._show
+            )
 
-        def work(job: background.Job) -> None:
-            give_way()
-            for name, drawn in self._draw(crop, missing):
-                job.report((name, missing[name], drawn))
-                time.sleep(_PAUSE_S)
-
-        self._job = background.run(self, work, done=self._done, failed=self._failed, progress=self._show)
+    def _work(self, job: background.Job, crop: Image, looks: Mapping[str, Beauty]) -> None:
+        give_way()
+        for name, drawn in self._draw(crop, looks):
+            job.report((name, looks[name], drawn))
+            time.sleep(_PAUSE_S)
 
     def _show(self, news: tuple[str, Beauty, Image]) -> None:
         name, beauty, drawn = news
-        self._drawn[name] = beauty
-        self.made.emit(name, cut(drawn))
+        self._pictures[beauty] = cut(drawn)
+        self.made.emit(name, self._pictures[beauty])
 
     def _done(self, result: object) -> None:
+        """Where it failed the neutral drawings stay: pictures are no reason for a message."""
         self._job = None
-        self._draw_new()
-
-    def _failed(self, error: Exception) -> None:
-        """The neutral drawings stay: pictures are no reason for a message."""
-        self._job = None
+        if self._again:
+            self._again = False
+            self._update()
 
 
 def _spread(face: Points) -> float:
@@ -107,10 +122,9 @@ def _spread(face: Points) -> float:
 
 def aligned(image: Image, landmarks: Points) -> Image:
     """The face's crop, 256 x 256 x 3, on GPEN's template."""
-    matrix = to_template(landmarks, _CROP, GPEN_TEMPLATE)
-    return np.asarray(
-        cv2.warpAffine(image, matrix, (_CROP, _CROP), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT), np.uint8
-    )
+    from gpen_live.engine.paths.host_canvas import HostCanvas
+
+    return HostCanvas(image).seen(to_template(landmarks, _CROP, GPEN_TEMPLATE), _CROP)
 
 
 def cut(crop: Image) -> QImage:

@@ -50,9 +50,9 @@ class PreviewView(QWidget):
         self.setMinimumSize(320, 200)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._picture: Picture | None = None
-        self._scale, self._scale_raw = _Scaler(), _Scaler()
+        self._scale = _Scaler()
         self._scaled: QImage | None = None
-        self._scaled_raw: QImage | None = None
+        self._both: Image = np.empty((0, 0, 3), np.uint8)
         self._snapshot = Snapshot()
         self._panel: QPixmap | None = None
         self._compact = False
@@ -60,7 +60,7 @@ class PreviewView(QWidget):
         self._comparing = False
         self._divided = False
         self.divider = Divider(self)
-        self.divider.moved.connect(lambda share: self.update())
+        self.divider.moved.connect(self._follow_divider)
         self._overlay = True
         self._title = "Starting…"
         self._text = ""
@@ -92,7 +92,7 @@ class PreviewView(QWidget):
             picture is not None and self._picture is not None and picture.image.shape != self._picture.image.shape
         )
         self._picture = picture
-        self._forget()
+        self._scaled = None
         if resized:
             self._place_divider()
         self._watch_spinner()
@@ -122,13 +122,14 @@ class PreviewView(QWidget):
     def set_mirrored(self, on: bool) -> None:
         """Mirrors the view as a bathroom mirror does."""
         self._mirrored = on
-        self._forget()
+        self._scaled = None
         self.update()
 
     def set_comparing(self, on: bool) -> None:
         """Shows the raw picture while `on`."""
         if on != self._comparing:
             self._comparing = on
+            self._scaled = None
             self._place_divider()
             self.update()
 
@@ -136,6 +137,8 @@ class PreviewView(QWidget):
         """Shows before and after side by side while `on`."""
         if on != self._divided:
             self._divided = on
+            self._scaled = None
+            self._both = np.empty((0, 0, 3), np.uint8)
             self._place_divider()
             self.update()
 
@@ -155,7 +158,7 @@ class PreviewView(QWidget):
         return QRectF(round(left), round(top), shown_width, shown_height)
 
     def resizeEvent(self, event: object) -> None:
-        self._forget()
+        self._scaled = None
         self._place_divider()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -172,45 +175,47 @@ class PreviewView(QWidget):
         clip = QPainterPath()
         clip.addRoundedRect(stage, _CORNER, _CORNER)
         painter.setClipPath(clip)
-        divided = self._divided and not self._comparing
-        painter.drawImage(place.topLeft(), self._raw(place) if self._comparing else self._finished(place))
-        if divided:
-            before = QRectF(place.left(), place.top(), self.divider.share * place.width(), place.height())
-            painter.setClipRect(before, Qt.ClipOperation.IntersectClip)
-            painter.drawImage(place.topLeft(), self._raw(place))
+        painter.drawImage(place.topLeft(), self._shown(place))
         painter.setClipping(False)
         self._soften_corners(painter, stage)
         if self._comparing:
             self._paint_badge(painter, place)
-        elif divided:
+        elif self._divided:
             self._paint_sides(painter, place)
         elif self._overlay:
             self._paint_overlay(painter, stage, compact=place.height() < _SMALL)
         if self._pill:
             self._paint_pill(painter, place)
 
-    def _finished(self, place: QRectF) -> QImage:
+    def _shown(self, place: QRectF) -> QImage:
+        ratio = self.devicePixelRatioF()
         if self._scaled is None:
-            assert self._picture is not None
-            self._scaled = self._fitted(self._scale, self._picture.image, place)
+            size = (max(1, round(place.width() * ratio)), max(1, round(place.height() * ratio)))
+            self._scaled = self._scale(self._pixels(), size, mirrored=self._mirrored)
+            self._scaled.setDevicePixelRatio(ratio)
         return self._scaled
 
-    def _raw(self, place: QRectF) -> QImage:
-        if self._scaled_raw is None:
-            assert self._picture is not None
-            self._scaled_raw = self._fitted(self._scale_raw, self._picture.raw, place)
-        return self._scaled_raw
+    def _pixels(self) -> Image:
+        """What is to be seen of the picture, in its own size."""
+        assert self._picture is not None
+        image, raw = self._picture.image, self._picture.raw
+        if self._comparing:
+            return raw
+        if not self._divided or raw.shape != image.shape:
+            return image
+        # Put together before it is scaled: a copy costs a tenth of scaling both.
+        if self._both.shape != image.shape:
+            self._both = np.empty_like(image)
+        width = image.shape[1]
+        line = round(width * (1 - self.divider.share if self._mirrored else self.divider.share))
+        left, right = (image, raw) if self._mirrored else (raw, image)
+        self._both[:, :line] = left[:, :line]
+        self._both[:, line:] = right[:, line:]
+        return self._both
 
-    def _fitted(self, scale: _Scaler, pixels: Image, place: QRectF) -> QImage:
-        ratio = self.devicePixelRatioF()
-        size = (max(1, round(place.width() * ratio)), max(1, round(place.height() * ratio)))
-        image = scale(pixels, size, mirrored=self._mirrored)
-        image.setDevicePixelRatio(ratio)
-        return image
-
-    def _forget(self) -> None:
-        """What was scaled is of another picture, or of another size."""
-        self._scaled = self._scaled_raw = None
+    def _follow_divider(self) -> None:
+        self._scaled = None
+        self.update()
 
     def _place_divider(self) -> None:
         self.divider.setVisible(self._divided and not self._comparing and self._picture is not None)

@@ -15,7 +15,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QColor, QLinearGradient, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QSlider,
     QStyle,
@@ -38,8 +39,11 @@ from PySide6.QtWidgets import (
 from gpen_live.ui import icons
 from gpen_live.ui.theme import UNIT, tokens
 
-_HANDLE = 10.0
+_HANDLE = 9.0
 """Half of the room that a slider's handle takes, with its ring."""
+
+_FADE = 20
+"""How high the fade at an edge of a scrolled part is, in device-independent pixels."""
 
 
 class Switch(QAbstractButton):
@@ -286,11 +290,12 @@ class ValueSlider(QSlider):
             fill = edge = colours.muted
         painter.setPen(QColor(edge))
         painter.setBrush(QColor(fill))
-        painter.drawEllipse(centre, 7, 7)
+        radius = 5.5 if self.hasFocus() else 7.0
+        painter.drawEllipse(centre, radius, radius)
         if self.hasFocus():
-            painter.setPen(QColor(colours.text))
+            painter.setPen(QPen(QColor(colours.text), 1.5))
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawEllipse(centre, 9, 9)
+            painter.drawEllipse(centre, 8, 8)
 
 
 class IconButton(QToolButton):
@@ -417,6 +422,50 @@ class Card(QFrame):
         self.rows.addLayout(field(name, control))
 
 
+class FadingScroll(QScrollArea):
+    """Scrolls its widget up and down; where there is more, it fades out towards the edge."""
+
+    def __init__(self, inner: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setWidget(inner)
+        self._fades = (_Fade(self, top=True), _Fade(self, top=False))
+        bar = self.verticalScrollBar()
+        bar.valueChanged.connect(self._place_fades)
+        bar.rangeChanged.connect(self._place_fades)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_fades()
+
+    def _place_fades(self) -> None:
+        bar, view = self.verticalScrollBar(), self.viewport().geometry()
+        above, below = self._fades
+        above.setGeometry(view.left(), view.top(), view.width(), _FADE)
+        below.setGeometry(view.left(), view.bottom() + 1 - _FADE, view.width(), _FADE)
+        above.setVisible(bar.value() > bar.minimum())
+        below.setVisible(bar.value() < bar.maximum())
+
+
+class _Fade(QWidget):
+    def __init__(self, parent: QWidget, *, top: bool) -> None:
+        super().__init__(parent)
+        self._top = top
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        solid = QColor(tokens().window)
+        clear = QColor(solid)
+        clear.setAlpha(0)
+        gradient = QLinearGradient(0, 0, 0, self.height())
+        gradient.setColorAt(0, solid if self._top else clear)
+        gradient.setColorAt(1, clear if self._top else solid)
+        QPainter(self).fillRect(self.rect(), gradient)
+
+
 class Fold(QWidget):
     """Rows under a heading that opens and closes them; a few words about them stand beside the heading while it is closed."""
 
@@ -478,14 +527,14 @@ class _FoldHead(QAbstractButton):
         box = QRectF(self.rect()).adjusted(-0.5, 0.5, -0.5, -0.5)
         if self.hasFocus():
             painter.setPen(QColor(colours.accent))
-            painter.drawRoundedRect(box.adjusted(1, 0, 0, 0), 6, 6)
+            painter.drawRoundedRect(box.adjusted(1, 2, 0, -2), 6, 6)
         painter.save()
-        painter.translate(10, self.height() / 2)
+        painter.translate(5, self.height() / 2)
         painter.rotate(0 if self.isChecked() else -90)
         chevron = icons.pixmap("chevron", colours.text if pointed else colours.muted, 16, self.devicePixelRatioF())
         painter.drawPixmap(QPointF(-8, -8), chevron)
         painter.restore()
-        area = box.adjusted(24, 0, -4, 0)
+        area = box.adjusted(18, 0, -1, 0)
         painter.setPen(QColor(colours.text))
         painter.drawText(area, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), self.text())
         painter.setPen(QColor(colours.muted))

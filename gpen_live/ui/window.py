@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
     QGuiApplication,
     QHideEvent,
     QKeyEvent,
@@ -18,10 +21,11 @@ from PySide6.QtGui import (
     QShowEvent,
 )
 from PySide6.QtSvgWidgets import QSvgWidget
-from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QMainWindow, QVBoxLayout, QWidget
 
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.status.snapshot import Health, Snapshot
+from gpen_live.presets import ENDING
 from gpen_live.settings import WindowGeometry
 from gpen_live.ui import icons
 from gpen_live.ui.about import AboutDialog
@@ -41,7 +45,7 @@ from gpen_live.ui.preset_actions import PresetActions
 from gpen_live.ui.preview import PreviewView
 from gpen_live.ui.settings_dialog import SettingsDialog
 from gpen_live.ui.theme import UNIT, ThemeKeeper, tokens
-from gpen_live.ui.widgets import ElidedLabel, Fold, IconButton, button, label
+from gpen_live.ui.widgets import ElidedLabel, FadingScroll, Fold, IconButton, button, label
 
 PANEL_WIDTH = 312
 GUTTER = 12  # for the scroll bar, where the window is low
@@ -49,6 +53,7 @@ EDGES = (2 * UNIT, 2 * UNIT, 2 * UNIT - GUTTER, UNIT)
 FRAME_MS = 16
 STRENGTH_STEP = 0.05
 AMOUNT_STEP = 0.05
+_LAID_OUT_MS = 30  # after a fold has opened its rows have their places
 
 
 class MainWindow(QMainWindow):
@@ -75,20 +80,22 @@ class MainWindow(QMainWindow):
         self._catalogue = catalogue
         self._theme = theme
         self._painted = False
+        self._source = controller.config.source
         self._models_dialog: ModelsDialog | None = None
         self.setWindowTitle("GPEN Live")
         self.setWindowIcon(icons.app_icon())
         self.setMinimumSize(QSize(720, 480))
+        self.setAcceptDrops(True)
         if theme is not None:
             theme.choose(controller.settings.theme)
 
         self.looks = Looks(controller, parent=self)
         self.preset_actions = PresetActions(self, self.looks)
-        self.portraits = Portraits(self.looks, parent=self)
         self.preview = PreviewView()
         self.messages = MessageArea()
         self.source = SourcePanel(controller, list_cameras)
         self.look = LookPanel(controller, self.looks)
+        self.portraits = Portraits(self.looks, parent=self)  # after the panel: so a new preset has its tile already
         self.network = NetworkPanel(controller, catalogue.models)
         self.output = OutputPanel(controller)
         self._build()
@@ -172,12 +179,7 @@ class MainWindow(QMainWindow):
             column.addWidget(card)
         column.addStretch(1)
         inner.setMaximumWidth(PANEL_WIDTH)
-        self.roll = QScrollArea()
-        self.roll.setFrameShape(QFrame.Shape.NoFrame)
-        self.roll.setWidgetResizable(True)
-        self.roll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.roll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.roll.setWidget(inner)
+        self.roll = FadingScroll(inner)
         self.output.setFixedWidth(PANEL_WIDTH)
         panel = QWidget()
         panel.setFixedWidth(PANEL_WIDTH + GUTTER)
@@ -219,6 +221,7 @@ class MainWindow(QMainWindow):
         for fold in self.look.folds.values():
             fold.toggled.connect(lambda on, fold=fold: self._bring_into_view(fold) if on else None)
         self.output.help_wanted.connect(self.open_obs_help)
+        self.first_painted.connect(self.looks.tell_problems)
         for keys, action in (
             ("F1", self.open_help),
             ("F11", self.toggle_full_screen),
@@ -234,6 +237,9 @@ class MainWindow(QMainWindow):
     def show_config(self) -> None:
         """Shows the settings that concern the window itself."""
         settings = self.controller.settings
+        if self._source != self.controller.config.source:
+            self._source = self.controller.config.source
+            self.portraits.renew()
         self.overlay_button.setChecked(settings.overlay)
         self.preview.set_overlay(settings.overlay)
         self.mirror_button.setChecked(settings.mirror)
@@ -276,7 +282,7 @@ class MainWindow(QMainWindow):
             self.preview.setFocus()
 
     def _bring_into_view(self, fold: Fold) -> None:
-        QTimer.singleShot(0, lambda: self.roll.ensureWidgetVisible(fold, 0, UNIT))
+        QTimer.singleShot(_LAID_OUT_MS, lambda: self.roll.ensureWidgetVisible(fold, 0, 2 * UNIT))
 
     # what it opens
 
@@ -377,10 +383,25 @@ class MainWindow(QMainWindow):
         else:
             super().keyReleaseEvent(event)
 
+    # presets that are dropped on it
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if _dropped_preset(event.mimeData()) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        path = _dropped_preset(event.mimeData())
+        if path is not None:
+            event.acceptProposedAction()
+            self.looks.bring(path)
+
+    # whether it is seen
+
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.controller.set_seen(not self.isMinimized())
-        self.portraits.renew()
+        if not event.spontaneous():
+            self.portraits.renew()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
@@ -425,7 +446,7 @@ class MainWindow(QMainWindow):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.compare.setText("Hold to compare" if self.width() >= 900 else "Compare")
+        self.compare.setText("Hold to compare" if self.width() >= 1000 else "Compare")
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self._frames.stop()
@@ -433,6 +454,12 @@ class MainWindow(QMainWindow):
         self.hide()
         self.controller.shutdown()
         super().closeEvent(event)
+
+
+def _dropped_preset(dropped: QMimeData) -> Path | None:
+    """The file of a preset among what is dropped."""
+    files = [Path(url.toLocalFile()) for url in dropped.urls() if url.isLocalFile()]
+    return next((path for path in files if path.suffix.lower() == ENDING), None)
 
 
 def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:

@@ -187,7 +187,7 @@ def test_a_lamp_at_the_side_is_mirrored_with_its_sign() -> None:
     face = painted()
     flat = replace(face, seen=np.full_like(face.seen, 120))
     right, left = luma(added(flat, light=1.0)), luma(added(flat, light=-1.0))
-    np.testing.assert_allclose(right, left[:, ::-1], atol=1.5)
+    assert np.abs(right - left[:, ::-1]).mean() < 0.05 * np.abs(right).mean()
     assert right[110:180, 150:175].mean() > 5 > 0 > right[110:180, 82:106].mean()
 
 

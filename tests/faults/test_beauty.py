@@ -18,6 +18,7 @@ from gpen_live.look import Beauty, Look, Mode
 from tests.faults.conftest import Start
 from tests.faults.fakes import ENHANCED, RAW, World, goes_on, notes_with
 from tests.live.fakes import wait_for
+from tests.messages.says import mentions
 
 SMOOTH, SMOOTHER = Look(beauty=Beauty(smooth=0.5)), Look(beauty=Beauty(smooth=0.6))
 ADDED = 40
@@ -64,6 +65,11 @@ class Salon(World):
         return abs(self.level() - level) <= 1
 
 
+def trouble_of(pipeline: LivePipeline, key: str) -> bool:
+    trouble = pipeline.snapshot().beauty_trouble
+    return trouble is not None and mentions(trouble, key)
+
+
 def nan(change: Change) -> Change:
     return Change(change.added * np.float32("nan"))
 
@@ -106,9 +112,11 @@ def test_what_cannot_be_loaded_is_said_once_and_tried_again_with_another_look(st
     pipeline.change(look=SMOOTHER)
     wait_for(lambda: notes_with(pipeline, "live.beauty_failed"))
     goes_on(salon.sink)
+    assert trouble_of(pipeline, "live.beauty_failed")
     assert salon.shows(ENHANCED)
     pipeline.change(look=SMOOTH)
     wait_for(lambda: salon.shows(DRAWN))
+    wait_for(lambda: pipeline.snapshot().beauty_trouble is None)
     assert len(pipeline.board.notes()) == 2
 
 
@@ -122,12 +130,14 @@ def test_what_fails_in_a_frame_is_left_out_of_it_and_of_the_next_ones(start: Sta
     wait_for(lambda: salon.shows(ENHANCED))
     goes_on(salon.sink)
     assert notes_with(pipeline, "live.stage_failed") == 1
+    assert trouble_of(pipeline, "live.stage_failed")
     assert all(frame[40, 48, 0] > RAW + 10 for frame in salon.sink.sent[seen:]), "no frame goes out raw for it"
     salon.painter.fault = None
     goes_on(salon.sink)
     assert salon.shows(ENHANCED)
     pipeline.change(look=SMOOTHER)
     wait_for(lambda: salon.shows(DRAWN))
+    wait_for(lambda: pipeline.snapshot().beauty_trouble is None)
 
 
 def test_without_the_network_it_is_drawn_on_the_raw_frame(start: Start) -> None:

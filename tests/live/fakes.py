@@ -117,6 +117,7 @@ class FakeEngine:
         self.effort = Effort()
         self.lighter: tuple[Any, ...] = ()
         self.stages: tuple[Any, ...] = ()
+        self.stage_trouble: Message | None = None
         self.in_between = True
         self.enhancer = SimpleNamespace(spec=SimpleNamespace(name=model), precision="fp32")
 

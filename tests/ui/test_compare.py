@@ -83,13 +83,7 @@ def test_holding_compare_shows_all_of_the_raw_picture_meanwhile(divided: MainWin
     assert (colour(divided, 0.4), colour(divided, 0.6)) == (RAW, FINISHED)
 
 
-def test_the_raw_picture_is_not_scaled_while_nobody_compares(window: MainWindow, pipeline: FakePipeline) -> None:
-    window.take_frame()
-    window.preview.grab()
-    assert window.preview._scaled_raw is None
-    QTest.mouseClick(window.split_button, LEFT)
-    window.preview.grab()
-    assert window.preview._scaled_raw is not None
-    pipeline.give()
-    window.take_frame()
-    assert window.preview._scaled_raw is None, "it was of the frame before"
+def test_before_is_at_the_left_in_a_mirrored_view_too(divided: MainWindow) -> None:
+    QTest.mouseClick(divided.mirror_button, LEFT)
+    divided.preview.divider.setValue(300)
+    assert (colour(divided, 0.25), colour(divided, 0.35)) == (RAW, FINISHED)

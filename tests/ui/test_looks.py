@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QColor
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
@@ -19,7 +19,7 @@ from pytestqt.qtbot import QtBot
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.frame import Image
 from gpen_live.look import CONTROLS, Beauty, Look
-from gpen_live.presets import BUILT_IN
+from gpen_live.presets import BUILT_IN, Preset, write_preset
 from gpen_live.settings import Settings, SettingsStore
 from gpen_live.ui.control_rows import ColourRow, NumberRow, SwitchRow
 from gpen_live.ui.control_words import GROUPS, PALETTES, WORDS, describe_value
@@ -291,6 +291,21 @@ def test_presets_are_passed_on_as_files(
     assert window.look.tiles.tiles["Friend"].isChecked()
 
 
+def test_a_preset_dropped_on_the_window_is_taken(window: MainWindow, pipeline: FakePipeline, tmp_path: Path) -> None:
+    file = tmp_path / "Soft.json"
+    write_preset(Preset("Soft", Beauty(smooth=0.4)), file)
+    dropped = QMimeData()
+    dropped.setUrls([QUrl.fromLocalFile(str(tmp_path / "film.mp4")), QUrl.fromLocalFile(str(file))])
+    action, none = Qt.DropAction.CopyAction, Qt.KeyboardModifier.NoModifier
+    window.dropEvent(QDropEvent(QPointF(9, 9), action, dropped, LEFT, none))
+    assert beauty(pipeline) == Beauty(smooth=0.4)
+    dropped.setUrls([QUrl.fromLocalFile(str(tmp_path / "film.mp4"))])
+    entering = QDragEnterEvent(QPoint(9, 9), action, dropped, LEFT, none)
+    entering.ignore()
+    window.dragEnterEvent(entering)
+    assert not entering.isAccepted()
+
+
 def test_a_bad_file_is_said_and_changes_nothing(window: MainWindow, pipeline: FakePipeline, tmp_path: Path) -> None:
     bad = tmp_path / "bad.json"
     bad.write_text('{"version": 1, "name": "x", "beauty": {"smooth": 7}}', encoding="utf-8")
@@ -306,13 +321,13 @@ def test_a_bad_file_is_said_and_changes_nothing(window: MainWindow, pipeline: Fa
 
 
 def test_files_that_cannot_be_used_are_told_of_at_the_start(
-    open_window: Callable[[Controller], MainWindow], make_controller: Callable[..., Controller], tmp_path: Path
+    open_window: Callable[[Controller], MainWindow], make_controller: Callable[..., Controller], tmp_path: Path, qtbot: QtBot
 ) -> None:
     folder = tmp_path / "presets"
     folder.mkdir()
     (folder / "broken.json").write_text("{", encoding="utf-8")
     window = open_window(make_controller(FakePipeline()))
-    window.looks.tell_problems()
+    qtbot.waitUntil(lambda: window.messages.message(NOTICE) is not None)
     bar = window.messages.message(NOTICE)
     assert bar is not None
     assert "broken.json" in bar.notice.message.text
@@ -399,7 +414,7 @@ class Drawing:
 @pytest.fixture
 def drawing(window: MainWindow) -> Drawing:
     made = Drawing()
-    window.portraits._draw = made
+    window.portraits._draw, window.portraits.patience_s = made, 0.0
     return made
 
 
@@ -433,6 +448,8 @@ def test_a_new_preset_gets_a_picture_of_the_same_face_and_asking_gets_all_anew(
     slider(window, "smooth").setValue(77)
     named(window, "Mine")
     qtbot.waitUntil(lambda: window.look.tiles.tiles["Mine"].picture is not None)
+    window.looks.rename("Mine", "Ours")
+    assert window.look.tiles.tiles["Ours"].picture is not None, "the same values, the same picture"
     assert drawing.asked[1:] == [["Mine"]]
     qtbot.waitUntil(lambda: window.portraits._job is None)
     window.look.pictures_wanted.emit()
@@ -446,7 +463,7 @@ def test_pictures_that_fail_leave_the_drawings(window: MainWindow, pipeline: Fak
     def fail(crop: Image, looks: Mapping[str, Beauty]) -> Iterator[tuple[str, Image]]:
         raise OSError("no memory")
 
-    window.portraits._draw = fail
+    window.portraits._draw, window.portraits.patience_s = fail, 0.0
     pipeline.preview.put(seen())
     window.take_frame()
     assert window.portraits._job is not None
@@ -456,8 +473,15 @@ def test_pictures_that_fail_leave_the_drawings(window: MainWindow, pipeline: Fak
 
 
 def test_a_small_face_makes_no_picture(controller: Controller, qtbot: QtBot) -> None:
-    portraits = Portraits(Looks(controller), Drawing())
+    portraits = Portraits(Looks(controller), Drawing(), 0.0)
     portraits.offer(seen(64))
+    assert portraits._job is None
+
+
+def test_a_face_that_has_just_come_makes_no_picture(controller: Controller, qtbot: QtBot) -> None:
+    portraits = Portraits(Looks(controller), Drawing(), 60.0)
+    portraits.offer(seen())
+    portraits.offer(seen())
     assert portraits._job is None
 
 

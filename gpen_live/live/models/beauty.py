@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 class BeautyLoader:
     """Gives an engine the stage for its device. One that can't be opened is tried again when the look's beauty is another one.
 
-    All methods belong to the thread that owns the engine.
+    All methods belong to the thread that owns the engine. `trouble` says why beauty that is asked for is not drawn.
 
     Args:
         note: tells the user a message.
@@ -36,6 +36,8 @@ class BeautyLoader:
         self._note, self._opener = note, opener or _open_stage
         self._opening: _Opening | None = None
         self._refused: Beauty | None = None
+        self._refusal: Message | None = None
+        self.trouble: Message | None = None
 
     def follow(self, engine: Engine, look: Look, *, wait: bool = False) -> None:
         """Between two frames: opens the stage if `look` asks for it, and hands it over once it is there.
@@ -45,6 +47,11 @@ class BeautyLoader:
         """
         if self._opening is not None:
             self._take(engine, wait=wait)
+        self._open(engine, look, wait=wait)
+        refused = look.beauty == self._refused
+        self.trouble = (self._refusal if refused else engine.stage_trouble) if look.beauty.uses() else None
+
+    def _open(self, engine: Engine, look: Look, *, wait: bool) -> None:
         if not look.beauty.uses() or engine.stages or self._opening is not None or look.beauty == self._refused:
             return
         self._refused = None
@@ -65,7 +72,7 @@ class BeautyLoader:
         if opening.stage is not None:
             engine.stages = (opening.stage,)
             return
-        self._refused = opening.beauty
+        self._refused, self._refusal = opening.beauty, opening.failure
         self._note(opening.failure)
 
 

@@ -126,6 +126,8 @@ class Snapshot:
     quality: QualityState = QualityState()
     raw_reason: Message | None = None
     """Why the raw frame goes out; None while frames are enhanced."""
+    beauty_trouble: Message | None = None
+    """Why beauty that is asked for is not drawn."""
 
 
 def grade(end_to_end_p50_ms: float) -> str:
