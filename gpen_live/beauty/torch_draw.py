@@ -10,7 +10,7 @@ Imports torch at import time: import this module late.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +22,12 @@ from torch import Tensor
 from gpen_live.beauty import constants as c
 from gpen_live.beauty.fields import SHIFTS, canonical, grid, reach
 from gpen_live.beauty.resampling import blurring, boxing, resizing
-from gpen_live.beauty.values import AT, DIALS
+from gpen_live.beauty.torch import FADE, FIRST_DIAL, LIPS, NEW, ROW, SCLERA, STEP, Rows
+from gpen_live.beauty.values import AT
+from gpen_live.engine.result import Change
 from gpen_live.faces import mesh
 from gpen_live.faces.mesh import CANONICAL
+from gpen_live.look import CONTROLS
 
 _LUMA = c.LUMA[::-1]
 _TINY = 1e-4
@@ -49,6 +52,83 @@ class Known:
     sclera: Tensor
     seen: Tensor
     shares: Tensor
+
+
+FindsMeshes = Callable[[Tensor], "tuple[Tensor, Tensor]"]
+"""The meshes and scores of N crops (N x 3 x S x S, RGB, 0..255), see `gpen_live.inference.torch_face_mesh`."""
+
+FindsLayers = Callable[[Tensor, Tensor], Tensor]
+"""The layers of N crops of 2 MAP (RGB in [-1, 1]), given those of the frame before, zeros without."""
+
+
+class TorchDraws:
+    """See `gpen_live.beauty.torch.Draws`."""
+
+    def __init__(self, meshes: FindsMeshes, layers: FindsLayers, device: torch.device) -> None:
+        self._meshes, self._layers, self._look = meshes, layers, Look(device)
+        by_found = {one.name for one in CONTROLS if one.number and one.name != "lips_gloss"}
+        by_frontal = {one.name for one in CONTROLS if one.number and one.group != "skin"}
+        self._by_found, self._by_frontal = (
+            torch.tensor([name in some for name in AT], device=device) for some in (by_found, by_frontal)
+        )
+        self._smoother = _Smoother(device)
+
+    def look(self, seen: Tensor, told: Tensor, rows: Rows) -> None:
+        at, new = told[:, ROW].long(), told[:, NEW] > 0
+        points, scores = self._meshes(seen * 127.5 + 127.5)
+        points = self._smoother(points, at, told[:, STEP], rows)
+        rows.found[at, 0], rows.found[at, 1] = _step(scores, *c.FOUND), _frontality(points)
+        before = torch.where(new.view(-1, 1, 1, 1), 0.0, rows.layers[at])
+        rows.layers[at] = self._layers(self._look.resized(seen, 2 * c.MAP), before)
+
+    def draw(self, seen: Tensor, change: Change, told: Tensor, rows: Rows) -> None:
+        at, new, fade = told[:, ROW].long(), told[:, NEW, None] > 0, told[:, FADE, None]
+        found = rows.found[at]
+        faded = found[:, 2:] + (found[:, :2] - found[:, 2:]).clamp(-fade, fade)
+        rows.found[at, 2:] = faded
+        dials = told[:, FIRST_DIAL:]
+        dials = dials * torch.where(self._by_found, faded[:, :1], 1.0) * torch.where(self._by_frontal, faded[:, 1:], 1.0)
+        colours = torch.where(new, 0.0, rows.colours[at])
+        known = Known(colours[:, :2].clone(), colours[:, 2].clone(), colours[:, 3:].clone(), told[:, [LIPS, SCLERA]])
+        moves = change.displacement is not None
+        added, moved = self._look.draw(seen, change.added, rows.points[at], rows.layers[at], dials, known, moves=moves)
+        rows.colours[at] = torch.cat([known.lips, known.sclera[:, None], known.seen], dim=1)
+        change.added.copy_(added)
+        if moved is not None and change.displacement is not None:
+            change.displacement.copy_(moved)
+
+
+class _Smoother:
+    """See `gpen_live.faces.mesh.MeshFilter`."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._shares, self._parts = (torch.from_numpy(one.copy()).to(device) for one in (mesh.SHARES, mesh.PARTS))
+
+    def __call__(self, points: Tensor, at: Tensor, step: Tensor, rows: Rows) -> Tensor:
+        """The smoothed points; all is kept in the rows. `step`: seconds, 0 for a fresh start."""
+        step = step.view(-1, 1, 1)
+        fresh, step = step <= 0, step.clamp(min=1e-3)
+        velocity = rows.velocity[at]
+        velocity = velocity + _gain(mesh.SPEED_CUTOFF, step) * ((points - rows.measured[at]) / step - velocity)
+        speeds = (self._shares @ (velocity[..., :2] ** 2).sum(2)[..., None]).sqrt()
+        cutoffs = mesh.MIN_CUTOFF + mesh.BETA * (self._parts @ speeds)
+        value = rows.points[at]
+        value = torch.where(fresh, points, value + _gain(cutoffs, step) * (points - value))
+        rows.points[at], rows.measured[at] = value, points
+        rows.velocity[at] = torch.where(fresh, 0.0, velocity)
+        return value
+
+
+def _gain(cutoff: Tensor | float, step: Tensor) -> Tensor:
+    return 1 / (1 + 1 / (2 * math.pi * cutoff * step))
+
+
+def _frontality(points: Tensor) -> Tensor:
+    """See `gpen_live.faces.mesh.frontality`."""
+    across, down = (points[:, second] - points[:, first] for first, second in (mesh.SIDES, mesh.UPRIGHT))
+    normal = torch.linalg.cross(across, down)
+    cosine = normal[:, 2].abs() / normal.norm(dim=1).clamp(min=1e-9)
+    return ((cosine - mesh.SIDEWAYS) / (mesh.FRONTAL - mesh.SIDEWAYS)).clamp(0, 1)
 
 
 class Look:
@@ -80,7 +160,8 @@ class Look:
         matrix = self._matrices[key]
         return matrix @ maps @ matrix.T
 
-    def _resized(self, maps: Tensor, side: int) -> Tensor:
+    def resized(self, maps: Tensor, side: int) -> Tensor:
+        """See `gpen_live.beauty.maps.resized`; maps are N x K x n x n."""
         before = maps.shape[-1]
         if before == side:
             return maps
@@ -109,23 +190,23 @@ class Look:
         side = seen.shape[-1]
         before = seen * 127.5 + 127.5
         now = before + added
-        small = self._resized(now, c.MAP)
+        small = self.resized(now, c.MAP)
         skin = self._bare_skin(layers[:, :1], points)
         tone = self._tone(small, skin)
         there = self._carried(points)
         delta, heal, log = self._skin_maps(small, skin, layers, amount)
-        log = self._resized(log, c.MAP) * skin
+        log = self.resized(log, c.MAP) * skin
         masks = F.grid_sample(
             self._masks.expand(len(points), -1, -1, -1),
-            self._resized(there, c.FIELD).permute(0, 2, 3, 1) * 2 - 1, padding_mode="border", align_corners=False,
+            self.resized(there, c.FIELD).permute(0, 2, 3, 1) * 2 - 1, padding_mode="border", align_corners=False,
         )  # fmt: skip
-        level = self._around(self._luma_of(self._resized(small, c.FIELD)), boxing(c.FIELD, 5), "box") / 255
-        lit = torch.maximum(self._resized(masks[:, :1], c.MAP), skin)
-        log = log + self._resized(self._lamp(level, masks, points, amount), c.MAP) * lit
-        log = log + self._resized(_blush(level, masks, amount), c.MAP) * skin
-        drawn = now + self._resized(delta, side)
-        drawn = drawn - self._resized(heal, side) * (now - self._resized(small, side))
-        drawn = (drawn * self._resized(log.exp(), side)).contiguous()
+        level = self._around(self._luma_of(self.resized(small, c.FIELD)), boxing(c.FIELD, 5), "box") / 255
+        lit = torch.maximum(self.resized(masks[:, :1], c.MAP), skin)
+        log = log + self.resized(self._lamp(level, masks, points, amount), c.MAP) * lit
+        log = log + self.resized(_blush(level, masks, amount), c.MAP) * skin
+        drawn = now + self.resized(delta, side)
+        drawn = drawn - self.resized(heal, side) * (now - self.resized(small, side))
+        drawn = (drawn * self.resized(log.exp(), side)).contiguous()
         self._eyes_and_teeth(drawn, points, tone, amount, known)
         self._lips(drawn, points, tone, amount, known)
         self._lines(drawn, points, tone, amount)
@@ -134,7 +215,7 @@ class Look:
             return added, None
         shifts = torch.einsum("nk,kdhw->ndhw", dials[:, self._sharing], self._shifts)
         shifts = _sampled(shifts, there)
-        moved = self._resized(shifts, side) * side
+        moved = self.resized(shifts, side) * side
         line = torch.arange(side, device=seen.device, dtype=torch.float32)
         x, y = moved[:, 0] + line, moved[:, 1] + line[:, None]
         at = (torch.stack([x, y], dim=3) + 0.5) * (2 / side) - 1
@@ -180,9 +261,9 @@ class Look:
         spots = _step(spots, *c.SPOT_SURE) * (amount["blemish"] > 0)
         weight = skin * (1 - spots)
         level = self._luma_of(small)
-        own = self._resized(torch.cat([small * weight, level * level * weight, weight], dim=1), c.FIELD)
-        wide = self._around(self._resized(own, c.WIDE), blurring(c.WIDE, c.EVEN_SIGMA * c.WIDE), "wide")
-        wide = self._resized(wide, c.FIELD)
+        own = self.resized(torch.cat([small * weight, level * level * weight, weight], dim=1), c.FIELD)
+        wide = self._around(self.resized(own, c.WIDE), blurring(c.WIDE, c.EVEN_SIGMA * c.WIDE), "wide")
+        wide = self.resized(wide, c.FIELD)
         near = self._around(own, blurring(c.FIELD, c.SMOOTH_SIGMA * c.FIELD), "near") + wide * _TINY
         near = near / (near[:, 4:] + _TINY * _TINY)
         share = own[:, 4:]
@@ -192,19 +273,19 @@ class Look:
         mean = self._luma_of(near)
         contrast = (square - mean * mean).clamp(min=0) / (128 * (mean + 1))
         texture = c.SMOOTH_KEPT**2 / (contrast + c.SMOOTH_KEPT**2)
-        shadow = self._resized(layers[:, 3:4], c.FIELD)
+        shadow = self.resized(layers[:, 3:4], c.FIELD)
         toward = torch.maximum(
             texture * (amount["smooth"] * c.SMOOTH_MOST), shadow * (amount["under_eye"] * c.UNDER_EYE_SMOOTH)
         )
         log = self._evening(near, wide, amount["even"] * c.EVEN_MOST)
         log = log + shadow * (amount["under_eye"] * (c.UNDER_EYE_MOST * c.LAYER_LOG))
-        log = log + self._dulling(near, self._resized(layers[:, 4:5], c.FIELD) * (amount["shine"] * c.SHINE_MOST))
+        log = log + self._dulling(near, self.resized(layers[:, 4:5], c.FIELD) * (amount["shine"] * c.SHINE_MOST))
         after = (own + toward * (near - own)) * log.exp()
         was, became = ((share * one).sum((2, 3), keepdim=True) for one in (own, after))
         log = log + ((was + 1) / (became + 1)).log()
         heal = spots * skin * amount["blemish"]
-        toward = torch.maximum(self._resized(toward, c.MAP) * skin, heal)
-        return (self._resized(near, c.MAP) - small) * toward, heal, log
+        toward = torch.maximum(self.resized(toward, c.MAP) * skin, heal)
+        return (self.resized(near, c.MAP) - small) * toward, heal, log
 
     def _evening(self, near: Tensor, wide: Tensor, amount: Tensor) -> Tensor:
         near, wide = near + 1, wide + 1
