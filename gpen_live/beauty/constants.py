@@ -75,13 +75,13 @@ EYE_MOST: Final = 0.16
 EYE_REACH: Final = 0.11
 
 # Make-up on the canonical face
-BLUSH_OUT: Final = 0.012
-BLUSH_DOWN: Final = 0.0
-BLUSH_RISE: Final = 0.5
+BLUSH_OUT: Final = 0.02
+BLUSH_DOWN: Final = -0.014
+BLUSH_RISE: Final = 0.55
 """Radians by which it rises towards the temple."""
-BLUSH_LENGTH: Final = 0.085
-BLUSH_WIDTH: Final = 0.05
-BLUSH_MOST: Final = 0.24
+BLUSH_LENGTH: Final = 0.06
+BLUSH_WIDTH: Final = 0.032
+BLUSH_MOST: Final = 0.2
 """Optical density (natural log, in gamma-coded levels) of the colour's complement at the centre."""
 BLUSH_DARK: Final = 0.7
 """How much more pigment dark skin takes for the same effect."""
@@ -90,6 +90,11 @@ BLUSH_DARK: Final = 0.7
 EDGE: Final = 0.004
 FEATURE_GROW: Final = 0.012
 """The skin's effects stay that far from the outlines of eyes, brows and lips."""
+
+COVER_SIGMA: Final = 0.022
+"""How far around eyes, brows and lips skin is looked for."""
+COVER_SEEN: Final = (0.35, 0.7)
+"""How much of what should be skin is, between which something lies before the face and nothing does."""
 
 # Eyes; luma from 0 to 1
 EYE_OPEN: Final = (0.1, 0.2)
@@ -112,7 +117,7 @@ TOOTH_LEVEL: Final = (0.45, 0.8)
 """Luma over the skin's."""
 TOOTH_RED: Final = (-0.2, -0.06)
 """Log of red over green, less the skin's: teeth are less red than skin, gums and tongue are not."""
-TOOTH_YELLOW: Final = 0.6
+TOOTH_YELLOW: Final = 0.8
 TOOTH_LIGHTER: Final = 0.2
 SCLERA_S: Final = 1.0
 """How long the running luma of the sclera remembers."""
@@ -129,6 +134,8 @@ LIP_MATT: Final = 0.8
 LIP_GLOSS: Final = 0.3
 LIP_COLOUR: Final = 0.45
 """Distance in log ratios of colour from the running colour of the lips at which lipstick fades (a Gaussian's width)."""
+LIP_BEARD: Final = 4.0
+"""How many times as long it takes to believe in less skin around the lips."""
 LIP_S: Final = 1.5
 """How long the running colour remembers."""
 

@@ -31,11 +31,11 @@ class Tone:
         return Tone(level, float(np.log((red + 1) / (green + 1))), (most - least) / (most + 1))
 
 
-def draw_eyes(now: Floats, points: Floats, tone: Tone, amount: float) -> float | None:
+def draw_eyes(now: Floats, points: Floats, tone: Tone, uncovered: Floats, amount: float) -> float | None:
     """Brightens the eyes of `now` (S x S x 3, levels, BGR), in place.
 
     Args:
-        points: the mesh, 478 x 3. amount: 0..1, 0 to measure alone.
+        points: the mesh, 478 x 3. uncovered: how far nothing lies before the face, n x n, 0..1. amount: 0..1, 0 to measure alone.
 
     Returns:
         The luma of the sclera, 0..1; None where none is seen.
@@ -53,7 +53,7 @@ def draw_eyes(now: Floats, points: Floats, tone: Tone, amount: float) -> float |
             continue
         seen = patch.of(now)
         level = luma(seen) * np.float32(1 / 255)
-        lid = patch.within(outline, c.EDGE) * np.float32(is_open)
+        lid = patch.within(outline, c.EDGE) * patch.sampled(uncovered) * np.float32(is_open)
         centre = points[pupil, :2]
         radius = float(np.linalg.norm(points[list(iris), :2] - centre, axis=1).mean())
         x, y = patch.places()

@@ -12,18 +12,20 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from gpen_live.beauty import constants as c
 from gpen_live.beauty.features import Tone, draw_eyes, draw_teeth
 from gpen_live.beauty.fields import carried, masks_on, reach, turn
 from gpen_live.beauty.light import blush_log, lamp_light, where_lit
-from gpen_live.beauty.makeup import draw_brows, draw_liner, draw_lips
-from gpen_live.beauty.maps import Floats, resized, step_of
+from gpen_live.beauty.makeup import Lips, draw_brows, draw_liner, draw_lips
+from gpen_live.beauty.maps import Floats, blurred, resized, step, step_of
 from gpen_live.beauty.shape import displaced, displacement, shape_grid
 from gpen_live.beauty.skin import SkinMaps, skin_maps
 from gpen_live.beauty.values import AT, Values, Vector, wished
 from gpen_live.engine.result import Change, FaceCrop
 from gpen_live.faces.mesh import (
+    FACE_OVAL,
     LEFT_BROW,
     LEFT_EYE,
     LIPS_OUTER,
@@ -37,6 +39,7 @@ from gpen_live.frame import Image
 
 _SKIN = ("smooth", "even", "blemish", "under_eye", "shine")
 _LIT = ("brighten", "light", "warmth", "blush")
+_DRAWN = ("eyes", "teeth", "lips", "brows", "liner")
 _SHAPED = ("slim", "jaw", "eye_size", "nose")
 
 
@@ -45,12 +48,12 @@ class Remembered:
     """What is known of a face from its frames so far.
 
     Args:
-        at: media time of the last of them, None before the first. lips: their running colour, see `makeup.draw_lips`.
+        at: media time of the last of them, None before the first. lips: see `makeup.draw_lips`.
         sclera: running luma of the eyes' white, 0..1.
     """
 
     at: float | None = None
-    lips: Floats | None = None
+    lips: Lips | None = None
     sclera: float | None = None
 
     def share(self, at: float, over_s: float) -> float:
@@ -72,7 +75,8 @@ def draw(seen: Image, added: Floats, points: Floats, layers: Floats, dials: Vect
     before = seen.astype(np.float32)
     now = before + added
     small = resized(now, c.MAP)
-    skin = bare_skin(layers[0], points)
+    free = free_of_features(points)
+    skin = layers[0] * reach() * free  # the network may be wrong at lashes and lips, the mesh isn't
     tone = Tone.of(small, skin)
     there = carried(points) if _on(dials, (*_LIT, *_SHAPED)) else None
     maps = skin_maps(small, skin, layers, dials) if _on(dials, _SKIN) else None
@@ -82,20 +86,8 @@ def draw(seen: Image, added: Floats, points: Floats, layers: Floats, dials: Vect
     if maps is not None or log is not None:
         now = _mapped(now, small, maps, log)
 
-    share = known.share(at, c.SCLERA_S)
-    if dials[AT["eyes"]] > 0 or dials[AT["teeth"]] > 0:
-        sclera = draw_eyes(now, points, tone, float(dials[AT["eyes"]]))
-        if sclera is not None:
-            known.sclera = sclera if known.sclera is None else known.sclera + share * (sclera - known.sclera)
-    if dials[AT["teeth"]] > 0:
-        limit = min(1.0, 1.2 * tone.luma / 255) if known.sclera is None else known.sclera
-        draw_teeth(now, points, tone, limit, float(dials[AT["teeth"]]))
-    if dials[AT["lips"]] > 0:
-        known.lips = draw_lips(now, points, tone, dials, known.lips, known.share(at, c.LIP_S))
-    if dials[AT["brows"]] > 0:
-        draw_brows(now, points, tone, float(dials[AT["brows"]]))
-    if dials[AT["liner"]] > 0:
-        draw_liner(now, points, float(dials[AT["liner"]]))
+    if _on(dials, _DRAWN):
+        _draw_features(now, points, tone, uncovered(layers[0], free, points), dials, known, at)
     known.at = at
 
     now -= before
@@ -107,20 +99,51 @@ def draw(seen: Image, added: Floats, points: Floats, layers: Floats, dials: Vect
 
 
 _FEATURES = tuple(np.array(one) for one in (LEFT_EYE, RIGHT_EYE, LEFT_BROW, RIGHT_BROW, LIPS_OUTER))
+_OVAL = np.array(FACE_OVAL)
 
 
-def bare_skin(matte: Floats, points: Floats) -> Floats:
-    """The network's matte without what the mesh knows for certain not to be skin, ending before the crop does: MAP x MAP."""
-    places = np.rint((points[:, :2] * c.MAP - 0.5) * 16).astype(np.int32)
+def free_of_features(points: Floats) -> Floats:
+    """1 away from eyes, brows and lips, where the mesh knows for certain that there is no skin: MAP x MAP."""
+    places = _map_pixels(points)
     outlines = [places[one] for one in _FEATURES]
     free = np.full((c.MAP, c.MAP), 255, np.uint8)
     cv2.fillPoly(free, outlines, (0,), cv2.LINE_AA, 4)
-    cv2.polylines(
-        free, outlines, isClosed=True, color=(0,), thickness=round(2 * c.FEATURE_GROW * c.MAP), lineType=cv2.LINE_AA, shift=4
-    )
-    skin = matte * reach()
-    skin *= cv2.blur(free, (3, 3)) * np.float32(1 / 255)
-    return np.asarray(skin, np.float32)
+    thickness = round(2 * c.FEATURE_GROW * c.MAP)
+    cv2.polylines(free, outlines, isClosed=True, color=(0,), thickness=thickness, lineType=cv2.LINE_AA, shift=4)
+    return np.asarray(cv2.blur(free, (3, 3)) * np.float32(1 / 255), np.float32)
+
+
+def uncovered(matte: Floats, free: Floats, points: Floats) -> Floats:
+    """How far nothing lies before the face, MAP x MAP, on eyes, brows and lips too: as far as the skin around them is seen."""
+    face = np.zeros((c.MAP, c.MAP), np.uint8)
+    cv2.fillPoly(face, [_map_pixels(points)[_OVAL]], (1,), cv2.LINE_8, 4)
+    expected = free * face
+    around = blurred(np.dstack((matte * expected, expected)), c.COVER_SIGMA * c.MAP)
+    return np.asarray((around[:, :, 0] + 1e-4) / (around[:, :, 1] + 1e-4), np.float32)
+
+
+def _map_pixels(points: Floats) -> npt.NDArray[np.int32]:
+    """In the maps' pixels, as OpenCV's drawing takes them: times 16."""
+    return np.asarray(np.rint((points[:, :2] * c.MAP - 0.5) * 16), np.int32)
+
+
+def _draw_features(now: Floats, points: Floats, tone: Tone, seen: Floats, dials: Vector, known: Remembered, at: float) -> None:
+    """What has an outline, in place. `seen`: see `uncovered`."""
+    seen_well = step(seen, *c.COVER_SEEN)
+    if dials[AT["eyes"]] > 0 or dials[AT["teeth"]] > 0:
+        sclera = draw_eyes(now, points, tone, seen_well, float(dials[AT["eyes"]]))
+        if sclera is not None:
+            share = known.share(at, c.SCLERA_S)
+            known.sclera = sclera if known.sclera is None else known.sclera + share * (sclera - known.sclera)
+    if dials[AT["teeth"]] > 0:
+        limit = min(1.0, 1.2 * tone.luma / 255) if known.sclera is None else known.sclera
+        draw_teeth(now, points, tone, limit, float(dials[AT["teeth"]]))
+    if dials[AT["lips"]] > 0:
+        known.lips = draw_lips(now, points, tone, seen, dials, known.lips, known.share(at, c.LIP_S))
+    if dials[AT["brows"]] > 0:
+        draw_brows(now, points, tone, seen_well, float(dials[AT["brows"]]))
+    if dials[AT["liner"]] > 0:
+        draw_liner(now, points, seen_well, float(dials[AT["liner"]]))
 
 
 def _on(dials: Vector, names: tuple[str, ...]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -16,38 +17,56 @@ from gpen_live.faces.mesh import LEFT_BROW, LEFT_EYE, LIPS_INNER, LIPS_OUTER, RI
 GAMMA: Final = np.float32(2.2)
 
 
-def draw_lips(now: Floats, points: Floats, tone: Tone, dials: Vector, running: Floats | None, share: float) -> Floats | None:
+@dataclass(frozen=True)
+class Lips:
+    """What is known of a face's lips.
+
+    Args:
+        colour: running log of blue and of red over green. around: how much skin is seen around them at most (a beard: little).
+    """
+
+    colour: Floats
+    around: float
+
+
+def draw_lips(
+    now: Floats, points: Floats, tone: Tone, uncovered: Floats, dials: Vector, known: Lips | None, share: float
+) -> Lips | None:
     """Paints the lips of `now` (S x S x 3, levels, BGR), in place, where they have the colour that they always have.
 
     Args:
-        points: the mesh, 478 x 3.
-        running: log of blue and of red over green of this face's lips, as returned for the frame before.
-        share: of this frame in the running colour, 0..1.
+        points: the mesh, 478 x 3. uncovered: how much skin is seen around each place, n x n, 0..1.
+        known: as returned for the frame before. share: of this frame in running means, 0..1.
 
     Returns:
-        The running colour; as before where no lips are seen.
+        What is known with this frame; as before where no lips are seen.
     """
     outer, inner = points[list(LIPS_OUTER), :2], points[list(LIPS_INNER), :2]
     patch = Patch.around(outer, 3 * c.LIP_EDGE, now.shape[0])
     if patch is None:
-        return running
+        return known
     seen = patch.of(now)
     lips = np.maximum(patch.within(outer, c.LIP_EDGE) - patch.within(inner, c.EDGE), 0)
-    ratios = np.log((seen[:, :, (0, 2)] + 4) / (seen[:, :, 1:2] + 4))
     total = float(lips.sum())
     if total == 0:
-        return running
-    mean = np.asarray(np.einsum("hw,hwk->k", lips, ratios) / total, np.float32)
-    if running is None:
-        running = mean
-    alike = np.exp(-((ratios - running) ** 2).sum(axis=2) / np.float32(c.LIP_COLOUR**2))
-    near = lips * alike
-    seen_share = float(near.sum()) / total
-    if seen_share > 0.2:
-        mean = np.asarray(np.einsum("hw,hwk->k", near, ratios) / near.sum(), np.float32)
-        running = running + np.float32(share * seen_share) * (mean - running)
-    _painted(seen, near, patch, points, tone, dials)
-    return running
+        return known
+    around = patch.sampled(uncovered)
+    mean_around = float((lips * around).sum()) / total
+    ratios = np.log((seen[:, :, (0, 2)] + 4) / (seen[:, :, 1:2] + 4))
+    if known is None:
+        known = Lips(_mean(ratios, lips), mean_around)
+    most = max(mean_around, known.around + share * (mean_around - known.around) / c.LIP_BEARD)
+    lips *= step(around / np.float32(most + 0.02), *c.COVER_SEEN)
+    lips *= np.exp(-((ratios - known.colour) ** 2).sum(axis=2) / np.float32(c.LIP_COLOUR**2))
+    colour, found = known.colour, float(lips.sum()) / total
+    if found > 0.2:
+        colour = colour + np.float32(share * found) * (_mean(ratios, lips) - colour)
+    _painted(seen, lips, patch, points, tone, dials)
+    return Lips(colour, most)
+
+
+def _mean(values: Floats, weight: Floats) -> Floats:
+    return np.asarray(np.einsum("hw,hwk->k", weight, values) / weight.sum(), np.float32)
 
 
 def _painted(seen: Floats, lips: Floats, patch: Patch, points: Floats, tone: Tone, dials: Vector) -> None:
@@ -83,8 +102,8 @@ def _highlight(patch: Patch, points: Floats) -> Floats:
     return total
 
 
-def draw_brows(now: Floats, points: Floats, tone: Tone, amount: float) -> None:
-    """Makes the brows of `now` (S x S x 3, levels, BGR) fuller and darker, in place."""
+def draw_brows(now: Floats, points: Floats, tone: Tone, uncovered: Floats, amount: float) -> None:
+    """Makes the brows of `now` (S x S x 3, levels, BGR) fuller and darker, in place; `uncovered` as for lips."""
     density = np.array(c.BROW_DENSITY, np.float32)
     for brow in (LEFT_BROW, RIGHT_BROW):
         outline = points[list(brow), :2]
@@ -93,12 +112,16 @@ def draw_brows(now: Floats, points: Floats, tone: Tone, amount: float) -> None:
             continue
         seen = patch.of(now)
         hair = np.clip(1.1 - luma(seen) / np.float32(tone.luma + 1), 0, 0.6)
-        dark = patch.within(outline, c.BROW_EDGE) * (np.float32(c.BROW_FILL) + np.float32(c.BROW_HAIR) * hair)
+        dark = (
+            patch.within(outline, c.BROW_EDGE)
+            * (np.float32(c.BROW_FILL) + np.float32(c.BROW_HAIR) * hair)
+            * patch.sampled(uncovered)
+        )
         seen *= np.exp(-(dark * np.float32(amount))[:, :, None] * density)
 
 
-def draw_liner(now: Floats, points: Floats, amount: float) -> None:
-    """Draws a line along the upper lashes of `now` (S x S x 3, levels, BGR), in place, thicker outwards."""
+def draw_liner(now: Floats, points: Floats, uncovered: Floats, amount: float) -> None:
+    """Draws a line along the upper lashes of `now` (S x S x 3, levels, BGR), in place, thicker outwards; as for lips."""
     for eye in (LEFT_EYE, RIGHT_EYE):
         outline = points[list(eye), :2]
         lashes = outline[[8, 9, 10, 11, 12, 13, 14, 15, 0]]
@@ -114,5 +137,5 @@ def draw_liner(now: Floats, points: Floats, amount: float) -> None:
         lower = lashes + np.float32(0.5 * c.LINER_WIDTH[0]) * np.array([0, 1], np.float32)
         line = np.concatenate([lower, tip[None], upper[::-1]]).astype(np.float32)
         seen = patch.of(now)
-        dark = patch.within(line, c.LINER_EDGE) * np.float32(amount * c.LINER_DENSITY)
+        dark = patch.within(line, c.LINER_EDGE) * patch.sampled(uncovered) * np.float32(amount * c.LINER_DENSITY)
         seen *= np.exp(-dark)[:, :, None]

@@ -171,7 +171,7 @@ class _Panel:
             self._text(painter, self._small, DARK.muted, describe_faces(snapshot.faces), _PAD, y, width, 16, right=True)
         y += 16
         said = [f"Raw: {snapshot.raw_reason.what}"] if snapshot.raw_reason is not None else []
-        if snapshot.quality.given_up:
+        if snapshot.quality.given_up and not said:  # of a raw frame nothing is given up
             said.append(f"To be in time: {' '.join(one.what for one in snapshot.quality.given_up)}")
         for text in said:
             flags = int(Qt.TextFlag.TextWordWrap)

@@ -151,6 +151,7 @@ def style_sheet(c: Tokens, font_pt: float) -> str:
     return f"""
 QMainWindow, QDialog {{ background: {c.window}; }}
 QLabel {{ color: {c.text}; background: transparent; }}
+QLabel:disabled {{ color: {c.muted}; }}
 QLabel[role="muted"] {{ color: {c.muted}; }}
 QLabel[role="small"] {{ color: {c.muted}; font-size: {small}; }}
 QLabel[role="field"] {{ color: {c.muted}; font-size: {small}; }}

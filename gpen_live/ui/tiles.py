@@ -28,7 +28,7 @@ class PresetTile(QAbstractButton):
         super().__init__(parent)
         self.preset = preset
         self.picture: QImage | None = None
-        self._modified = False
+        self._modified = self._mirrored = False
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -56,6 +56,12 @@ class PresetTile(QAbstractButton):
             self._modified = modified
             self.update()
 
+    def show_mirrored(self, mirrored: bool) -> None:
+        """Turns the picture as the preview is turned."""
+        if mirrored != self._mirrored:
+            self._mirrored = mirrored
+            self.update()
+
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         self.menu_wanted.emit(event.globalPos())
 
@@ -75,6 +81,9 @@ class PresetTile(QAbstractButton):
         else:
             painter.save()
             painter.setClipPath(path)
+            if self._mirrored:
+                painter.translate(2 * box.center().x(), 0)
+                painter.scale(-1, 1)
             painter.drawImage(box, self.picture)
             painter.restore()
         chosen = self.isChecked()
@@ -138,9 +147,10 @@ class PresetTiles(QWidget):
             previous = tile
         self.tiles = {name: self.tiles[name] for name in names}
 
-    def show_chosen(self, name: str, *, modified: bool) -> None:
-        """Marks the preset in use, and whether its values were changed since."""
+    def show_chosen(self, name: str, *, modified: bool, mirrored: bool) -> None:
+        """Marks the preset in use, and whether its values were changed since; `mirrored` turns the pictures."""
         for tile in self.tiles.values():
+            tile.show_mirrored(mirrored)
             tile.setChecked(tile.preset == name)
             tile.show_modified(modified and tile.preset == name)
 

@@ -42,6 +42,9 @@ from gpen_live.ui.theme import UNIT, tokens
 _HANDLE = 9.0
 """Half of the room that a slider's handle takes, with its ring."""
 
+_FAINT = 0.4
+"""The opacity of what is painted here and can't be used now."""
+
 _FADE = 20
 """How high the fade at an edge of a scrolled part is, in device-independent pixels."""
 
@@ -86,6 +89,7 @@ class Switch(QAbstractButton):
         colours = tokens()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setOpacity(1.0 if self.isEnabled() else _FAINT)
         track = QRectF(2, (self.height() - 20) / 2, 36, 20)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(colours.accent if self.isChecked() else colours.hover if colours.dark else "#b9bfcc"))
@@ -263,31 +267,25 @@ class ValueSlider(QSlider):
         colours = tokens()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setOpacity(1.0 if self.isEnabled() else _FAINT)
         painter.setPen(Qt.PenStyle.NoPen)
         middle, handle, zero = self.height() / 2, self._place(self.value()), self._place(max(0, self.minimum()))
         left, right = _HANDLE - 7, self.width() - _HANDLE + 7
         painter.setBrush(QColor(colours.control if colours.dark else colours.border))
         painter.drawRoundedRect(QRectF(left, middle - 2, right - left, 4), 2, 2)
-        active = self.isEnabled()
         start = left if self.minimum() == 0 else zero
-        painter.setBrush(QColor(colours.accent if active else colours.border))
+        painter.setBrush(QColor(colours.accent))
         painter.drawRoundedRect(QRectF(min(start, handle), middle - 2, abs(handle - start), 4), 2, 2)
-        marks = {self._rest} if self._rest != self.value() else set()
-        if self.minimum() < 0:
-            marks.add(0)
         painter.setBrush(QColor(colours.muted))
-        for value in marks:
+        for value in ({self._rest, 0} if self.minimum() < 0 else {self._rest}) - {self.value()}:
             painter.drawRoundedRect(QRectF(self._place(value) - 1, middle - 5, 2, 10), 1, 1)
         self._paint_handle(painter, QPointF(handle, middle))
 
     def _paint_handle(self, painter: QPainter, centre: QPointF) -> None:
         colours = tokens()
         pointed = self.isEnabled() and (self.hasFocus() or self.underMouse() or self.isSliderDown())
-        if self.isEnabled():
-            fill = colours.accent if pointed else colours.text if colours.dark else colours.surface
-            edge = fill if pointed or colours.dark else colours.muted
-        else:
-            fill = edge = colours.muted
+        fill = colours.accent if pointed else colours.text if colours.dark else colours.surface
+        edge = fill if pointed or colours.dark else colours.muted
         painter.setPen(QColor(edge))
         painter.setBrush(QColor(fill))
         radius = 5.5 if self.hasFocus() else 7.0

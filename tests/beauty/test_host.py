@@ -220,6 +220,26 @@ def test_lipstick_stays_off_a_cup_before_the_mouth() -> None:
     assert there < 0.02 * np.abs(added(face, lips=1.0)[face.where("lips")]).mean()
 
 
+def test_make_up_stays_off_a_hand_before_it() -> None:
+    face, known = painted(), Remembered()
+    everything = look(lips=1.0, brows=1.0, liner=1.0)
+    usual = np.abs(change_of(face, everything, known).added)
+    layers = face.layers.copy()
+    layers[0, :, : MAP // 2] = 0  # no matter what colour it has
+    covered = np.abs(change_of(replace(face, layers=layers), everything, known).added)
+    assert covered[:, :116].sum() < 0.02 * usual[:, :116].sum()
+    assert covered[:, 140:].sum() > 0.9 * usual[:, 140:].sum()
+
+
+def test_a_beard_does_not_take_the_lipstick_away() -> None:
+    face = painted()
+    layers = face.layers.copy()
+    layers[0, MAP // 2 :] *= 0.3
+    lips = face.where("lips")
+    bearded = np.abs(change_of(replace(face, layers=layers), look(lips=1.0)).added)[lips].mean()
+    assert bearded > 0.9 * np.abs(added(face, lips=1.0))[lips].mean()
+
+
 def test_gloss_adds_a_highlight() -> None:
     face = painted()
     matt, glossy = luma(added(face, lips=1.0)), luma(added(face, lips=1.0, lips_gloss=1.0))

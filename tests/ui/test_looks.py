@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
@@ -436,6 +436,22 @@ def test_pictures_of_the_viewer_s_face_come_without_holding_anything_up(
     assert threading.main_thread().name not in drawing.threads
     shades = [tile.picture.pixelColor(5, 5).red() for tile in tiles.values() if tile.picture is not None]
     assert shades == [round(255 * one.smooth) for one in BUILT_IN.values()]
+
+
+def test_pictures_are_mirrored_as_the_preview_is(window: MainWindow) -> None:
+    tile = window.look.tiles.tiles["glam"]
+    picture = QImage(8, 8, QImage.Format.Format_RGB32)
+    picture.fill(QColor("#ff0000"))
+    for y in range(8):
+        picture.setPixelColor(QPoint(0, y), QColor("#0000ff"))
+    window.look.show_picture("glam", picture)
+
+    def blue_at_the_left() -> bool:
+        return tile.grab().toImage().pixelColor(6, 32).blue() > 128
+
+    assert blue_at_the_left()
+    QTest.mouseClick(window.mirror_button, LEFT)
+    assert not blue_at_the_left()
 
 
 def test_a_new_preset_gets_a_picture_of_the_same_face_and_asking_gets_all_anew(

@@ -99,7 +99,7 @@ class LookPanel(Card):
         looks, enhance = self._looks, self._controller.config.look.enhance
         beauty, base = looks.beauty, looks.base
         self.switch.setChecked(enhance)
-        self.tiles.show_chosen(base.name, modified=looks.modified)
+        self.tiles.show_chosen(base.name, modified=looks.modified, mirrored=self._controller.settings.mirror)
         self.state.say(f"Changed from {title(base.name)}" if looks.modified else _ABOUT.get(base.name, "Your own preset"))
         for link in (self.reset, self.save):
             link.setVisible(looks.modified)
