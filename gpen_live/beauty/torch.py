@@ -54,7 +54,8 @@ class Rows:
     Args:
         points: the smoothed meshes. measured, velocity: of their filter. layers: of the retouch network.
         found: how far a face is there (0), looks this way (1), and both as faded so far (2, 3).
-        colours: the lips' running log of blue and of red over green, the sclera's luma, and whether there are such (lips, sclera).
+        colours: the lips' running log of blue and of red over green, how much skin is seen around them at most, the sclera's luma,
+            and whether there are such values of lips and sclera.
     """
 
     def __init__(self, count: int, device: torch.device) -> None:
@@ -62,7 +63,7 @@ class Rows:
         self.measured, self.velocity = torch.zeros_like(self.points), torch.zeros_like(self.points)
         self.layers = torch.zeros(count + 1, 5, c.MAP, c.MAP, device=device)
         self.found = torch.zeros(count + 1, 4, device=device)
-        self.colours = torch.zeros(count + 1, 5, device=device)
+        self.colours = torch.zeros(count + 1, 6, device=device)
 
 
 @dataclass

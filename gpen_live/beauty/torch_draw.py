@@ -38,17 +38,22 @@ _EYES = ((mesh.LEFT_EYE, mesh.LEFT_IRIS, mesh.LEFT_PUPIL), (mesh.RIGHT_EYE, mesh
 _EYE_PATCH, _LIPS_PATCH, _BROW_PATCH = (0.16, 0.26), (0.38, 0.42), (0.22, 0.34)
 """Height and width of the parts of a crop in which features are drawn, as fractions of its side."""
 
+_GROWN = 0.5 / 1024
+"""By how much outlines grow: as OpenCV's do, which fills every pixel that they touch."""
+
 
 @dataclass
 class Known:
     """What is known of N faces from their frames so far; brought up to the frame by `Look.draw`.
 
     Args:
-        lips: N x 2, the lips' running log of blue and of red over green. sclera: N, running luma of the eyes' white.
-        seen: N x 2, above 0 where there are such values. shares: N x 2, of the frame in them.
+        lips: N x 2, the lips' running log of blue and of red over green. around: N x 1, how much skin is seen around them at most.
+        sclera: N, running luma of the eyes' white. seen: N x 2, above 0 where there are such values of lips and sclera.
+        shares: N x 2, of the frame in them.
     """
 
     lips: Tensor
+    around: Tensor
     sclera: Tensor
     seen: Tensor
     shares: Tensor
@@ -89,10 +94,11 @@ class TorchDraws:
         dials = told[:, FIRST_DIAL:]
         dials = dials * torch.where(self._by_found, faded[:, :1], 1.0) * torch.where(self._by_frontal, faded[:, 1:], 1.0)
         colours = torch.where(new, 0.0, rows.colours[at])
-        known = Known(colours[:, :2].clone(), colours[:, 2].clone(), colours[:, 3:].clone(), told[:, [LIPS, SCLERA]])
+        lips, around, sclera, seen_so_far = (one.clone() for one in colours.split((2, 1, 1, 2), dim=1))
+        known = Known(lips, around, sclera[:, 0], seen_so_far, told[:, LIPS : SCLERA + 1])
         moves = change.displacement is not None
         added, moved = self._look.draw(seen, change.added, rows.points[at], rows.layers[at], dials, known, moves=moves)
-        rows.colours[at] = torch.cat([known.lips, known.sclera[:, None], known.seen], dim=1)
+        rows.colours[at] = torch.cat([known.lips, known.around, known.sclera[:, None], known.seen], dim=1)
         change.added.copy_(added)
         if moved is not None and change.displacement is not None:
             change.displacement.copy_(moved)
@@ -148,6 +154,7 @@ class Look:
         self._sharing = [AT[name] for name in SHIFTS]
         self._luma = self._here(np.array(_LUMA, np.float32)).view(1, 3, 1, 1)
         self._features = [self._here(np.array(one)) for one in _FEATURES]
+        self._oval = self._here(np.array(mesh.FACE_OVAL))
         self._matrices: dict[Any, Tensor] = {}
 
     def _here(self, values: Any) -> Tensor:
@@ -191,7 +198,8 @@ class Look:
         before = seen * 127.5 + 127.5
         now = before + added
         small = self.resized(now, c.MAP)
-        skin = self._bare_skin(layers[:, :1], points)
+        free = self._free_of_features(points)
+        skin = layers[:, :1] * self._reach * free
         tone = self._tone(small, skin)
         there = self._carried(points)
         delta, heal, log = self._skin_maps(small, skin, layers, amount)
@@ -207,9 +215,10 @@ class Look:
         drawn = now + self.resized(delta, side)
         drawn = drawn - self.resized(heal, side) * (now - self.resized(small, side))
         drawn = (drawn * self.resized(log.exp(), side)).contiguous()
-        self._eyes_and_teeth(drawn, points, tone, amount, known)
-        self._lips(drawn, points, tone, amount, known)
-        self._lines(drawn, points, tone, amount)
+        uncovered = self._uncovered(layers[:, :1], free, points)
+        self._eyes_and_teeth(drawn, points, tone, uncovered, amount, known)
+        self._lips(drawn, points, tone, uncovered, amount, known)
+        self._lines(drawn, points, tone, uncovered, amount)
         added = added + (drawn - now)
         if not moves:
             return added, None
@@ -221,17 +230,24 @@ class Look:
         at = (torch.stack([x, y], dim=3) + 0.5) * (2 / side) - 1
         return F.grid_sample(added, at, padding_mode="border", align_corners=False), moved
 
-    def _bare_skin(self, matte: Tensor, points: Tensor) -> Tensor:
-        """See `gpen_live.beauty.host.bare_skin`: N x 1 x MAP x MAP."""
+    def _free_of_features(self, points: Tensor) -> Tensor:
+        """See `gpen_live.beauty.host.free_of_features`: N x 1 x MAP x MAP."""
+        within = torch.stack([self._depth(points, feature) for feature in self._features]).amax(0)
+        covered = (within + round(2 * c.FEATURE_GROW * c.MAP) / 2 + 1.5).clamp(0, 1)  # as wide as OpenCV draws it
+        return 1 - self._around(covered, boxing(c.MAP, 3), "three")
+
+    def _depth(self, points: Tensor, outline: Tensor) -> Tensor:
+        """How many of the maps' pixels each lies within an outline, below 0 outside: N x 1 x MAP x MAP."""
         line = (torch.arange(c.MAP, device=points.device, dtype=torch.float32) + 0.5) / c.MAP
         x, y = line.repeat(c.MAP)[None], line.repeat_interleave(c.MAP)[None]
-        nearest: Tensor | None = None
-        for feature in self._features:
-            distance = _signed_distance(points[:, feature, :2], x, y)
-            nearest = distance if nearest is None else torch.maximum(nearest, distance)
-        assert nearest is not None
-        covered = (nearest * c.MAP + (round(2 * c.FEATURE_GROW * c.MAP) + 1) / 2).clamp(0, 1).view(-1, 1, c.MAP, c.MAP)
-        return matte * self._reach * (1 - self._around(covered, boxing(c.MAP, 3), "three"))
+        return _signed_distance(points[:, outline, :2], x, y).view(-1, 1, c.MAP, c.MAP) * c.MAP
+
+    def _uncovered(self, matte: Tensor, free: Tensor, points: Tensor) -> Tensor:
+        """See `gpen_live.beauty.host.uncovered`: N x 1 x MAP x MAP."""
+        expected = free * (self._depth(points, self._oval) > -0.5)
+        around = torch.cat([matte * expected, expected], dim=1)
+        around = self._around(around, blurring(c.MAP, c.COVER_SIGMA * c.MAP), "cover") + _TINY
+        return around[:, :1] / around[:, 1:]
 
     def _tone(self, small: Tensor, skin: Tensor) -> dict[str, Tensor]:
         """The skin's mean luma (0..255), log of red over green, and colourfulness: N x 1 x 1 x 1 each."""
@@ -321,7 +337,13 @@ class Look:
         return (lamp * (1 - level * level)) + torch.cat([warm - more, -more, -warm - more], dim=1)
 
     def _eyes_and_teeth(
-        self, drawn: Tensor, points: Tensor, tone: dict[str, Tensor], amount: dict[str, Tensor], known: Known
+        self,
+        drawn: Tensor,
+        points: Tensor,
+        tone: dict[str, Tensor],
+        uncovered: Tensor,
+        amount: dict[str, Tensor],
+        known: Known,
     ) -> None:
         """See `gpen_live.beauty.features`."""
         tone = {name: one.flatten(1) for name, one in tone.items()}
@@ -335,7 +357,7 @@ class Look:
             is_open = _step(high / across.clamp(min=1e-6), *c.EYE_OPEN)[:, None]
             seen = patch.of(drawn)
             level = (seen * self._luma[:, :, 0]).sum(1) / 255
-            lid = patch.within(outline, c.EDGE) * is_open
+            lid = patch.within(outline, c.EDGE) * _step(patch.sampled(uncovered), *c.COVER_SEEN) * is_open
             centre = points[:, pupil, :2]
             radius = (points[:, iris, :2] - centre[:, None]).norm(dim=2).mean(1, keepdim=True).clamp(min=1e-4)
             far = ((patch.x - centre[:, :1]) ** 2 + (patch.y - centre[:, 1:]) ** 2).sqrt() / radius
@@ -374,26 +396,39 @@ class Look:
         patch.put(drawn, torch.stack([red, green, blue], dim=1) * (1 + teeth * lighter)[:, None])
 
     def _lips(
-        self, drawn: Tensor, points: Tensor, tone: dict[str, Tensor], amount: dict[str, Tensor], known: Known
+        self,
+        drawn: Tensor,
+        points: Tensor,
+        tone: dict[str, Tensor],
+        uncovered: Tensor,
+        amount: dict[str, Tensor],
+        known: Known,
     ) -> None:
         """See `gpen_live.beauty.makeup.draw_lips`."""
         outer, inner = points[:, mesh.LIPS_OUTER, :2], points[:, mesh.LIPS_INNER, :2]
         patch = _Patch(outer, _LIPS_PATCH, drawn.shape[-1])
         seen = patch.of(drawn)
         lips = (patch.within(outer, c.LIP_EDGE) - patch.within(inner, c.EDGE)).clamp(min=0)
+        total = lips.sum(1)[:, None]
+        some = total.clamp(min=1e-6)
+        around = patch.sampled(uncovered)
+        around_now = (lips * around).sum(1)[:, None] / some
         red, green, blue = (seen + 4).unbind(1)
         ratios = torch.stack([(blue / green).log(), (red / green).log()], dim=1)
-        total = lips.sum(1)[:, None]
-        mean = (lips[:, None] * ratios).sum(2) / total.clamp(min=1e-6)
-        running = torch.where(known.seen[:, :1] > 0, known.lips, mean)
-        near = lips * (((ratios - running[:, :, None]) ** 2).sum(1) / -(c.LIP_COLOUR**2)).exp()
+        is_known = known.seen[:, :1] > 0
+        colour = torch.where(is_known, known.lips, (lips[:, None] * ratios).sum(2) / some)
+        share = torch.where(is_known, known.shares[:, :1], 1.0)
+        before = torch.where(is_known, known.around, around_now)
+        most = torch.maximum(around_now, before + share * (around_now - before) / c.LIP_BEARD)
+        near = lips * _step(around / (most + 0.02), *c.COVER_SEEN)
+        near = near * (((ratios - colour[:, :, None]) ** 2).sum(1) / -(c.LIP_COLOUR**2)).exp()
         held = near.sum(1)[:, None]
-        share = held / total.clamp(min=1e-6)
+        found = held / some
         mean = (near[:, None] * ratios).sum(2) / held.clamp(min=1e-6)
-        first = torch.where(known.seen[:, :1] > 0, known.shares[:, :1], 1.0)
-        follows = (share > 0.2) & (total > 0)
-        known.lips.copy_(running + torch.where(follows, first * share, 0.0) * (mean - running))
-        known.seen[:, :1] = torch.where(total > 0, 1.0, known.seen[:, :1])
+        seen_now = total > 0
+        known.lips.copy_(torch.where(seen_now, colour + torch.where(found > 0.2, share * found, 0.0) * (mean - colour), known.lips))
+        known.around.copy_(torch.where(seen_now, most, known.around))
+        known.seen[:, :1] = torch.where(seen_now, 1.0, known.seen[:, :1])
         patch.put(drawn, self._painted(seen, near, patch, points, tone, amount))
 
     def _painted(
@@ -416,7 +451,9 @@ class Look:
         painted = (linear + cover * (paint.clamp(0, 1) - linear)) ** (1 / 2.2) * 255
         return seen + torch.where(cover > 0, painted - seen.clamp(255e-3, 255), 0)
 
-    def _lines(self, drawn: Tensor, points: Tensor, tone: dict[str, Tensor], amount: dict[str, Tensor]) -> None:
+    def _lines(
+        self, drawn: Tensor, points: Tensor, tone: dict[str, Tensor], uncovered: Tensor, amount: dict[str, Tensor]
+    ) -> None:
         """See `gpen_live.beauty.makeup.draw_brows` and `draw_liner`."""
         density = drawn.new_tensor(c.BROW_DENSITY[::-1]).view(1, 3, 1)
         level = tone["luma"].flatten(1) + 1
@@ -425,12 +462,14 @@ class Look:
             patch = _Patch(outline, _BROW_PATCH, drawn.shape[-1])
             seen = patch.of(drawn)
             hair = (1.1 - (seen * self._luma[:, :, 0]).sum(1) / level).clamp(0, 0.6)
-            dark = patch.within(outline, c.BROW_EDGE) * (c.BROW_FILL + c.BROW_HAIR * hair)
+            bare = _step(patch.sampled(uncovered), *c.COVER_SEEN)
+            dark = patch.within(outline, c.BROW_EDGE) * (c.BROW_FILL + c.BROW_HAIR * hair) * bare
             patch.put(drawn, seen * (-(dark * amount["brows"].flatten(1))[:, None] * density).exp())
         for eye in (mesh.LEFT_EYE, mesh.RIGHT_EYE):
             outline = points[:, eye, :2]
             patch = _Patch(outline, _EYE_PATCH, drawn.shape[-1])
-            dark = patch.within(liner(outline), c.LINER_EDGE) * (amount["liner"].flatten(1) * c.LINER_DENSITY)
+            bare = _step(patch.sampled(uncovered), *c.COVER_SEEN)
+            dark = patch.within(liner(outline), c.LINER_EDGE) * bare * (amount["liner"].flatten(1) * c.LINER_DENSITY)
             patch.put(drawn, patch.of(drawn) * (-dark).exp()[:, None])
 
 
@@ -469,17 +508,26 @@ class _Patch:
         """Back into the picture, which must be contiguous."""
         picture.view(*picture.shape[:2], -1).scatter_(2, self._at, values)
 
+    def sampled(self, coarse: Tensor) -> Tensor:
+        """A coarser map (N x 1 x n x n) at the pixels, bilinear: N x P."""
+        at = torch.stack([self.x, self.y], dim=2)[:, None] * 2 - 1
+        return F.grid_sample(coarse, at, padding_mode="border", align_corners=False)[:, 0, 0]
+
     def within(self, outline: Tensor, soft: float) -> Tensor:
         """How far each pixel lies within an outline, N x P, 0..1: the integral of a Gaussian around it."""
         sigma = math.hypot(soft, math.sqrt(1 / 12) / self._side)  # a pixel is a square
         ax, ay = (outline[:, :, axis, None] - at[:, None] for axis, at in ((0, self.x), (1, self.y)))
         ax, ay = ax / sigma, ay / sigma
         edge_x, edge_y = ax.roll(-1, 1) - ax, ay.roll(-1, 1) - ay
-        total = torch.zeros_like(ax)
+        total, near = torch.zeros_like(ax), torch.zeros_like(ax)
         for node, weight in zip(_NODES.tolist(), _WEIGHTS.tolist(), strict=True):
             square = ((ax + node * edge_x) ** 2 + (ay + node * edge_y) ** 2).clamp(min=1e-6)
-            total += weight * -torch.expm1(square * -0.5) / square
-        return ((ax * edge_y - ay * edge_x) * total).sum(1).abs() / (2 * math.pi)
+            less = torch.expm1(square * -0.5)
+            total -= weight * less / square
+            near += weight * (1 + less)
+        inside = ((ax * edge_y - ay * edge_x) * total).sum(1).abs()
+        grown = ((edge_x * edge_x + edge_y * edge_y).sqrt() * near).sum(1) * (_GROWN / sigma)
+        return (inside + grown) / (2 * math.pi)
 
 
 def _signed_distance(outline: Tensor, x: Tensor, y: Tensor) -> Tensor:
