@@ -72,7 +72,8 @@ def evaluate_beauty(
     console.print(message("evaluate.duration", duration=duration).text)
     if sheet is not None:
         with console.status(message("cli.drawing").text):
-            _draw(sheet, crops, looks, clips, runner)
+            shown = [face for folder in photos for face in _large(folder, split)]
+            _draw(sheet, shown, looks, clips, runner)
     _measure(console, measurement)
     _write(measurement, photos, split, describe_device(chosen), time.monotonic() - start, report, markdown)
     return 0
@@ -140,6 +141,17 @@ def _runner(device: Device, model: str, weights: Path | None) -> EngineRunner:
     if stage is None:
         raise GpenLiveError("live.beauty_missing", device=device)
     return EngineRunner(device, load_detector(device), load_enhancer(model, weights, device), [stage])
+
+
+def _large(folder: Path, split: Split) -> list[Face]:
+    """The faces in twice the size where the photos have it: that of a face before a camera of 720 lines or more."""
+    from gpen_live.quality.beauty.measure import MARGIN
+    from gpen_live.quality.photos import read_faces
+
+    try:
+        return read_faces(folder, size=2 * _SIDE, split=split, margin=2 * MARGIN)
+    except GpenLiveError:
+        return read_faces(folder, size=_SIDE, split=split, margin=MARGIN)
 
 
 def _draw(path: Path, faces: Sequence[Face], looks: Mapping[str, Beauty], clips: Sequence[Path], runner: EngineRunner) -> None:

@@ -111,26 +111,35 @@ MIRROR: Final[npt.NDArray[np.int16]] = _ABOUT["mirror"]
 TRIANGLES: Final[npt.NDArray[np.int16]] = _ABOUT["triangles"]
 """T x 3: a surface over all but the irises' points, eyes and mouth closed; their normals look at the camera."""
 
-_SIDES: Final = (234, 454)
-_UPRIGHT: Final = (FOREHEAD, CHIN)
-_FULL, _NONE = math.cos(math.radians(40)), math.cos(math.radians(65))
+EARS: Final = (234, 454)
+"""The outline's points before the ears, left and right."""
+
+_HIDDEN, _SEEN = 0.04, 0.16
+_UNSURE, _SURE = 0.5, 0.9
 
 
 def frontality(points: Floats) -> float:
-    """How well a face is seen: 1 up to 40 degrees from the front, falling to 0 at 65, where the far side is mostly guessed.
+    """How much is seen of a face's far side: 1 up to about 45 degrees from the front, falling to 0 towards the profile.
+
+    It goes by how far between both sides of the outline the nose's tip lies; the far side's points are guessed where it is at the
+    edge.
 
     Args:
         points: 478 x 3.
     """
-    return float(np.clip((_cosine(points) - _NONE) / (_FULL - _NONE), 0.0, 1.0))
+    left, right, nose = (points[index, :2].astype(np.float64) for index in (*EARS, NOSE_TIP))
+    across = right - left
+    share = float((nose - left) @ across) / max(float(across @ across), 1e-12)
+    return _ramp(min(share, 1 - share), _HIDDEN, _SEEN)
 
 
-def _cosine(points: Floats) -> float:
-    """Of the angle between the face's own plane, across the cheeks and from forehead to chin, and the picture's."""
-    across = (points[_SIDES[1]] - points[_SIDES[0]]).astype(np.float64)
-    down = (points[_UPRIGHT[1]] - points[_UPRIGHT[0]]).astype(np.float64)
-    normal = np.cross(across, down)
-    return float(abs(normal[2]) / max(float(np.linalg.norm(normal)), 1e-9))
+def visibility(mesh: Mesh) -> float:
+    """How far what is drawn by a mesh may be seen, 0..1: `frontality`, and none of it where hardly a face is left."""
+    return frontality(mesh.points) * _ramp(mesh.score, _UNSURE, _SURE)
+
+
+def _ramp(value: float, zero: float, one: float) -> float:
+    return min(max((value - zero) / (one - zero), 0.0), 1.0)
 
 
 def normals(points: Floats) -> Floats:
@@ -152,31 +161,37 @@ def _gain(cutoff: Any, step: float) -> Any:
     return 1.0 / (1.0 + 1.0 / (2.0 * math.pi * cutoff * step))
 
 
-_REST: Final = tuple(sorted(set(range(POINTS)) - {*_LIPS, *_LEFT_EYE, *_RIGHT_EYE, *LEFT_IRIS, *RIGHT_IRIS}))
-_GROUPS: Final = (_LIPS, (*_LEFT_EYE, 468, *LEFT_IRIS), (*_RIGHT_EYE, 473, *RIGHT_IRIS), _REST)
-"""Parts of a face that move for themselves."""
+def _numbered(*parts: Indices) -> npt.NDArray[np.intp]:
+    out = np.zeros(POINTS, np.intp)
+    for number, part in enumerate(parts, 1):
+        out[list(part)] = number
+    out.setflags(write=False)
+    return out
 
-_PARTS: Final[Floats] = np.zeros((POINTS, len(_GROUPS)), np.float32)
-"""Whose speed counts for a point."""
-_SHARES: Final[Floats] = np.zeros((len(_GROUPS), POINTS), np.float32)
-"""The mean over each part's points."""
-for _index, _group in enumerate(_GROUPS):
-    _PARTS[_group, _index] = 1.0
-    _SHARES[_index, _group] = 1.0 / len(_group)
+
+PART_OF: Final = _numbered(
+    _LIPS,
+    _LEFT_EYE[: 2 * EYE_EDGE],
+    _RIGHT_EYE[: 2 * EYE_EDGE],
+    (LEFT_PUPIL, *LEFT_IRIS),
+    (RIGHT_PUPIL, *RIGHT_IRIS),
+)
+"""478: which part of a face a point moves with: 1 lips, 2 and 3 lids, 4 and 5 irises, 0 all else."""
+_COUNTS: Final = np.bincount(PART_OF)
 
 
 class MeshFilter:
     """A One-Euro filter (Casiez, Roussel and Vogel, CHI 2012) over a mesh: still faces are still, fast ones keep up.
 
-    The cut-off goes by the speed of a point's part of the face (mouth, eyes, the rest), so that a blink on a still face is quick
-    and parts keep their shape.
+    The cut-off goes by the mean speed (RMS) of the points that move together (`PART_OF`), so that a blink or a glance on a still
+    face is quick and parts keep their shape.
 
     Args:
         min_cutoff: cut-off of a still face in Hz. beta: its gain in Hz per (crop side / s).
         speed_cutoff: of the speed's estimate, in Hz.
     """
 
-    def __init__(self, *, min_cutoff: float = 1.0, beta: float = 80.0, speed_cutoff: float = 3.0) -> None:
+    def __init__(self, *, min_cutoff: float = 1.0, beta: float = 160.0, speed_cutoff: float = 5.0) -> None:
         self._min_cutoff, self._beta, self._speed_cutoff = min_cutoff, beta, speed_cutoff
         self._value: Floats | None = None
         self._measured: Floats = np.zeros((POINTS, 3), np.float32)
@@ -193,8 +208,8 @@ class MeshFilter:
             return self._value
         velocity = (points - self._measured) / np.float32(step)
         self._velocity = self._velocity + _gain(self._speed_cutoff, step) * (velocity - self._velocity)
-        speeds = np.sqrt(_SHARES @ (self._velocity[:, :2] ** 2).sum(axis=1))
-        cutoffs = self._min_cutoff + self._beta * (_PARTS @ speeds)
+        speeds = np.sqrt(np.bincount(PART_OF, (self._velocity[:, :2] ** 2).sum(axis=1)) / _COUNTS)
+        cutoffs = np.asarray(self._min_cutoff + self._beta * speeds, np.float32)[PART_OF]
         self._value = self._value + _gain(cutoffs[:, None], step) * (points - self._value)
         self._measured, self._at = np.array(points, np.float32), at
         return self._value

@@ -264,6 +264,8 @@ class Controller(QObject):
         self.snapshot = self.pipeline.snapshot()
         for part in _PARTS:
             self._watch(part, getattr(self.snapshot, part))
+        trouble = self.snapshot.beauty_trouble
+        self._watch("beauty", PartStatus(Health.OK if trouble is None else Health.WARNING, message=trouble))
         others = {output.part: output.status for output in self.snapshot.outputs[1:]}
         for part in others.keys() | {told for told in self._told if told.startswith("sink ")}:
             self._watch(part, others.get(part, PartStatus()))

@@ -149,7 +149,7 @@ def draw_looks(crop: Image, looks: Mapping[str, Beauty]) -> Iterator[tuple[str, 
     for name, beauty in looks.items():
         change = Change(np.zeros(crop.shape, np.float32))
         for _ in range(_STEPS):  # from one look to the next everything fades, as it does live
-            face = FaceCrop(WHOLE, 1.0, Look(strength=0, beauty=beauty), LastResult(), at, kept, refresh=at == 0)
+            face = FaceCrop(WHOLE, 1.0, Look(strength=0, beauty=beauty), LastResult(), at, kept, refresh=not kept)
             at += _STEP_S
             if stage.active(face):
                 change = stage(crop, Change(np.zeros(crop.shape, np.float32)), face)

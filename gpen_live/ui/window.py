@@ -478,6 +478,8 @@ def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:
         return "muted", " · ".join([*words, "enhancement is off"])
     if config.look.strength == 0 and not config.look.beauty.uses():
         return "muted", " · ".join([*words, "no look, and the network's strength is 0 %"])
+    if config.look.strength == 0 and snapshot.beauty_trouble is not None:
+        return "warn", " · ".join([*words, snapshot.beauty_trouble.what])
     if snapshot.raw_reason is not None:
         return "warn", " · ".join([*words, snapshot.raw_reason.what])
     network = snapshot.model_name if config.look.strength > 0 else "look alone"

@@ -16,6 +16,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
+from gpen_live.engine.result import Change, FaceCrop
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.frame import Image
 from gpen_live.look import CONTROLS, Beauty, Look
@@ -25,7 +26,7 @@ from gpen_live.ui.control_rows import ColourRow, NumberRow, SwitchRow
 from gpen_live.ui.control_words import GROUPS, PALETTES, WORDS, describe_value
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.looks import NOTICE, Looks
-from gpen_live.ui.portraits import Portraits, changed
+from gpen_live.ui.portraits import Portraits, changed, draw_looks
 from gpen_live.ui.preset_actions import DeleteDialog, NameDialog
 from gpen_live.ui.widgets import ValueSlider
 from gpen_live.ui.window import MainWindow
@@ -78,6 +79,15 @@ def test_the_number_keys_choose_presets(window: MainWindow, pipeline: FakePipeli
     assert beauty(pipeline) == Beauty()
     QTest.keyClick(window.preview, Qt.Key.Key_9)
     assert beauty(pipeline) == Beauty()
+
+
+def test_presets_can_be_chosen_by_keyboard_alone(window: MainWindow, pipeline: FakePipeline) -> None:
+    tiles = window.look.tiles.tiles
+    tiles["natural"].setFocus()
+    QTest.keyClick(tiles["natural"], Qt.Key.Key_Right)
+    assert tiles["studio"].hasFocus()
+    QTest.keyClick(tiles["studio"], Qt.Key.Key_Space)
+    assert beauty(pipeline) == BUILT_IN["studio"]
 
 
 def test_the_amount_stays_when_another_preset_is_chosen(window: MainWindow, pipeline: FakePipeline) -> None:
@@ -499,6 +509,46 @@ def test_a_face_that_has_just_come_makes_no_picture(controller: Controller, qtbo
     portraits.offer(seen())
     portraits.offer(seen())
     assert portraits._job is None
+
+
+class Shade:
+    """A stage that adds what the look's smoothness says, and approaches it in half steps, as a look fades in."""
+
+    name = "beauty"
+
+    def active(self, face: FaceCrop) -> bool:
+        return face.look.beauty.uses()
+
+    def __call__(self, seen: Image, change: Change, told: FaceCrop) -> Change:
+        assert told.refresh == (not told.kept), "the face is looked at once"
+        told.kept["shade"] = (told.kept.get("shade", 0.0) + 100 * told.look.beauty.smooth) / 2
+        return Change(change.added + np.float32(told.kept["shade"]))
+
+
+def test_each_look_is_drawn_once_it_has_faded_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpen_live.beauty.stage.open_stage", lambda device: Shade())
+    crop = np.full((256, 256, 3), 100, np.uint8)
+    looks = {"some": Beauty(smooth=0.5), "off": Beauty(), "more": Beauty(smooth=1)}
+    drawn = {name: int(picture[0, 0, 0]) for name, picture in draw_looks(crop, looks)}
+    assert drawn["off"] == 100
+    assert drawn == pytest.approx({"some": 150, "off": 100, "more": 200}, abs=5)
+    monkeypatch.setattr("gpen_live.beauty.stage.open_stage", lambda device: None)
+    assert list(draw_looks(crop, looks)) == []
+
+
+def test_where_nothing_can_be_drawn_it_is_tried_once(window: MainWindow, pipeline: FakePipeline, qtbot: QtBot) -> None:
+    asked: list[int] = []
+
+    def nothing(crop: Image, looks: Mapping[str, Beauty]) -> Iterator[tuple[str, Image]]:
+        asked.append(len(looks))
+        return iter(())
+
+    window.portraits._draw, window.portraits.patience_s = nothing, 0.0
+    pipeline.preview.put(seen())
+    window.take_frame()
+    qtbot.waitUntil(lambda: window.portraits._job is None)
+    qtbot.wait(50)
+    assert asked == [4]
 
 
 def test_a_change_is_drawn_onto_a_crop_as_the_frame_path_does() -> None:

@@ -387,6 +387,18 @@ def test_a_message_goes_when_its_trouble_is_over(window: MainWindow, pipeline: F
     assert not window.messages.isVisible()
 
 
+def test_a_look_that_cannot_be_drawn_is_said_until_it_can(window: MainWindow, pipeline: FakePipeline) -> None:
+    trouble = message("live.beauty_missing", device="cpu")
+    pipeline.state = replace(RUNNING, beauty_trouble=trouble)
+    window.controller.poll()
+    bar = window.messages.message("beauty")
+    assert bar is not None
+    assert bar.notice.message == trouble
+    pipeline.state = RUNNING
+    window.controller.poll()
+    assert window.messages.message("beauty") is None
+
+
 def test_a_dismissed_message_stays_away(window: MainWindow, pipeline: FakePipeline) -> None:
     pipeline.state = failed("model", "broken")
     window.controller.poll()
@@ -646,6 +658,8 @@ def test_the_state_in_one_line() -> None:
     assert nothing == ("muted", "Demo camera · 640 × 360 · no look, and the network's strength is 0 %")
     alone = state_line(RUNNING, replace(config, look=Look(strength=0, beauty=Beauty(smooth=0.5))))
     assert alone == ("good", "Demo camera · 640 × 360 · look alone on CPU · 1 face")
+    broken = replace(RUNNING, beauty_trouble=message("live.beauty_missing", device="cpu"))
+    assert state_line(broken, replace(config, look=Look(strength=0, beauty=Beauty(smooth=0.5))))[0] == "warn"
     assert state_line(Snapshot(), config) == ("warn", "Opening Demo camera…")
     assert state_line(failed("source", "gone"), config)[0] == "bad"
     assert state_line(failed("sink", "gone"), config)[0] == "bad"

@@ -7,7 +7,7 @@ hair) should stay, the middle one (6 to 24 pixels: blotches, bumps) is what smoo
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -24,6 +24,7 @@ MIDDLE = (6.0, 24.0)
 """Wavelengths in pixels of a crop of 256."""
 _SLOPE = 0.25  # octaves over which a band begins and ends
 _RIM = 2  # pixels of a crop of 256 at the mask's edge that are not counted: there, the fill shines in
+_ROOM = 24  # pixels of a crop of 256 around the mask in which the fill comes to rest
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
@@ -43,13 +44,24 @@ def energies(picture: Bytes, mask: Mask, side: int) -> tuple[float, float]:
     inner = shrunk(mask, _RIM * side / 256)
     if not inner.any():
         return math.nan, math.nan
-    spectrum = np.fft.rfft2(_filled(picture @ _LUMA, mask))
+    box = _around(mask, round(_ROOM * side / 256))
+    mask, inner = mask[box], inner[box]
+    spectrum = np.fft.rfft2(_filled(picture[box] @ _LUMA, mask))
     height, width = mask.shape
     fine, middle = (
         float(np.square(np.fft.irfft2(spectrum * _pass(height, width, side, band), s=mask.shape))[inner].mean())
         for band in (FINE, MIDDLE)
     )
     return fine, middle
+
+
+def _around(mask: Mask, room: int) -> tuple[slice, slice]:
+    """The part of the picture that holds the mask and some room, of even sides."""
+    ends = []
+    for length, found in zip(mask.shape, (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)), strict=True):
+        first, last = max(0, int(found[0]) - room), min(length, int(found[-1]) + 1 + room)
+        ends.append(slice(first, last - (last - first) % 2))
+    return ends[0], ends[1]
 
 
 def _filled(plane: Plane, mask: Mask) -> Plane:
@@ -66,7 +78,7 @@ def _filled(plane: Plane, mask: Mask) -> Plane:
     return value
 
 
-@cache
+@lru_cache(maxsize=32)
 def _pass(height: int, width: int, side: int, band: tuple[float, float]) -> Plane:
     """The gain of each frequency of `rfft2`: 1 within the band, 0 outside, half a cosine over _SLOPE octaves."""
     y, x = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]

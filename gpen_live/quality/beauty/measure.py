@@ -188,7 +188,7 @@ class BeautyMeasurement:
     def _skin(self, index: int, subject: Subject) -> None:
         """Texture, tone, and what lies outside: all from the same pictures."""
         before, where, keep = subject.face.canvas, subject.skin, self.results.keep
-        fine, middle = bands.energies(before, where, subject.side)
+        fine, middle = own = bands.energies(before, where, subject.side)
         colour = tone.tone_of(before, where)
         rows = {name: only(look, "skin") for name, look in self.looks.items()} | {SMOOTH_ROW: SMOOTH, SKIN_ROW: SKIN}
         for row, beauty in rows.items():
@@ -204,11 +204,11 @@ class BeautyMeasurement:
                 keep(f"{region} mean", row, index, mean)
                 keep(f"{region} most", row, index, most)
             if row != SKIN_ROW:
-                self._rival(row, index, subject, left[1] / middle)
+                self._rival(row, index, subject, own, left[1] / middle)
 
-    def _rival(self, row: str, index: int, subject: Subject, middle_left: float) -> None:
+    def _rival(self, row: str, index: int, subject: Subject, own: tuple[float, float], middle_left: float) -> None:
         before, where = subject.face.canvas, subject.skin
-        fine, middle = bands.energies(before, where, subject.side)
+        fine, middle = own
         if math.isnan(fine):
             return
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Bytes = npt.NDArray[np.uint8]
 
 FPS = 30.0
-_SETTLED = 10  # frames of a photo until the look is all there and the layers have come to rest
+_SETTLED = 7  # frames of a photo until the look is all there and the layers have come to rest
 _STEP_S = 0.07  # between them
 
 

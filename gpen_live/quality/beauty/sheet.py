@@ -26,6 +26,7 @@ MOMENTS: Final = 4
 ENDINGS: Final = (".jpg", ".jpeg", ".png")
 _LABEL, _GAP = 20, 4  # pixels
 _LEAD = 20  # frames of a clip that run before each moment
+_SEEN = 8  # levels by which a pixel must change to be shown
 _HIGHEST = 60000  # pixels: a JPEG ends at 65535
 
 
@@ -38,17 +39,19 @@ def spread(faces: Sequence[Face], most: int = FACES) -> list[Face]:
 
 
 def faces_sheet(faces: Sequence[Face], looks: Mapping[str, Beauty], runner: Runner) -> Iterator[Bytes]:
-    """A row for each face: as it is, and with each look."""
+    """A row for each face: as it is, and with each look; the crop and a little around it."""
     for face in faces:
-        cells = [_labelled(face.canvas, face.name)]
+        cut = slice(face.margin * 3 // 4, face.canvas.shape[0] - face.margin * 3 // 4)
+        cells = [_labelled(face.canvas[cut, cut], face.name)]
         for name, look in looks.items():
             drawn = runner.photo(face.canvas, look)
-            cells.append(_labelled(face.canvas if drawn is None else drawn, name if drawn is not None else f"{name}: no face"))
+            shown, label = (face.canvas, f"{name}: no face") if drawn is None else (drawn, name)
+            cells.append(_labelled(shown[cut, cut], label))
         yield np.concatenate(cells, axis=1)
 
 
 def clip_sheet(path: Path, looks: Mapping[str, Beauty], runner: Runner) -> Iterator[Bytes]:
-    """A row for each of MOMENTS of a clip: as it is, and with each look; the network at work, as for viewers.
+    """A row for each of MOMENTS of a clip: as it is, and with each look, where it changes; the network at work, as for viewers.
 
     Raises:
         GpenLiveError: the clip can't be read (SourceError).
@@ -57,9 +60,23 @@ def clip_sheet(path: Path, looks: Mapping[str, Beauty], runner: Runner) -> Itera
     ends = np.linspace(0, len(frames), MOMENTS + 1).round().astype(int)[1:]
     for end in ends.tolist():
         part = frames[max(0, end - _LEAD) : end]
-        cells = [_labelled(part[-1], f"{path.name}, frame {end}")]
-        cells += [_labelled(runner.film(part, look, strength=1.0, fps=fps)[-1], name) for name, look in looks.items()]
-        yield np.concatenate(cells, axis=1)
+        drawn = {name: runner.film(part, look, strength=1.0, fps=fps)[-1] for name, look in looks.items()}
+        box = _changed(part[-1], list(drawn.values()))
+        shown = {f"{path.name}, frame {end}": part[-1], **drawn}
+        yield np.concatenate([_labelled(picture[box], name) for name, picture in shown.items()], axis=1)
+
+
+def _changed(before: Bytes, after: Sequence[Bytes]) -> tuple[slice, slice]:
+    """The part of a frame that looks have changed, and half as much around it; all of it where they changed nothing."""
+    found = np.max([np.abs(one.astype(np.int16) - before).max(axis=2) for one in after], axis=0) > _SEEN
+    slices = []
+    for length, line in zip(found.shape, (found.any(axis=1), found.any(axis=0)), strict=True):
+        places = np.flatnonzero(line)
+        if not len(places):
+            return slice(None), slice(None)
+        more = (int(places[-1]) - int(places[0])) // 4 + 8
+        slices.append(slice(max(0, int(places[0]) - more), min(length, int(places[-1]) + more)))
+    return slices[0], slices[1]
 
 
 def write_sheet(path: Path, rows: Sequence[Bytes]) -> None:

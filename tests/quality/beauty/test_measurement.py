@@ -52,6 +52,13 @@ def careless(picture: Bytes, beauty: Beauty) -> Bytes:
     return np.asarray(cv2.GaussianBlur(cv2.add(picture, np.full_like(picture, 12)), (0, 0), 2), np.uint8)
 
 
+def dotted(picture: Bytes, beauty: Beauty) -> Bytes:
+    """A dot in one corner."""
+    drawn = picture.copy()
+    drawn[10:14, 10:14] = 255
+    return drawn
+
+
 def nothing(picture: Bytes, beauty: Beauty) -> Bytes:
     return picture
 
@@ -163,7 +170,11 @@ def test_sheets_show_faces_and_moments_with_each_look(tmp_path: Path) -> None:
         for level in range(6):
             film.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((64, 96, 3), 40 * level, np.uint8))))
         film.mux(stream.encode())
-    rows += clip_sheet(clip, looks, Brush(careless))
+    moments = list(clip_sheet(clip, looks, Brush(careless)))
+    assert all(row.shape[1] > 2 * 96 for row in moments)
+    (first, *_) = clip_sheet(clip, looks, Brush(dotted))
+    assert first.shape[0] < 64
+    rows += moments
     path = tmp_path / "sheet.jpg"
     write_sheet(path, rows)
     assert cv2.imread(str(path)).shape[1] == rows[0].shape[1]
