@@ -108,7 +108,9 @@ class _Smoother:
     """See `gpen_live.faces.mesh.MeshFilter`."""
 
     def __init__(self, device: torch.device) -> None:
-        self._shares, self._parts = (torch.from_numpy(one.copy()).to(device) for one in (mesh.SHARES, mesh.PARTS))
+        part_of = torch.from_numpy(mesh.PART_OF.copy()).to(device)
+        self._parts = torch.nn.functional.one_hot(part_of).float()
+        self._shares = (self._parts / self._parts.sum(0)).T
 
     def __call__(self, points: Tensor, at: Tensor, step: Tensor, rows: Rows) -> Tensor:
         """The smoothed points; all is kept in the rows. `step`: seconds, 0 for a fresh start."""
@@ -131,10 +133,10 @@ def _gain(cutoff: Tensor | float, step: Tensor) -> Tensor:
 
 def _frontality(points: Tensor) -> Tensor:
     """See `gpen_live.faces.mesh.frontality`."""
-    across, down = (points[:, second] - points[:, first] for first, second in (mesh.SIDES, mesh.UPRIGHT))
-    normal = torch.linalg.cross(across, down)
-    cosine = normal[:, 2].abs() / normal.norm(dim=1).clamp(min=1e-9)
-    return ((cosine - mesh.SIDEWAYS) / (mesh.FRONTAL - mesh.SIDEWAYS)).clamp(0, 1)
+    left, right, nose = (points[:, index, :2] for index in (*mesh.EARS, mesh.NOSE_TIP))
+    across = right - left
+    share = ((nose - left) * across).sum(1) / (across * across).sum(1).clamp(min=1e-12)
+    return ((torch.minimum(share, 1 - share) - mesh.HIDDEN) / (mesh.SEEN - mesh.HIDDEN)).clamp(0, 1)
 
 
 class Look:
