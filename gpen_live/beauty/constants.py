@@ -17,6 +17,9 @@ WIDE: Final = 32
 FIELD: Final = 64
 """Side of the canonical masks and of the light."""
 
+MARGIN: Final = 0.04
+"""Around the mesh, up to which anything is drawn."""
+
 LUMA: Final = (0.114, 0.587, 0.299)
 """Luma of blue, green and red (BT.601)."""
 
@@ -26,16 +29,18 @@ SMOOTH_SIGMA: Final = 0.02
 SMOOTH_MOST: Final = 1.0
 SMOOTH_KEPT: Final = 0.3
 """Contrast (deviation over mean) that is form rather than texture: folds and edges above it stay."""
+SURELY_SKIN: Final = (0.85, 1.0)
+"""Between these shares of skin a place counts for the mean colour that is kept."""
 EVEN_SIGMA: Final = 0.16
-EVEN_MOST: Final = 0.75
+EVEN_MOST: Final = 0.65
 EVEN_LIMITS: Final = (0.85, 1.18)
 LAYER_LOG: Final = 0.7
 """Change of log luminance for which the layers `under_eye` and `shine` are 1."""
 SPOT_SURE: Final = (0.1, 0.5)
 """The layer's value between which a spot begins to heal and heals in full."""
-UNDER_EYE_MOST: Final = 0.8
+UNDER_EYE_MOST: Final = 1.0
 UNDER_EYE_SMOOTH: Final = 0.6
-SHINE_MOST: Final = 0.75
+SHINE_MOST: Final = 0.6
 
 # Masks on the canonical face, and how they are carried to a face
 GUIDES: Final = 96
@@ -56,6 +61,8 @@ REACH: Final = (0.89, 0.985)
 
 # Light
 BRIGHTEN_MOST: Final = 0.34
+BRIGHTEN_GREY: Final = 0.25
+"""The half-Lambert light at which the lamp in front does nothing: the more, the more it models the face."""
 BRIGHTEN_FROM: Final = (0.0, -0.25, 0.97)
 LIGHT_MOST: Final = 0.42
 LIGHT_FROM: Final = (0.86, -0.28, 0.42)

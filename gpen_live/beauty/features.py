@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from gpen_live.beauty import constants as c
@@ -59,7 +60,8 @@ def draw_eyes(now: Floats, points: Floats, tone: Tone, uncovered: Floats, amount
         x, y = patch.places()
         far = np.sqrt((x - centre[0]) ** 2 + (y - centre[1]) ** 2) * np.float32(1 / max(radius, 1e-4))
         white = lid * step(far, *c.IRIS_EDGE)
-        most, least = seen.max(axis=2), seen.min(axis=2)
+        blue, green, red = cv2.split(seen)
+        most, least = np.maximum(np.maximum(blue, green), red), np.minimum(np.minimum(blue, green), red)
         white *= 1 - step((most - least) / (most + 1), *(one * max(tone.colourful, 0.15) for one in c.WHITE_LESS))
         bright = white * level * level
         total, weight = total + float((bright * level).sum()), weight + float(bright.sum())

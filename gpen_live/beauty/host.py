@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from gpen_live.beauty.features import Tone, draw_eyes, draw_teeth
 from gpen_live.beauty.fields import carried, masks_on, reach, turn
 from gpen_live.beauty.light import blush_log, lamp_light, where_lit
 from gpen_live.beauty.makeup import Lips, draw_brows, draw_liner, draw_lips
-from gpen_live.beauty.maps import Floats, blurred, resized, step, step_of
+from gpen_live.beauty.maps import Floats, blurred, resized, step, step_of, times
 from gpen_live.beauty.shape import displaced, displacement, shape_grid
 from gpen_live.beauty.skin import SkinMaps, skin_maps
 from gpen_live.beauty.values import AT, Values, Vector, wished
@@ -41,6 +42,7 @@ _SKIN = ("smooth", "even", "blemish", "under_eye", "shine")
 _LIT = ("brighten", "light", "warmth", "blush")
 _DRAWN = ("eyes", "teeth", "lips", "brows", "liner")
 _SHAPED = ("slim", "jaw", "eye_size", "nose")
+_UNSEEN = 0.004  # of the matte: half a level of what it multiplies
 
 
 @dataclass
@@ -72,30 +74,76 @@ def draw(seen: Image, added: Floats, points: Floats, layers: Floats, dials: Vect
     Returns:
         What it changes by now, `added` included; a displacement only for a control of the shape.
     """
-    before = seen.astype(np.float32)
-    now = before + added
-    small = resized(now, c.MAP)
+    window = Window.around(layers[0], points, seen.shape[0])
+    before = window.of(seen).astype(np.float32)
+    now = np.empty(seen.shape, np.float32)  # within the window alone
+    np.add(before, window.of(added), out=window.of(now))
+    small = window.reduced(now)
     free = free_of_features(points)
     skin = layers[0] * reach() * free  # the network may be wrong at lashes and lips, the mesh isn't
     tone = Tone.of(small, skin)
     there = carried(points) if _on(dials, (*_LIT, *_SHAPED)) else None
     maps = skin_maps(small, skin, layers, dials) if _on(dials, _SKIN) else None
-    log = None if maps is None or maps.log is None else resized(maps.log, c.MAP) * skin[:, :, None]
+    log = None if maps is None or maps.log is None else times(resized(maps.log, c.MAP), skin)
     if there is not None and _on(dials, _LIT):
         log = _added(log, _light(small, skin, points, there, dials))
     if maps is not None or log is not None:
-        now = _mapped(now, small, maps, log)
+        _map(window.of(now), window, small, maps, log)
 
     if _on(dials, _DRAWN):
         _draw_features(now, points, tone, uncovered(layers[0], free, points), dials, known, at)
     known.at = at
 
-    now -= before
+    change = added.copy()
+    np.subtract(window.of(now), before, out=window.of(change))
     grid = None if there is None else shape_grid(there, dials)
     if grid is None:
-        return Change(now)
+        return Change(change)
     moved = displacement(grid, seen.shape[0])
-    return Change(displaced(now, moved), moved)
+    return Change(displaced(change, moved, grid), moved)
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of a crop in which anything is drawn: cells x0, y0, x1, y1 (ends excluded) of MAP, and their pixels."""
+
+    cells: tuple[int, int, int, int]
+    pixels: tuple[int, int, int, int]
+
+    @staticmethod
+    def around(matte: Floats, points: Floats, side: int) -> Window:
+        """Around the skin and the mesh; all of the crop where the maps' cells are no whole pixels."""
+        if side % c.MAP:
+            return Window((0, 0, c.MAP, c.MAP), (0, 0, side, side))
+        ends = []
+        for axis in (0, 1):
+            found = np.flatnonzero(matte.max(axis=axis) > _UNSEEN)
+            least, most = (float(one) * c.MAP for one in (points[:, axis].min(), points[:, axis].max()))
+            if len(found):
+                least, most = min(least, found[0]), max(most, found[-1] + 1)
+            margin = c.MARGIN * c.MAP
+            ends.append((min(max(int(least - margin), 0), c.MAP - 2), max(min(math.ceil(most + margin), c.MAP), 2)))
+        (x0, x1), (y0, y1) = ends
+        cells = (min(x0, x1 - 2), min(y0, y1 - 2), x1, y1)
+        x0, y0, x1, y1 = (one * (side // c.MAP) for one in cells)
+        return Window(cells, (x0, y0, x1, y1))
+
+    def of(self, picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Its part of the crop, not a copy."""
+        x0, y0, x1, y1 = self.pixels
+        return picture[y0:y1, x0:x1]
+
+    def reduced(self, picture: Floats) -> Floats:
+        """The crop at MAP x MAP, outside the window as at its border."""
+        x0, y0, x1, y1 = self.cells
+        small = resized(self.of(picture), x1 - x0, y1 - y0)
+        return np.asarray(cv2.copyMakeBorder(small, y0, c.MAP - y1, x0, c.MAP - x1, cv2.BORDER_REPLICATE), np.float32)
+
+    def enlarged(self, one: Floats) -> Floats:
+        """Its part of a map (MAP x MAP, or x k) at the crop's size."""
+        x0, y0, x1, y1 = self.cells
+        left, top, right, bottom = self.pixels
+        return resized(one[y0:y1, x0:x1], right - left, bottom - top)
 
 
 _FEATURES = tuple(np.array(one) for one in (LEFT_EYE, RIGHT_EYE, LEFT_BROW, RIGHT_BROW, LIPS_OUTER))
@@ -118,7 +166,7 @@ def uncovered(matte: Floats, free: Floats, points: Floats) -> Floats:
     face = np.zeros((c.MAP, c.MAP), np.uint8)
     cv2.fillPoly(face, [_map_pixels(points)[_OVAL]], (1,), cv2.LINE_8, 4)
     expected = free * face
-    around = blurred(np.dstack((matte * expected, expected)), c.COVER_SIGMA * c.MAP)
+    around = blurred(np.asarray(cv2.merge((matte * expected, expected)), np.float32), c.COVER_SIGMA * c.MAP)
     return np.asarray((around[:, :, 0] + 1e-4) / (around[:, :, 1] + 1e-4), np.float32)
 
 
@@ -155,21 +203,21 @@ def _light(small: Floats, skin: Floats, points: Floats, there: Floats, dials: Ve
     masks = masks_on(there)
     log = lamp_light(small, masks, turn(points), dials)
     if log is not None:
-        log = resized(log, c.MAP) * where_lit(masks, skin)[:, :, None]
+        log = times(resized(log, c.MAP), where_lit(masks, skin))
     if dials[AT["blush"]] > 0:
-        log = _added(log, resized(blush_log(small, masks, dials), c.MAP) * skin[:, :, None])
+        log = _added(log, times(resized(blush_log(small, masks, dials), c.MAP), skin))
     return log
 
 
-def _mapped(now: Floats, small: Floats, maps: SkinMaps | None, log: Floats | None) -> Floats:
-    """The picture with what the maps say, at its own resolution."""
-    side = now.shape[0]
-    drawn = now
+def _map(part: Floats, window: Window, small: Floats, maps: SkinMaps | None, log: Floats | None) -> None:
+    """Brings what the maps say into the window's part of the picture, in place."""
     if maps is not None and maps.delta is not None:
-        drawn = drawn + resized(maps.delta, side)
-        if maps.heal is not None and maps.heal.any():
-            drawn -= resized(maps.heal, side)[:, :, None] * (now - resized(small, side))
-    return drawn if log is None else drawn * resized(np.asarray(cv2.exp(log), np.float32), side)
+        delta = window.enlarged(maps.delta)
+        if maps.heal is not None:
+            delta -= times(part - window.enlarged(small), window.enlarged(maps.heal))
+        part += delta
+    if log is not None:
+        part *= window.enlarged(np.asarray(cv2.exp(log), np.float32))
 
 
 def _added(one: Floats | None, other: Floats | None) -> Floats | None:
@@ -182,7 +230,7 @@ FindsMesh = Callable[[Image], Mesh]
 """A crop's mesh, see `gpen_live.inference.face_mesh`."""
 
 FindsLayers = Callable[[Image, "Floats | None"], Floats]
-"""The layers of a crop of 2 MAP, given those of the frame before, see `gpen_live.inference.retouch`."""
+"""The layers of a crop, given those of the frame before, see `gpen_live.inference.retouch`."""
 
 
 @dataclass
@@ -214,17 +262,8 @@ class HostBeauty:
         if told.refresh or kept.points is None or kept.layers is None:
             mesh = self._mesh(seen)
             kept.points, kept.score = kept.smooth(mesh.points, told.at), mesh.score
-            kept.layers = self._retouch(_square(seen), kept.layers)
+            kept.layers = self._retouch(seen, kept.layers)
         dials = kept.values(wished(told.look.beauty), told.at, step_of(kept.score, *c.FOUND), frontality(kept.points))
         if kept.values.nothing:
             return change
         return draw(seen, change.added, kept.points, kept.layers, dials, kept.known, told.at)
-
-
-def _square(seen: Image) -> Image:
-    """As the networks see a crop."""
-    side = 2 * c.MAP
-    if seen.shape[0] == side:
-        return seen
-    method = cv2.INTER_AREA if seen.shape[0] > side else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(seen, (side, side), interpolation=method), np.uint8)

@@ -7,6 +7,8 @@ with the head.
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
@@ -20,7 +22,7 @@ def lamp_light(small: Floats, masks: Floats, turned: Floats, dials: Vector) -> F
 
     Args:
         small: the picture, MAP x MAP x 3, levels.
-        masks: the canonical masks on this face, FIELD x FIELD x 5, see `gpen_live.beauty.fields`.
+        masks: the canonical masks on this face, FIELD x FIELD x 4, see `gpen_live.beauty.fields`.
         turned: 3 x 3, the head's, see `gpen_live.beauty.fields.turn`.
     """
     brighten, light, warmth = (float(dials[AT[name]]) for name in ("brighten", "light", "warmth"))
@@ -31,7 +33,7 @@ def blush_log(small: Floats, masks: Floats, dials: Vector) -> Floats:
     """The log gain of blush, FIELD x FIELD x 3, as if all were skin. Arguments as for `lamp_light`."""
     pigment = 1 + np.float32(c.BLUSH_DARK) * (1 - _level(small))
     amount = masks[:, :, 1] * pigment * (dials[AT["blush"]] * np.float32(c.BLUSH_MOST))
-    return np.asarray(amount[:, :, None] * -blush_density(dials), np.float32)
+    return np.asarray(cv2.merge([amount * -one for one in blush_density(dials)]), np.float32)
 
 
 def where_lit(masks: Floats, skin: Floats) -> Floats:
@@ -52,30 +54,43 @@ def blush_density(dials: Vector) -> Floats:
 
 
 def _lit(near: Floats, masks: Floats, turned: Floats, brighten: float, light: float, warmth: float) -> Floats:
-    normals = masks[:, :, 2:5] @ (turned * _MIRRORED).T
-    normals /= np.linalg.norm(normals, axis=2, keepdims=True) + np.float32(1e-6)
-    room = 1 - near * near  # what is bright already has no room for more: nothing burns out
     lamp = np.zeros_like(near)
-    if brighten:
-        lamp += _half_lambert(normals, c.BRIGHTEN_FROM) * np.float32(brighten * c.BRIGHTEN_MOST)
-    if light:
-        x, y, z = c.LIGHT_FROM
-        side = _half_lambert(normals, (x if light > 0 else -x, y, z)) - np.float32(c.LIGHT_GREY)
-        side = np.where(side > 0, side, side * np.float32(c.LIGHT_BACK))
-        lamp += side * np.float32(abs(light) * c.LIGHT_MOST / (1 - c.LIGHT_GREY))
-    gain = np.repeat((lamp * room)[:, :, None], 3, axis=2)
-    if warmth:
-        warm = np.float32(warmth * c.WARM_MOST)
-        more = warm * (LUMA_OF_BGR[2] - LUMA_OF_BGR[0])  # luma stays
-        gain += np.array([-warm - more, -more, warm - more], np.float32)
-    return gain
+    if brighten or light:
+        x, y, z = _normals(masks, turned)
+        if brighten:
+            front = _half_lambert(x, y, z, c.BRIGHTEN_FROM, c.BRIGHTEN_GREY)
+            lamp += front * np.float32(brighten * c.BRIGHTEN_MOST)
+        if light:
+            from_x, from_y, from_z = c.LIGHT_FROM
+            side = _half_lambert(x, y, z, (math.copysign(from_x, light), from_y, from_z), c.LIGHT_GREY)
+            side = np.where(side > 0, side, side * np.float32(c.LIGHT_BACK))
+            lamp += side * np.float32(abs(light) * c.LIGHT_MOST)
+        lamp *= 1 - near * near  # what is bright already has no room for more: nothing burns out
+    warm = np.float32(warmth * c.WARM_MOST)
+    more = warm * (LUMA_OF_BGR[2] - LUMA_OF_BGR[0])  # luma stays
+    return np.asarray(cv2.merge((lamp - (warm + more), lamp - more, lamp + (warm - more))), np.float32)
+
+
+def _normals(masks: Floats, turned: Floats) -> tuple[Floats, Floats, Floats]:
+    """The canonical normals, turned with the head."""
+    x, y = masks[:, :, 2], masks[:, :, 3]
+    z = np.sqrt(np.maximum(1 - x * x - y * y, 0))
+    rows = [row[0] * x + row[1] * y + row[2] * z for row in turned * _MIRRORED]
+    length = 1 / np.sqrt(rows[0] ** 2 + rows[1] ** 2 + rows[2] ** 2 + np.float32(1e-6))
+    return rows[0] * length, rows[1] * length, rows[2] * length
 
 
 _MIRRORED = np.array([[1, 1, -1], [1, 1, -1], [-1, -1, 1]], np.float32)
 """Depth grows away from the viewer, a normal's z towards him."""
 
 
-def _half_lambert(normals: Floats, lamp: tuple[float, float, float]) -> Floats:
-    direction = np.array(lamp, np.float32) / np.float32(np.linalg.norm(lamp))
-    half = (normals @ direction + 1) / 2
-    return np.asarray(half * half, np.float32)
+def _half_lambert(x: Floats, y: Floats, z: Floats, lamp: tuple[float, float, float], grey: float) -> Floats:
+    """1 where the surface looks at the lamp, 0 where the light is `grey`."""
+    far = math.hypot(*lamp)
+    half = (
+        x * np.float32(lamp[0] / far / 2)
+        + y * np.float32(lamp[1] / far / 2)
+        + z * np.float32(lamp[2] / far / 2)
+        + np.float32(0.5)
+    )
+    return np.asarray((half * half - np.float32(grey)) * np.float32(1 / (1 - grey)), np.float32)

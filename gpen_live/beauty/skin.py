@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from gpen_live.beauty import constants as c
-from gpen_live.beauty.maps import Floats, blurred, luma, resized, step
+from gpen_live.beauty.maps import Floats, blurred, luma, resized, step, times
 from gpen_live.beauty.values import AT, Vector
 
 _TINY = np.float32(1e-4)
@@ -63,19 +64,18 @@ def skin_maps(small: Floats, skin: Floats, layers: Floats, dials: Vector) -> Ski
     if even > 0:
         log += _evening(around, even * np.float32(c.EVEN_MOST))
     if shadow is not None:
-        log += (shadow * (under_eye * np.float32(c.UNDER_EYE_MOST * c.LAYER_LOG)))[:, :, None]
+        log += cv2.merge([shadow * (under_eye * np.float32(c.UNDER_EYE_MOST * c.LAYER_LOG))] * 3)
     if shine > 0:
         log += _dulling(around.near, resized(layers[4], c.FIELD) * (shine * np.float32(c.SHINE_MOST)))
     log += _balance(around, toward, log)
 
-    heal = None if spots is None else spots * skin * blemish
+    heal = None if spots is None or not spots.any() else spots * skin * blemish
     delta = None
     if heal is not None or toward.any():
-        mean = resized(np.dstack((around.near, toward)), c.MAP)
-        toward = mean[:, :, 3] * skin
+        amount = resized(toward, c.MAP) * skin
         if heal is not None:
-            toward = np.maximum(toward, heal)
-        delta = (mean[:, :, :3] - small) * toward[:, :, None]
+            amount = np.maximum(amount, heal)
+        delta = times(cv2.subtract(resized(around.near, c.MAP), small), amount)
     return SkinMaps(delta, heal, log)
 
 
@@ -88,23 +88,26 @@ def _spots(layers: Floats, keep_moles: np.float32) -> Floats:
 
 def _around(small: Floats, weight: Floats) -> _Around:
     level = luma(small)
-    parts = np.empty((c.MAP, c.MAP, 5), np.float32)
-    np.multiply(small, weight[:, :, None], out=parts[:, :, :3])
-    np.multiply(level * level, weight, out=parts[:, :, 3])
-    parts[:, :, 4] = weight
-    own = resized(parts, c.FIELD)
+    weighted = times(cv2.cvtColor(small, cv2.COLOR_BGR2BGRA), weight)  # alpha is 1: the fourth is the weight itself
+    own = resized(weighted, c.FIELD)
     wide = blurred(resized(own, c.WIDE), c.EVEN_SIGMA * c.WIDE)
     wide = resized(wide, c.FIELD)
     # Where no skin is near, that far around stands in: the middle of what is healed.
     near = blurred(own, c.SMOOTH_SIGMA * c.FIELD) + wide * _TINY
-    near /= near[:, :, 4:] + _TINY * _TINY
-    share = own[:, :, 4]
-    own = (own[:, :, :3] + near[:, :, :3] * _TINY) / (own[:, :, 4:] + _TINY)
-    wide = wide[:, :, :3] / (wide[:, :, 4:] + _TINY * _TINY)
-    mean = luma(near[:, :, :3])
+    squares = blurred(resized(level * level * weight, c.FIELD), c.SMOOTH_SIGMA * c.FIELD)
+    share = own[:, :, 3]
+    near_colour = _normalised(near)
+    own_colour = _normalised(own + np.dstack((near_colour, np.ones_like(share))) * _TINY)
+    mean = luma(near_colour)
     # Over the mean, not its square: shine is the same on dark skin, so its contrast is larger than what pigment makes of it.
-    contrast = np.maximum(near[:, :, 3] - mean * mean, 0) / (np.float32(128) * (mean + 1))
-    return _Around(share, own, np.ascontiguousarray(near[:, :, :3]), wide, contrast)
+    contrast = np.maximum(squares / (near[:, :, 3] + _TINY) - mean * mean, 0) / (np.float32(128) * (mean + 1))
+    return _Around(share, own_colour, near_colour, _normalised(wide), contrast)
+
+
+def _normalised(weighted: Floats) -> Floats:
+    """The colour of a weighted sum, n x n x 4."""
+    inverse = 1 / (weighted[:, :, 3] + _TINY * _TINY)
+    return times(cv2.cvtColor(weighted, cv2.COLOR_BGRA2BGR), inverse)
 
 
 def _texture(contrast: Floats) -> Floats:
@@ -115,10 +118,12 @@ def _texture(contrast: Floats) -> Floats:
 
 def _evening(around: _Around, amount: np.float32) -> Floats:
     """Log gains that take the colour (blue and red over green) towards that of the skin far around, luma kept."""
-    near, wide = around.near + 1, around.wide + 1
-    there = (wide / wide[:, :, 1:2]) / (near / near[:, :, 1:2])
-    log = np.log(np.clip(there, *c.EVEN_LIMITS)) * amount
-    return np.asarray(log - (luma(log * near) / luma(near))[:, :, None], np.float32)
+    near, wide = cv2.log(around.near + 1), cv2.log(around.wide + 1)
+    apart = wide - near
+    green = apart[:, :, 1]
+    log = np.clip(apart - cv2.merge((green, green, green)), *np.log(c.EVEN_LIMITS, dtype=np.float32)) * amount
+    shift = luma(log * around.near) / (luma(around.near) + 1)
+    return np.asarray(log - cv2.merge((shift, shift, shift)), np.float32)
 
 
 def _dulling(near: Floats, amount: Floats) -> Floats:
@@ -126,15 +131,15 @@ def _dulling(near: Floats, amount: Floats) -> Floats:
 
     Half of it is taken so, half as a gain: taken away in full, what is lit too much for the camera would turn grey or green.
     """
-    level = luma(near)[:, :, None] + 1
-    lost = 1 - np.exp(amount * np.float32(-c.LAYER_LOG))[:, :, None]
-    left = 1 - np.float32(0.5) * lost * (1 + level / (near + 1))
-    return np.asarray(np.log(np.maximum(left, np.float32(0.3))), np.float32)
+    level = luma(near) + 1
+    lost = np.float32(0.5) * (1 - np.exp(amount * np.float32(-c.LAYER_LOG)))
+    left = 1 - times(1 + times(1 / (near + 1), level), lost)
+    return np.asarray(cv2.log(np.maximum(left, np.float32(0.3))), np.float32)
 
 
 def _balance(around: _Around, toward: Floats, log: Floats) -> Floats:
     """The log gain, x 3, which keeps the mean colour of the face's skin."""
-    after = (around.own + toward[:, :, None] * (around.near - around.own)) * np.exp(log)
-    share = around.share.ravel()
+    after = (around.own + times(around.near - around.own, toward)) * cv2.exp(log)
+    share = step(around.share, *c.SURELY_SKIN).ravel()
     was, became = share @ around.own.reshape(-1, 3), share @ after.reshape(-1, 3)
     return np.asarray(np.log((was + 1) / (became + 1)), np.float32)

@@ -15,4 +15,12 @@ def open_stage(device: Device) -> Stage | None:
     Raises:
         WeightsError: a network's file is missing or damaged.
     """
-    return None
+    if device.type != "cpu":
+        return None
+    from gpen_live.beauty.fields import canonical
+    from gpen_live.beauty.host import HostBeauty
+    from gpen_live.inference.face_mesh import FaceMesh
+    from gpen_live.inference.retouch import Retouch
+
+    canonical()
+    return HostBeauty(FaceMesh.load(), Retouch.load())

@@ -200,7 +200,9 @@ class TritonGraph:
         for layer, each in zip(self.graph.inputs, inputs, strict=True):
             if each.dtype != torch.float32 or each.device.type != self._device.type:
                 raise RuntimeError("the network's pictures must be float32, and on its device")
-            if each.dim() != 4 or (len(each), *each.shape[2:]) != (len(first), *first.shape[2:]):
+            step = cast("Input", layer.op).step
+            sides = (first.shape[2] // step, first.shape[3] // step)
+            if each.dim() != 4 or (len(each), *each.shape[2:]) != (len(first), *sides):
                 raise RuntimeError("the network's pictures must be N x C x H x W, and all of one shape")
             if each.shape[1] != layer.channels or not each.numel() or each.shape[2] % stride or each.shape[3] % stride:
                 raise RuntimeError(f"the network's pictures must be N x C x H x W, H and W multiples of {stride}")

@@ -8,7 +8,7 @@ from typing import Final
 
 import gpen_live
 from gpen_live.errors import UsageError, WeightsError
-from gpen_live.models.architectures import DETECTOR, FACE_MESH, GPEN, LITE, Architecture
+from gpen_live.models.architectures import DETECTOR, FACE_MESH, GPEN, LITE, RETOUCH, Architecture
 from gpen_live.privacy import hide
 from gpen_live.system.folders import data_dir
 
@@ -179,6 +179,19 @@ _SPECS: Final = (
         bytes=2_700_346,
         sha256="7c3e8fe69a50d6a122042efdcb5f40f9caa8a910788ed25e597002614373a9a2",
     ),
+    ModelSpec(
+        name="retouch",
+        title="Retouch",
+        architecture=RETOUCH,
+        size=256,
+        parameters=300_000,
+        licence="Apache-2.0",
+        licence_text=_OWN_LICENCE,
+        filename="retouch.safetensors",
+        shipped=True,
+        bytes=599_776,
+        sha256="2c3a1627abcd156d641c19e5d1c8324814d8f2e43cd58141bd92537c70e04ddf",
+    ),
 )
 
 MODELS: Final[dict[str, ModelSpec]] = {spec.name: spec for spec in _SPECS}
@@ -188,7 +201,7 @@ DEFAULT: Final = "lite-256"
 
 
 def enhancers() -> list[ModelSpec]:
-    """The models that a user chooses from: all but those that find and measure faces."""
+    """The models that a user chooses from: all but those that find, measure and retouch faces."""
     return [spec for spec in MODELS.values() if spec.architecture.purpose == "enhance"]
 
 

@@ -2,8 +2,8 @@
 
 A network is its `Graph` and its parameters (`Network`). PyTorch runs and trains it (`gpen_live.nets.torch_graph`), OpenVINO runs
 it on processors (`gpen_live.inference.openvino.graph`), Triton on graphics cards (`gpen_live.kernels.graph`). The number
-of pictures and their height and width stay open. Parameters are named as in a PyTorch state dict: a layer's dotted name, then
-`weight` or `bias`. Imports no runtime.
+of pictures and their height and width stay open; an input may be smaller than the others by a whole factor. Parameters are named
+as in a PyTorch state dict: a layer's dotted name, then `weight` or `bias`. Imports no runtime.
 
 Layers are made by the functions below, each from the layers that it reads::
 
@@ -35,7 +35,9 @@ Padding = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Input:
-    """A picture that comes in."""
+    """A picture that comes in; along a side, one pixel of it for each `step` pixels of the network's pictures."""
+
+    step: int = 1
 
 
 @dataclass(frozen=True)
@@ -176,9 +178,9 @@ class Layer:
         return {}
 
 
-def picture(name: str, channels: int) -> Layer:
-    """An input: N x channels x H x W."""
-    return Layer(Input(), (), channels, name=name)
+def picture(name: str, channels: int, *, step: int = 1) -> Layer:
+    """An input: N x channels x H / step x W / step. One of another step than 1 goes beside pictures of the full size."""
+    return Layer(Input(step), (), channels, name=name)
 
 
 def convolution(
@@ -363,7 +365,7 @@ class Graph:
         for layer in self.layers:
             step = max((found[source] for source in layer.sources), default=Fraction(1))
             match layer.op:
-                case Convolution(stride=factor) | Pool(stride=factor) | Unshuffle(factor=factor):
+                case Input(step=factor) | Convolution(stride=factor) | Pool(stride=factor) | Unshuffle(factor=factor):
                     step *= factor
                 case Upsample(factor=factor) | Shuffle(factor=factor):
                     step /= factor

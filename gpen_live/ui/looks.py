@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from gpen_live.errors import GpenLiveError
 from gpen_live.look import Beauty
-from gpen_live.messages import joined
+from gpen_live.messages import Message, joined
 from gpen_live.presets import BUILT_IN, Preset, PresetStore, built_in, write_preset
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.notify import Level, Notice
@@ -180,7 +180,7 @@ class Looks(QObject):
 
     # inside
 
-    def _read(self) -> list[Any]:
+    def _read(self) -> list[Message]:
         found = self._store.found()
         self.own = found.presets
         return found.problems

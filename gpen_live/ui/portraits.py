@@ -29,6 +29,7 @@ _CROP = 256
 _PART = (0.2, 0.27, 0.6)  # of the crop: left, top and side of what a picture shows, from the hair to the chin
 _LEAST_SPREAD = 24.0  # pixels between the eyes: a smaller face shows nothing of a look
 _STEPS, _STEP_S = 4, 0.1  # a look has faded in after so many frames
+_STOP_WITHIN_S = 2.0
 _PAUSE_S = 0.05  # between two pictures: they are in no hurry
 
 
@@ -80,6 +81,13 @@ class Portraits(QObject):
             self._crop, self._pictures = aligned(picture.raw, face), {}
             self._update()
 
+    def stop(self) -> None:
+        """Ends what is being drawn: a network at work while the process ends would take it down."""
+        self._wanted = self._again = False
+        if self._job is not None:
+            self._job.cancel()
+            self._job.wait(_STOP_WITHIN_S)
+
     def _update(self) -> None:
         """Shows the pictures that are there, and draws those that are missing."""
         missing = {}
@@ -99,6 +107,8 @@ class Portraits(QObject):
     def _work(self, job: background.Job, crop: Image, looks: Mapping[str, Beauty]) -> None:
         give_way()
         for name, drawn in self._draw(crop, looks):
+            if job.cancelled():
+                return
             job.report((name, looks[name], drawn))
             time.sleep(_PAUSE_S)
 

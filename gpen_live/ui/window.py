@@ -452,6 +452,7 @@ class MainWindow(QMainWindow):
         self._frames.stop()
         self.controller.update(window=self._geometry())
         self.hide()
+        self.portraits.stop()
         self.controller.shutdown()
         super().closeEvent(event)
 

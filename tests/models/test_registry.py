@@ -27,7 +27,7 @@ def test_names() -> None:
         "gpen-1024",
         "gpen-2048",
     ]
-    assert set(registry.MODELS) == {spec.name for spec in registry.enhancers()} | {"detector", "face-mesh"}
+    assert set(registry.MODELS) == {spec.name for spec in registry.enhancers()} | {"detector", "face-mesh", "retouch"}
     assert registry.DEFAULT in registry.MODELS
     assert registry.get("gpen-512").title == "GPEN-512"
 

@@ -54,9 +54,10 @@ def parts() -> Graph:
 
 
 def retouch() -> Graph:
-    """As a network that paints is built: two pictures in, skips, both kinds of upsampling, shuffles, a mask."""
-    x, previous = layers.picture("x", 3), layers.picture("previous", 1)
-    y = layers.convolution("entry", layers.unshuffle(layers.concatenate(x, previous), 2), 18)
+    """As a network that paints is built: pictures of two sizes in, skips, both kinds of upsampling, shuffles, a mask."""
+    x, previous, half = layers.picture("x", 3), layers.picture("previous", 1), layers.picture("half", 5, step=2)
+    seen = layers.concatenate(layers.unshuffle(layers.concatenate(x, previous), 2), half)
+    y = layers.convolution("entry", seen, 18)
     fine = layers.leaky_relu(y, 0.1)
     coarse = layers.relu(
         layers.convolution("down", layers.pool(fine, 3, stride=1, mode="mean"), 33, kernel=3, padding=2, stride=2)
@@ -66,7 +67,7 @@ def retouch() -> Graph:
     up = layers.convolution("up", layers.pool(coarse, 2), 18)
     y = layers.convolution("mix", layers.concatenate(up, fine), 16, kernel=1)
     mask = layers.sigmoid(layers.shuffle(layers.convolution("exit", y, 4, kernel=3, padding=1), 2))
-    return Graph("retouch", (x, previous), (mask, layers.upsample(y, 3)))
+    return Graph("retouch", (x, previous, half), (mask, layers.upsample(y, 3)))
 
 
 def heads() -> Graph:
@@ -136,4 +137,6 @@ def pictures(graph: Graph, shape: tuple[int, int, int], seed: int = 1) -> list[A
     """Random ones for all of its inputs, in [-1, 1]."""
     random = np.random.default_rng(seed)
     count, height, width = shape
-    return [random.uniform(-1, 1, (count, each.channels, height, width)).astype(np.float32) for each in graph.inputs]
+    steps = [int(graph.steps[each]) for each in graph.inputs]
+    shapes = [(count, each.channels, height // step, width // step) for each, step in zip(graph.inputs, steps, strict=True)]
+    return [random.uniform(-1, 1, shape).astype(np.float32) for shape in shapes]

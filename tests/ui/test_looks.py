@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -549,6 +550,25 @@ def test_where_nothing_can_be_drawn_it_is_tried_once(window: MainWindow, pipelin
     qtbot.waitUntil(lambda: window.portraits._job is None)
     qtbot.wait(50)
     assert asked == [4]
+
+
+def test_closing_ends_what_is_being_drawn(window: MainWindow, pipeline: FakePipeline, qtbot: QtBot) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def slowly(crop: Image, looks: Mapping[str, Beauty]) -> Iterator[tuple[str, Image]]:
+        try:
+            for name in itertools.cycle(looks):
+                begun.set()
+                yield name, crop
+        finally:
+            ended.set()
+
+    window.portraits._draw, window.portraits.patience_s = slowly, 0.0
+    pipeline.preview.put(seen())
+    window.take_frame()
+    assert begun.wait(60)
+    window.close()
+    assert ended.is_set()
 
 
 def test_a_change_is_drawn_onto_a_crop_as_the_frame_path_does() -> None:

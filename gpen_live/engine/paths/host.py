@@ -14,9 +14,9 @@ import numpy as np
 
 from gpen_live.engine.paths.host_canvas import Floats, HostCanvas, levels, mask_of_three, planes, rim_of_three
 from gpen_live.engine.paths.resample import bicubic, bilinear
-from gpen_live.engine.paths.staged import NOT_FINITE, active, answering
+from gpen_live.engine.paths.staged import NOT_FINITE, Acting, active, answering
 from gpen_live.engine.paths.whole import fitting, rim
-from gpen_live.engine.result import Change, FaceCrop, FrameResult, HostPicture, Stage, StageError
+from gpen_live.engine.result import Change, EarlyStage, FaceCrop, FrameResult, HostPicture, Stage, StageError
 from gpen_live.frame import Image, PixelFormat, Size
 
 if TYPE_CHECKING:
@@ -67,11 +67,17 @@ class HostPath:
         with _timed(done, "warp"):
             canvas = HostCanvas(image)
             seen = [canvas.seen(face.matrix, size) for face in faces]
+        acting = active(self._stages, faces)
+        for stage, places in acting:
+            if networked and isinstance(stage, EarlyStage):
+                with _timed(done, stage.name), answering(stage):
+                    for i in places:
+                        stage.begin(seen[i], faces[i])
         if networked:
             pictures, changes = self._networked(done, seen, faces, at)
         else:
             pictures, changes = [None] * len(faces), [_nothing(size) for _ in faces]
-        drawn = self._staged(done, seen, changes, faces)
+        drawn = self._staged(done, acting, seen, changes, faces)
         with _timed(done, "blend"):
             for face, picture, change in zip(faces, pictures, drawn, strict=True):
                 face.last.keep(at, picture=picture, change=change)
@@ -95,11 +101,16 @@ class HostPath:
             ]
 
     def _staged(
-        self, done: FrameResult, seen: Sequence[Image], changes: Sequence[Change], faces: Sequence[FaceCrop]
+        self,
+        done: FrameResult,
+        acting: Acting,
+        seen: Sequence[Image],
+        changes: Sequence[Change],
+        faces: Sequence[FaceCrop],
     ) -> list[_Drawn]:
-        """What the stages make of the masked changes, masked where they did anything."""
+        """What the acting stages make of the masked changes, masked where they did anything."""
         changes, touched = list(changes), set[int]()
-        for stage, places in active(self._stages, faces):
+        for stage, places in acting:
             touched.update(places)
             with _timed(done, stage.name), answering(stage):
                 for i in places:
@@ -137,16 +148,16 @@ class HostPath:
                 canvas.add_whole(levels(picture[0] - frame[0], 127.5 * whole.look.strength))
                 image = canvas.picture()
         done.picture = HostPicture(image)
-        if active(self._stages, faces):
-            self._draw_on(done, image, faces)
+        if acting := active(self._stages, faces):
+            self._draw_on(done, acting, image, faces)
 
-    def _draw_on(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop]) -> None:
+    def _draw_on(self, done: FrameResult, acting: Acting, image: Image, faces: Sequence[FaceCrop]) -> None:
         """The stages alone, on the faces of a frame."""
         size = self._enhancer.size
         with _timed(done, "warp"):
             canvas = HostCanvas(image)
             seen = [canvas.seen(face.matrix, size) for face in faces]
-        drawn = self._staged(done, seen, [_nothing(size) for _ in faces], faces)
+        drawn = self._staged(done, acting, seen, [_nothing(size) for _ in faces], faces)
         with _timed(done, "blend"):
             self._blend(done, canvas, [one for one in zip(faces, drawn, strict=True) if one[1].staged])
 

@@ -14,6 +14,7 @@ from gpen_live.models.architectures.detector import DETECTOR
 from gpen_live.models.architectures.face_mesh import FACE_MESH
 from gpen_live.models.architectures.gpen import GPEN
 from gpen_live.models.architectures.lite import LITE
+from gpen_live.models.architectures.retouch import RETOUCH
 from gpen_live.nets.layers import Array
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "GPEN",
     "LIGHT",
     "LITE",
+    "RETOUCH",
     "STRICT",
     "Architecture",
     "Descriptor",
@@ -30,7 +32,7 @@ __all__ = [
     "identify",
 ]
 
-ALL: Final[tuple[Architecture, ...]] = (LITE, GPEN, DETECTOR, FACE_MESH)
+ALL: Final[tuple[Architecture, ...]] = (LITE, GPEN, DETECTOR, FACE_MESH, RETOUCH)
 
 _STRANGERS: Final = {
     "quantize.embedding.weight": "CodeFormer",

@@ -62,7 +62,7 @@ class Architecture(ABC):
     """All that differs from one kind of network to another, before and while a file is loaded."""
 
     name: ClassVar[str]
-    purpose: ClassVar[Literal["enhance", "detect", "landmarks"]]
+    purpose: ClassVar[Literal["enhance", "detect", "landmarks", "retouch"]]
     any_size: ClassVar[bool]
     """Whether it takes pictures of other sizes than its model's: a whole frame."""
     heavy: ClassVar[bool]

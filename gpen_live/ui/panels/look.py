@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from PySide6.QtCore import QPoint, Qt, Signal
@@ -100,19 +101,25 @@ class LookPanel(Card):
         beauty, base = looks.beauty, looks.base
         self.switch.setChecked(enhance)
         self.tiles.show_chosen(base.name, modified=looks.modified, mirrored=self._controller.settings.mirror)
-        self.state.say(f"Changed from {title(base.name)}" if looks.modified else _ABOUT.get(base.name, "Your own preset"))
+        self.state.say(self._state())
         for link in (self.reset, self.save):
             link.setVisible(looks.modified)
         self.amount.show_value(beauty.amount, 1.0)
         for name, row in self.controls.items():
             row.show_value(getattr(beauty, name), getattr(base.beauty, name))
+        whole = replace(beauty, amount=1.0)
         for group, fold in self.folds.items():
-            fold.say("" if beauty.uses(group) else "off")
-        something = beauty.uses() or beauty.amount == 0
-        self.amount.setEnabled(enhance and something)
+            fold.say("" if whole.uses(group) else "off")
+        self.amount.setEnabled(enhance and whole.uses())
         self.tiles.setEnabled(enhance)
         for row in self.controls.values():
             row.setEnabled(enhance)
+
+    def _state(self) -> str:
+        looks = self._looks
+        if looks.modified:
+            return f"Changed from {title(looks.name)}"
+        return _ABOUT.get(looks.name, "Your own preset")
 
     def show_picture(self, name: str, picture: QImage | None) -> None:
         """Puts a picture onto the tile of a preset; None is the neutral drawing."""
