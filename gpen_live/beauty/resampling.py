@@ -12,7 +12,7 @@ from gpen_live.beauty.maps import Floats, blurred
 
 @cache
 def resizing(before: int, after: int) -> Floats:
-    """after x before: as `gpen_live.beauty.maps.resized`, by area where it shrinks, else bilinear."""
+    """After x before: as `gpen_live.beauty.maps.resized`, by area where it shrinks, else bilinear."""
     scale, at = before / after, np.arange(before)
     if after < before:
         first = np.arange(after)[:, None] * scale
@@ -24,11 +24,11 @@ def resizing(before: int, after: int) -> Floats:
 
 @cache
 def blurring(side: int, sigma: float) -> Floats:
-    """side x side: as `gpen_live.beauty.maps.blurred`."""
-    return blurred(np.eye(side, dtype=np.float32)[None], sigma)[0]
+    """Side x side: as `gpen_live.beauty.maps.blurred`."""
+    return np.asarray(blurred(np.eye(side, dtype=np.float32)[None], sigma)[0], np.float32)
 
 
 @cache
 def boxing(side: int, width: int) -> Floats:
-    """side x side: as OpenCV's `blur`, the mean of `width` neighbours."""
+    """Side x side: as OpenCV's `blur`, the mean of `width` neighbours."""
     return np.asarray(cv2.blur(np.eye(side, dtype=np.float32)[None], (width, 1))[0], np.float32)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,9 +19,9 @@ from gpen_live.beauty import constants as c
 from gpen_live.beauty.values import AT, DIALS, Values, Vector, wished
 from gpen_live.engine.paths.cuda.stages import Variant
 from gpen_live.engine.result import Change, FaceCrop
-from gpen_live.faces import mesh
 from gpen_live.faces.smooth import LONGEST_S
 from gpen_live.faces.state import MAX_FACES
+from gpen_live.nets.face_mesh import POINTS
 
 ROW, NEW, STEP, FADE, LIPS, SCLERA, FIRST_DIAL = range(7)
 """The places of what the host tells about each face: its row; whether nothing is known of it; seconds since the mesh was found
@@ -42,6 +41,9 @@ class Draws(Protocol):
 
         Args:
             told: N x NUMBERS.
+
+        Raises:
+            RuntimeError: the device refuses.
         """
 
     def draw(self, seen: Tensor, change: Change, told: Tensor, rows: Rows) -> None:
@@ -54,12 +56,12 @@ class Rows:
     Args:
         points: the smoothed meshes. measured, velocity: of their filter. layers: of the retouch network.
         found: how far a face is there (0), looks this way (1), and both as faded so far (2, 3).
-        colours: the lips' running log of blue and of red over green, how much skin is seen around them at most, the sclera's luma,
-            and whether there are such values of lips and sclera.
+        colours: the lips' running log of blue and of red over green, how much skin is seen around them at most, the sclera's
+            luma, and whether there are such values of lips and sclera.
     """
 
     def __init__(self, count: int, device: torch.device) -> None:
-        self.points = torch.zeros(count + 1, mesh.POINTS, 3, device=device)
+        self.points = torch.zeros(count + 1, POINTS, 3, device=device)
         self.measured, self.velocity = torch.zeros_like(self.points), torch.zeros_like(self.points)
         self.layers = torch.zeros(count + 1, 5, c.MAP, c.MAP, device=device)
         self.found = torch.zeros(count + 1, 4, device=device)
@@ -77,6 +79,25 @@ class _Kept:
     number: int = 0
     at: float = -math.inf
     looked_at: float = -math.inf
+
+
+def warm_up(draws: Draws, device: torch.device) -> None:
+    """Draws something, so that whatever takes long the first time is done.
+
+    Raises:
+        RuntimeError: the device can't.
+    """
+    rows = Rows(1, device)
+    told = torch.zeros(1, NUMBERS, device=device)
+    told[:, NEW] = 1
+    for side in (256, 512):
+        seen = torch.zeros(1, 3, side, side, device=device)
+        for moves in (None, seen.new_zeros(1, 2, side, side)):
+            change = Change(torch.zeros_like(seen), moves)
+            draws.look(seen, told, rows)
+            draws.draw(seen, change, told, rows)
+    if not bool(torch.isfinite(change.added).all()):
+        raise RuntimeError("the look gives what is not a number")
 
 
 class TorchBeauty:

@@ -1,4 +1,4 @@
-"""The look in PyTorch: what `gpen_live.beauty.host` draws on one crop, on the crops of several faces, without waiting for a device.
+"""The look in PyTorch: as `gpen_live.beauty.host` draws it, on the crops of several faces, without waiting for the device.
 
 Everything is drawn every time, however little: what is not asked for has the amount 0, and then changes no bit. Shapes don't
 depend on values, so that all of it can be recorded in a CUDA graph. Colours are in the order red, green, blue. Outlines are
@@ -10,7 +10,7 @@ Imports torch at import time: import this module late.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ _EYES = ((mesh.LEFT_EYE, mesh.LEFT_IRIS, mesh.LEFT_PUPIL), (mesh.RIGHT_EYE, mesh
 _EYE_PATCH, _LIPS_PATCH, _BROW_PATCH = (0.16, 0.26), (0.38, 0.42), (0.22, 0.34)
 """Height and width of the parts of a crop in which features are drawn, as fractions of its side."""
 
-_GROWN = 0.5 / 1024
+GROWN = 0.5 / 1024
 """By how much outlines grow: as OpenCV's do, which fills every pixel that they touch."""
 
 
@@ -47,7 +47,7 @@ class Known:
     """What is known of N faces from their frames so far; brought up to the frame by `Look.draw`.
 
     Args:
-        lips: N x 2, the lips' running log of blue and of red over green. around: N x 1, how much skin is seen around them at most.
+        lips: N x 2, the lips' running log of blue and of red over green. around: N x 1, how much skin is seen around at most.
         sclera: N, running luma of the eyes' white. seen: N x 2, above 0 where there are such values of lips and sclera.
         shares: N x 2, of the frame in them.
     """
@@ -71,11 +71,7 @@ class TorchDraws:
 
     def __init__(self, meshes: FindsMeshes, layers: FindsLayers, device: torch.device) -> None:
         self._meshes, self._layers, self._look = meshes, layers, Look(device)
-        by_found = {one.name for one in CONTROLS if one.number and one.name != "lips_gloss"}
-        by_frontal = {one.name for one in CONTROLS if one.number and one.group != "skin"}
-        self._by_found, self._by_frontal = (
-            torch.tensor([name in some for name in AT], device=device) for some in (by_found, by_frontal)
-        )
+        self._by_found, self._by_frontal = (torch.tensor([name in some for name in AT], device=device) for some in fading())
         self._smoother = _Smoother(device)
 
     def look(self, seen: Tensor, told: Tensor, rows: Rows) -> None:
@@ -94,14 +90,20 @@ class TorchDraws:
         dials = told[:, FIRST_DIAL:]
         dials = dials * torch.where(self._by_found, faded[:, :1], 1.0) * torch.where(self._by_frontal, faded[:, 1:], 1.0)
         colours = torch.where(new, 0.0, rows.colours[at])
-        lips, around, sclera, seen_so_far = (one.clone() for one in colours.split((2, 1, 1, 2), dim=1))
-        known = Known(lips, around, sclera[:, 0], seen_so_far, told[:, LIPS : SCLERA + 1])
+        lips, around, sclera, so_far = (colours[:, first:last].clone() for first, last in ((0, 2), (2, 3), (3, 4), (4, 6)))
+        known = Known(lips, around, sclera[:, 0], so_far, told[:, LIPS : SCLERA + 1])
         moves = change.displacement is not None
         added, moved = self._look.draw(seen, change.added, rows.points[at], rows.layers[at], dials, known, moves=moves)
         rows.colours[at] = torch.cat([known.lips, known.around, known.sclera[:, None], known.seen], dim=1)
         change.added.copy_(added)
         if moved is not None and change.displacement is not None:
             change.displacement.copy_(moved)
+
+
+def fading() -> tuple[set[str], set[str]]:
+    """The dials that fade with how far a face is there, and those that do with how far it looks this way."""
+    numbers = [one for one in CONTROLS if one.number]
+    return {one.name for one in numbers if one.name != "lips_gloss"}, {one.name for one in numbers if one.group != "skin"}
 
 
 class _Smoother:
@@ -149,8 +151,7 @@ class Look:
         self._places = self._here(CANONICAL[made.guides, :2].T)
         self._carry, self._turning = self._here(made.carry), self._here(made.turning)
         self._masks = self._here(made.masks.transpose(2, 0, 1))[None]
-        shifts = made.shifts.reshape(c.WIDE, c.WIDE, len(SHIFTS), 2)
-        self._shifts = self._here(shifts.transpose(2, 3, 0, 1))
+        self._shifts = self._here(made.shifts.transpose(0, 3, 1, 2))
         self._nodes = self._here(grid(c.WIDE).transpose(2, 0, 1))
         self._reach = self._here(reach())
         self._sharing = [AT[name] for name in SHIFTS]
@@ -269,9 +270,7 @@ class Look:
             there = self._nodes - _sampled(shift, there)
         return there
 
-    def _skin_maps(
-        self, small: Tensor, skin: Tensor, layers: Tensor, amount: dict[str, Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _skin_maps(self, small: Tensor, skin: Tensor, layers: Tensor, amount: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """See `gpen_live.beauty.skin.skin_maps`: delta, heal (MAP) and log (FIELD)."""
         keep = amount["keep_moles"]
         moles = layers[:, 2:3]
@@ -279,26 +278,25 @@ class Look:
         spots = _step(spots, *c.SPOT_SURE) * (amount["blemish"] > 0)
         weight = skin * (1 - spots)
         level = self._luma_of(small)
-        own = self.resized(torch.cat([small * weight, level * level * weight, weight], dim=1), c.FIELD)
+        own = self.resized(torch.cat([small * weight, weight, level * level * weight], dim=1), c.FIELD)
+        near = self._around(own, blurring(c.FIELD, c.SMOOTH_SIGMA * c.FIELD), "near")
+        own, near, squares = own[:, :4], near[:, :4], near[:, 4:]
         wide = self._around(self.resized(own, c.WIDE), blurring(c.WIDE, c.EVEN_SIGMA * c.WIDE), "wide")
         wide = self.resized(wide, c.FIELD)
-        near = self._around(own, blurring(c.FIELD, c.SMOOTH_SIGMA * c.FIELD), "near") + wide * _TINY
-        near = near / (near[:, 4:] + _TINY * _TINY)
-        share = own[:, 4:]
-        own = (own[:, :3] + near[:, :3] * _TINY) / (share + _TINY)
-        wide = wide[:, :3] / (wide[:, 4:] + _TINY * _TINY)
-        square, near = near[:, 3:4], near[:, :3]
+        near = near + wide * _TINY
+        share, squares = own[:, 3:], squares / (near[:, 3:] + _TINY)
+        near, wide = _normalised(near), _normalised(wide)
+        own = (own[:, :3] + near * _TINY) / (share + (_TINY + _TINY * _TINY))
         mean = self._luma_of(near)
-        contrast = (square - mean * mean).clamp(min=0) / (128 * (mean + 1))
+        contrast = (squares - mean * mean).clamp(min=0) / (128 * (mean + 1))
         texture = c.SMOOTH_KEPT**2 / (contrast + c.SMOOTH_KEPT**2)
         shadow = self.resized(layers[:, 3:4], c.FIELD)
-        toward = torch.maximum(
-            texture * (amount["smooth"] * c.SMOOTH_MOST), shadow * (amount["under_eye"] * c.UNDER_EYE_SMOOTH)
-        )
+        toward = torch.maximum(texture * (amount["smooth"] * c.SMOOTH_MOST), shadow * (amount["under_eye"] * c.UNDER_EYE_SMOOTH))
         log = self._evening(near, wide, amount["even"] * c.EVEN_MOST)
         log = log + shadow * (amount["under_eye"] * (c.UNDER_EYE_MOST * c.LAYER_LOG))
         log = log + self._dulling(near, self.resized(layers[:, 4:5], c.FIELD) * (amount["shine"] * c.SHINE_MOST))
         after = (own + toward * (near - own)) * log.exp()
+        share = _step(share, *c.SURELY_SKIN)
         was, became = ((share * one).sum((2, 3), keepdim=True) for one in (own, after))
         log = log + ((was + 1) / (became + 1)).log()
         heal = spots * skin * amount["blemish"]
@@ -306,10 +304,9 @@ class Look:
         return (self.resized(near, c.MAP) - small) * toward, heal, log
 
     def _evening(self, near: Tensor, wide: Tensor, amount: Tensor) -> Tensor:
-        near, wide = near + 1, wide + 1
-        there = (wide / wide[:, 1:2]) / (near / near[:, 1:2])
-        log = there.clamp(*c.EVEN_LIMITS).log() * amount
-        return log - self._luma_of(log * near) / self._luma_of(near)
+        apart = (wide + 1).log() - (near + 1).log()
+        log = (apart - apart[:, 1:2]).clamp(*(math.log(one) for one in c.EVEN_LIMITS)) * amount
+        return log - self._luma_of(log * near) / (self._luma_of(near) + 1)
 
     def _dulling(self, near: Tensor, amount: Tensor) -> Tensor:
         lost = 1 - (amount * -c.LAYER_LOG).exp()
@@ -320,20 +317,22 @@ class Look:
         """See `gpen_live.beauty.light.lamp_light`: N x 3 x FIELD x FIELD."""
         turned = points.transpose(1, 2) @ self._turning
         mirrored = turned * turned.new_tensor([[1, 1, -1], [1, 1, -1], [-1, -1, 1]])
-        x, y, z = torch.einsum("nij,njhw->inhw", mirrored, masks[:, 2:5])[:, :, None]
-        length = (x * x + y * y + z * z).sqrt() + 1e-6
-        x, y, z = x / length, y / length, z / length
+        x, y = masks[:, 2:3], masks[:, 3:4]
+        normals = torch.cat([x, y, (1 - x * x - y * y).clamp(min=0).sqrt()], dim=1)
+        normals = torch.einsum("nij,njhw->nihw", mirrored, normals)
+        normals = normals / ((normals * normals).sum(1, keepdim=True) + 1e-6).sqrt()
 
-        def half_lambert(lamp: tuple[float, float, float], turn: Tensor | float = 1.0) -> Tensor:
-            a, b, d = (one / math.sqrt(sum(each * each for each in lamp)) for one in lamp)
-            half = (x * (turn * a) + y * b + z * d + 1) / 2
-            return half * half
+        def half_lambert(lamp: Sequence[float], grey: float, turn: Tensor | float = 1.0) -> Tensor:
+            """1 where the surface looks at the lamp, 0 where the light is `grey`."""
+            a, b, d = (one / math.hypot(*lamp) / 2 for one in lamp)
+            half = normals[:, :1] * (turn * a) + normals[:, 1:2] * b + normals[:, 2:] * d + 0.5
+            return (half * half - grey) / (1 - grey)
 
         light = amount["light"]
-        side = half_lambert(c.LIGHT_FROM, torch.where(light > 0, 1.0, -1.0)) - c.LIGHT_GREY
+        side = half_lambert(c.LIGHT_FROM, c.LIGHT_GREY, torch.where(light > 0, 1.0, -1.0))
         side = torch.where(side > 0, side, side * c.LIGHT_BACK)
-        lamp = half_lambert(c.BRIGHTEN_FROM) * (amount["brighten"] * c.BRIGHTEN_MOST)
-        lamp = lamp + side * (light.abs() * (c.LIGHT_MOST / (1 - c.LIGHT_GREY)))
+        lamp = half_lambert(c.BRIGHTEN_FROM, c.BRIGHTEN_GREY) * (amount["brighten"] * c.BRIGHTEN_MOST)
+        lamp = lamp + side * (light.abs() * c.LIGHT_MOST)
         warm = amount["warmth"] * c.WARM_MOST
         more = warm * (_LUMA[0] - _LUMA[2])
         return (lamp * (1 - level * level)) + torch.cat([warm - more, -more, -warm - more], dim=1)
@@ -428,7 +427,8 @@ class Look:
         found = held / some
         mean = (near[:, None] * ratios).sum(2) / held.clamp(min=1e-6)
         seen_now = total > 0
-        known.lips.copy_(torch.where(seen_now, colour + torch.where(found > 0.2, share * found, 0.0) * (mean - colour), known.lips))
+        moved = colour + torch.where(found > 0.2, share * found, 0.0) * (mean - colour)
+        known.lips.copy_(torch.where(seen_now, moved, known.lips))
         known.around.copy_(torch.where(seen_now, most, known.around))
         known.seen[:, :1] = torch.where(seen_now, 1.0, known.seen[:, :1])
         patch.put(drawn, self._painted(seen, near, patch, points, tone, amount))
@@ -528,7 +528,7 @@ class _Patch:
             total -= weight * less / square
             near += weight * (1 + less)
         inside = ((ax * edge_y - ay * edge_x) * total).sum(1).abs()
-        grown = ((edge_x * edge_x + edge_y * edge_y).sqrt() * near).sum(1) * (_GROWN / sigma)
+        grown = ((edge_x * edge_x + edge_y * edge_y).sqrt() * near).sum(1) * (GROWN / sigma)
         return (inside + grown) / (2 * math.pi)
 
 
@@ -548,6 +548,11 @@ def _sampled(maps: Tensor, at: Tensor) -> Tensor:
     """Maps (N x K x n x n) where `at` (N x 2 x h x w, fractions) says."""
     places = at.permute(0, 2, 3, 1) * 2 - 1
     return F.grid_sample(maps, places, padding_mode="border", align_corners=False)
+
+
+def _normalised(weighted: Tensor) -> Tensor:
+    """The colours of weighted sums, N x 4 x n x n."""
+    return weighted[:, :3] / (weighted[:, 3:] + _TINY * _TINY)
 
 
 def _blush(level: Tensor, masks: Tensor, amount: dict[str, Tensor]) -> Tensor:

@@ -1,9 +1,9 @@
 """The look's kernels: what `gpen_live.beauty.torch_draw` does with three hundred operations, in a dozen.
 
-Maps are planes (N x K x n x n, float32), colours red, green, blue in levels. The last axis of a launch is faces, axis 0 blocks of
-pixels. Numbers that a kernel takes as constants, in capitals, are those of `gpen_live.beauty.constants`. `dials` are N x DIALS,
-`rows` says where what is known of a face lies: the first of TOLD numbers a face. Sums over a picture are sums of its blocks' sums,
-in one order: the same picture gives the same bits. Imports Triton: import it late, and only where Triton is there.
+Maps are planes (N x K x n x n, float32), colours red, green, blue in levels. Axis 0 of a launch is blocks of pixels, axis 1 is
+faces. Numbers that a kernel takes as constants, in capitals, are those of `gpen_live.beauty.constants`. `told` are N x TOLD: the first
+says in which row lies what is known of a face. `dials` are N x DIALS. Sums over a picture are sums of its blocks' sums, in one
+order: the same picture gives the same bits. Imports Triton: import it late, and only where Triton is there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _step(value, least, most):
 
 @triton.jit
 def _luma(red, green, blue):
-    return R * red + G * green + B * blue
+    return red * R + green * G + blue * B
 
 
 @triton.jit
@@ -57,9 +57,9 @@ def outline(
 ) -> None:
     """The outlines of features, N x OUTLINES x BLOCK x 2, and the boxes around them, N x OUTLINES x 4 (x0, y0, x1, y1).
 
-    Axis 0 is outlines. indices: OUTLINES x BLOCK landmarks, the first one again behind the last. lifts: by how much a point lies below
-    its landmark. tips: OUTLINES x 2, an outline's point that is the tip of a wing, -1 without, and the landmark that it points
-    away from. margins: of the boxes.
+    Axis 0 is outlines. indices: OUTLINES x BLOCK landmarks, the first one again behind the last. lifts: by how much a point lies
+    below its landmark. tips: OUTLINES x 2, an outline's point that is the tip of a wing, -1 without, and the landmark that it
+    points away from. margins: of the boxes.
     """
     number, face = tl.program_id(0), tl.program_id(1)
     row = tl.load(told + face * TOLD).to(tl.int32)
@@ -90,13 +90,12 @@ def cover(
     counts: tl.tensor,
     out: tl.tensor,
     OUTLINES: tl.constexpr,
-    FEATURES: tl.constexpr,
     MOST: tl.constexpr,
     MAP: tl.constexpr,
     GROWN: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """N x 2 x MAP x MAP: how far the first FEATURES outlines, grown by pixels, cover a pixel, and 1 within the last outline.
+    """N x 2 x MAP x MAP: how far eyes, lips and brows, grown by pixels, cover a pixel, and 1 within the last outline.
 
     outlines: N x OUTLINES x MOST x 2, of which `counts` are used.
     """
@@ -105,8 +104,8 @@ def cover(
     x, y = (i % MAP + 0.5) / MAP, (i // MAP + 0.5) / MAP
     deepest = x * 0 - 1
     last = x * 0
-    for step in tl.static_range(FEATURES + 1):
-        number = step if step < FEATURES else OUTLINES - 1
+    for step in tl.static_range(6):
+        number = OUTLINES - 1 if step == 5 else (step if step < 3 else step + 1)  # not the mouth's inner edge
         mine = outlines + (face * OUTLINES + number) * MOST * 2
         nearest = x * 0 + 4
         crossed = (x * 0).to(tl.int32)
@@ -122,7 +121,7 @@ def cover(
             crossed += crosses.to(tl.int32)
         depth = tl.sqrt(nearest)
         depth = tl.where(crossed % 2 == 1, depth, -depth)
-        if step < FEATURES:
+        if step < 5:
             deepest = tl.maximum(deepest, depth)
         else:
             last = tl.where(depth * MAP > -0.5, 1.0, 0.0)
@@ -159,7 +158,8 @@ def fill(
     line = tl.program_id(0) // tiles * TILE + i // TILE
     inside = (column < size) & (line < size)
     x, y = (column + 0.5) / size, (line + 0.5) / size
-    tile_x, tile_y = (tl.program_id(0) % tiles * TILE).to(tl.float32) / size, (tl.program_id(0) // tiles * TILE).to(tl.float32) / size
+    tile_x = (tl.program_id(0) % tiles * TILE).to(tl.float32) / size
+    tile_y = (tl.program_id(0) // tiles * TILE).to(tl.float32) / size
     reach = TILE / size
     for plane in tl.static_range(PLANES):
         total = x * 0
@@ -179,8 +179,9 @@ def fill(
                         ey = tl.load(mine + 2 * edge + 3) / sigma - tl.load(mine + 2 * edge + 1) / sigma
                         field, close = x * 0, x * 0
                         for node in tl.static_range(4):
-                            place = 0.06943184420297371 if node == 0 else (0.33000947820757187 if node == 1 else (0.6699905217924281 if node == 2 else 0.9305681557970262))
-                            weight = 0.17392742256872692 if (node == 0 or node == 3) else 0.3260725774312731
+                            far = 0.4305681557970263 if node < 2 else 0.16999052179242816  # of a node from the edge's middle
+                            place = 0.5 + (far if node % 2 else -far)
+                            weight = 0.17392742256872692 if node < 2 else 0.3260725774312731
                             px, py = ax + place * ex, ay + place * ey
                             square = tl.maximum(px * px + py * py, 1e-4)
                             less = tl.exp(square * -0.5)
@@ -285,6 +286,12 @@ def _spots(blemish, mole, keep, wanted, LOW, HIGH):
     return tl.where(wanted > 0, _step(spots, LOW, HIGH), 0.0)
 
 
+@triton.jit
+def _now(seen, added, at, inside):
+    """The picture so far."""
+    return tl.load(seen + at, inside, 0.0) * 127.5 + 127.5 + tl.load(added + at, inside, 0.0)
+
+
 @triton.jit(do_not_specialize=["size"])
 def gather(
     seen: tl.tensor,
@@ -311,8 +318,9 @@ def gather(
     """The picture in coarse maps, with its skin.
 
     seen: N x 3 x size x size, [-1, 1]. added: levels. layers: R x 5 x MAP x MAP. covers: see `cover`. reach: MAP x MAP.
-    Out come small, N x 3 x MAP x MAP; skin: N x 4 x MAP x MAP: bare skin, what is healed of it, what of the matte is expected, and that
-    itself; own: N x 6 x FIELD x FIELD: colours and squared luma times skin, skin, luma; sums: N x blocks x 4: of skin and colours.
+    Out come small, N x 3 x MAP x MAP; skin, N x 4 x MAP x MAP: bare skin, what is healed of it, the matte where skin is expected,
+    and where it is; own, N x 6 x FIELD x FIELD: colours and squared luma times skin, skin, luma; sums, N x blocks x 4: of skin
+    and its colours.
     """
     face = tl.program_id(1)
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -333,9 +341,13 @@ def gather(
         for dy in range(factor):
             for dx in range(factor):
                 pixel = face * 3 * plane + (y * factor + dy) * size + x * factor + dx
-                r += tl.load(seen + pixel, inside, 0.0) * 127.5 + 127.5 + tl.load(added + pixel, inside, 0.0)
-                g += tl.load(seen + plane + pixel, inside, 0.0) * 127.5 + 127.5 + tl.load(added + plane + pixel, inside, 0.0)
-                b += tl.load(seen + 2 * plane + pixel, inside, 0.0) * 127.5 + 127.5 + tl.load(added + 2 * plane + pixel, inside, 0.0)
+                r += _now(seen, added, pixel, inside)
+                g += _now(seen, added, plane + pixel, inside)
+                b += (
+                    tl.load(seen + 2 * plane + pixel, inside, 0.0) * 127.5
+                    + 127.5
+                    + tl.load(added + 2 * plane + pixel, inside, 0.0)
+                )
         area = (factor * factor).to(tl.float32)
         r, g, b = r / area, g / area, b / area
         to = small + face * 3 * MAP * MAP + at
@@ -387,7 +399,7 @@ def gather(
 
 @triton.jit
 def _around(maps, matrix, SIDE: tl.constexpr):
-    """matrix @ maps @ matrix.T, float32."""
+    """Matrix @ maps @ matrix.T, float32."""
     line = tl.arange(0, SIDE)[:, None] * SIDE + tl.arange(0, SIDE)[None, :]
     a = tl.load(matrix + line)
     half = tl.dot(a, tl.load(maps + line), input_precision="ieee")
@@ -396,7 +408,7 @@ def _around(maps, matrix, SIDE: tl.constexpr):
 
 @triton.jit
 def spread(own: tl.tensor, matrices: tl.tensor, out: tl.tensor, FIELD: tl.constexpr) -> None:
-    """N x 11 x FIELD x FIELD: what `gather` says of the skin's own near and far around (5 maps each), and the luma around.
+    """N x 11 x FIELD x FIELD: what `gather` says of the skin near and far around (5 maps each), and the luma around.
 
     Axis 0 is these maps. matrices: 3 x FIELD x FIELD, for each.
     """
@@ -409,7 +421,9 @@ def spread(own: tl.tensor, matrices: tl.tensor, out: tl.tensor, FIELD: tl.conste
 
 
 @triton.jit
-def uncover(skin: tl.tensor, weights: tl.tensor, out: tl.tensor, MAP: tl.constexpr, REACH: tl.constexpr, BLOCK: tl.constexpr) -> None:
+def uncover(
+    skin: tl.tensor, weights: tl.tensor, out: tl.tensor, MAP: tl.constexpr, REACH: tl.constexpr, BLOCK: tl.constexpr
+) -> None:
     """How much of the skin around each place is seen, N x MAP x MAP. weights: 2 REACH + 1, of neighbours. skin: see `gather`."""
     face = tl.program_id(1)
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -431,9 +445,10 @@ def uncover(skin: tl.tensor, weights: tl.tensor, out: tl.tensor, MAP: tl.constex
 
 
 @triton.jit
-def _half_lambert(x, y, z, a, b, c):
+def _half_lambert(x, y, z, a, b, c, grey):
+    """1 where the surface looks at the lamp, 0 where the light is `grey`."""
     half = (x * a + y * b + z * c + 1) / 2
-    return half * half
+    return (half * half - grey) / (1 - grey)
 
 
 @triton.jit
@@ -463,6 +478,8 @@ def decide(
     BLUSH: tl.constexpr,
     BLUSH_COLOR: tl.constexpr,
     KEPT: tl.constexpr,
+    SURE_LOW: tl.constexpr,
+    SURE_HIGH: tl.constexpr,
     SMOOTH_MOST: tl.constexpr,
     EVEN_MOST: tl.constexpr,
     EVEN_LOW: tl.constexpr,
@@ -481,13 +498,14 @@ def decide(
     LIGHT_Z: tl.constexpr,
     LIGHT_BACK: tl.constexpr,
     LIGHT_GREY: tl.constexpr,
+    BRIGHTEN_GREY: tl.constexpr,
     WARM_MOST: tl.constexpr,
     BLUSH_MOST: tl.constexpr,
     BLUSH_DARK: tl.constexpr,
     POINT_BLOCK: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """What becomes of skin and light, N x 13 x FIELD x FIELD: the mean near (3), how far towards it, log gains of skin, lamps, blush.
+    """What becomes of skin and light, N x 13 x FIELD x FIELD: the mean near, how far towards it, log gains of skin, lamps, blush.
 
     sums: N x blocks x 6: the skin's colours before and after, which the gains are to keep alike.
     """
@@ -501,19 +519,21 @@ def decide(
     from_near = around + face * 11 * plane + i
     tiny = 1e-4
     wide_w = tl.load(from_near + 9 * plane)
-    near_w = tl.load(from_near + 4 * plane) + wide_w * tiny + tiny * tiny
+    near_w = tl.load(from_near + 4 * plane) + wide_w * tiny
+    square = tl.load(from_near + 3 * plane) / (near_w + tiny)
+    near_w += tiny * tiny
     near_r = (tl.load(from_near) + tl.load(from_near + 5 * plane) * tiny) / near_w
     near_g = (tl.load(from_near + plane) + tl.load(from_near + 6 * plane) * tiny) / near_w
     near_b = (tl.load(from_near + 2 * plane) + tl.load(from_near + 7 * plane) * tiny) / near_w
-    square = (tl.load(from_near + 3 * plane) + tl.load(from_near + 8 * plane) * tiny) / near_w
     wide_w += tiny * tiny
-    wide_r = tl.load(from_near + 5 * plane) / wide_w + 1
-    wide_g = tl.load(from_near + 6 * plane) / wide_w + 1
-    wide_b = tl.load(from_near + 7 * plane) / wide_w + 1
+    wide_r = tl.log(tl.load(from_near + 5 * plane) / wide_w + 1)
+    wide_g = tl.log(tl.load(from_near + 6 * plane) / wide_w + 1)
+    wide_b = tl.log(tl.load(from_near + 7 * plane) / wide_w + 1)
     share = tl.load(from_own + 4 * plane)
-    own_r = (tl.load(from_own) + near_r * tiny) / (share + tiny)
-    own_g = (tl.load(from_own + plane) + near_g * tiny) / (share + tiny)
-    own_b = (tl.load(from_own + 2 * plane) + near_b * tiny) / (share + tiny)
+    own_r = (tl.load(from_own) + near_r * tiny) / (share + (tiny + tiny * tiny))
+    own_g = (tl.load(from_own + plane) + near_g * tiny) / (share + (tiny + tiny * tiny))
+    own_b = (tl.load(from_own + 2 * plane) + near_b * tiny) / (share + (tiny + tiny * tiny))
+    share = _step(share, SURE_LOW, SURE_HIGH)
     mean = _luma(near_r, near_g, near_b)
     contrast = tl.maximum(square - mean * mean, 0.0) / (128 * (mean + 1))
     layer = layers + row * 5 * MAP * MAP + i // FIELD * 2 * MAP + i % FIELD * 2
@@ -526,10 +546,10 @@ def decide(
     toward = tl.maximum(toward, shadow * (under_eye * UNDER_EYE_SMOOTH))
     even = tl.load(dial + EVEN) * EVEN_MOST
     nr, ng, nb = near_r + 1, near_g + 1, near_b + 1
-    level = _luma(nr, ng, nb)
-    log_r = tl.log(tl.minimum(tl.maximum(wide_r / wide_g / (nr / ng), EVEN_LOW), EVEN_HIGH)) * even
-    log_b = tl.log(tl.minimum(tl.maximum(wide_b / wide_g / (nb / ng), EVEN_LOW), EVEN_HIGH)) * even
-    same = _luma(log_r * nr, 0.0, log_b * nb) / level
+    apart = wide_g - tl.log(ng)
+    log_r = tl.minimum(tl.maximum(wide_r - tl.log(nr) - apart, EVEN_LOW), EVEN_HIGH) * even
+    log_b = tl.minimum(tl.maximum(wide_b - tl.log(nb) - apart, EVEN_LOW), EVEN_HIGH) * even
+    same = _luma(log_r * near_r, 0.0, log_b * near_b) / (mean + 1)
     lift = shadow * (under_eye * (UNDER_EYE_MOST * LAYER_LOG))
     lost = 0.5 * (1 - tl.exp(shine * (tl.load(dial + SHINE) * SHINE_MOST) * -LAYER_LOG))
     luma = mean + 1
@@ -547,6 +567,9 @@ def decide(
     # The head's turn: landmarks times a fixed matrix. Depth grows away from the viewer, a normal's z towards him.
     point = tl.arange(0, POINT_BLOCK)
     real = point < POINTS
+    normal_x = tl.load(masks + (face * MASKS + 2) * plane + i)
+    normal_y = tl.load(masks + (face * MASKS + 3) * plane + i)
+    normal_z = tl.sqrt(tl.maximum(1 - normal_x * normal_x - normal_y * normal_y, 0.0))
     x, y, z = i * 0.0, i * 0.0, i * 0.0
     for axis in tl.static_range(3):
         place = tl.load(points + (row * POINTS + point) * 3 + axis, real, 0.0)
@@ -554,20 +577,21 @@ def decide(
         for other in tl.static_range(3):
             turn = tl.sum(place * tl.load(turning + point * 3 + other, real, 0.0), axis=0)
             sign = -1.0 if (axis == 2) != (other == 2) else 1.0
-            turned += sign * turn * tl.load(masks + (face * MASKS + 2 + other) * plane + i)
+            turned += sign * turn * (normal_x if other == 0 else (normal_y if other == 1 else normal_z))
         if axis == 0:
             x = turned
         elif axis == 1:
             y = turned
         else:
             z = turned
-    length = tl.sqrt(x * x + y * y + z * z) + 1e-6
+    length = tl.sqrt(x * x + y * y + z * z + 1e-6)
     x, y, z = x / length, y / length, z / length
     light = tl.load(dial + LIGHT)
-    side = _half_lambert(x, y, z, tl.where(light > 0, LIGHT_X, -LIGHT_X), LIGHT_Y, LIGHT_Z) - LIGHT_GREY
+    aside = (light > 0).to(tl.float32) * (2 * LIGHT_X) - LIGHT_X
+    side = _half_lambert(x, y, z, aside, LIGHT_Y, LIGHT_Z, LIGHT_GREY)
     side = tl.where(side > 0, side, side * LIGHT_BACK)
-    lamp = _half_lambert(x, y, z, BRIGHTEN_X, BRIGHTEN_Y, BRIGHTEN_Z) * (tl.load(dial + BRIGHTEN) * BRIGHTEN_MOST)
-    lamp += side * (tl.abs(light) * (LIGHT_MOST / (1 - LIGHT_GREY)))
+    lamp = _half_lambert(x, y, z, BRIGHTEN_X, BRIGHTEN_Y, BRIGHTEN_Z, BRIGHTEN_GREY) * (tl.load(dial + BRIGHTEN) * BRIGHTEN_MOST)
+    lamp += side * (tl.abs(light) * LIGHT_MOST)
     bright = tl.load(from_near + 10 * plane) / 255
     lamp *= 1 - bright * bright
     warm = tl.load(dial + WARMTH) * WARM_MOST
@@ -654,7 +678,7 @@ def paint(
     heal = _bilinear(skin + (face * 4 + 1) * MAP * MAP, x, y, MAP, inside)
     for channel in tl.static_range(3):
         at = (face * 3 + channel) * size * size + i
-        now = tl.load(seen + at, inside, 0.0) * 127.5 + 127.5 + tl.load(added + at, inside, 0.0)
+        now = _now(seen, added, at, inside)
         delta = _bilinear(maps + (face * 6 + channel) * MAP * MAP, x, y, MAP, inside)
         gain = _bilinear(maps + (face * 6 + 3 + channel) * MAP * MAP, x, y, MAP, inside)
         coarse = _bilinear(small + (face * 3 + channel) * MAP * MAP, x, y, MAP, inside)
@@ -741,18 +765,20 @@ def measure(
     LIP_BEARD: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """What eyes (axis 0: 0) and lips (1) look like, N x 8: the irises' mean luma, how light teeth may be; the lips' blue and
-    red over green, the skin around them, their mean linear luma. What is known of the face is brought up to the frame.
+    """What eyes (axis 0: 0) and lips (1) look like; what is known of the face is brought up to the frame.
 
-    Every `stride`-th pixel counts, along both sides. eyes: 2 x 20 landmarks: an eye's edge, the iris. colours: R x 6.
+    N x 8 come out: the irises' mean luma (2), how light teeth may be; the lips' log of blue and of red over green, the skin
+    around them, their mean linear luma. Every `stride`-th pixel counts, along both sides. eyes: 2 x 20 landmarks: an eye's
+    edge, the iris. colours: R x 6.
     """
     face = tl.program_id(1)
     number = tl.load(told + face * TOLD).to(tl.int32)
     new = tl.load(told + face * TOLD + NEW) > 0
     known = colours + number * 6
     mine = points + number * POINTS * 3
-    planes = filled + face * PLANES * size * size
-    picture = drawn + face * 3 * size * size
+    plane = size * size
+    planes, picture = filled + face * PLANES * plane, drawn + face * 3 * plane
+    hides = uncovered + face * MAP * MAP
     lane = tl.arange(0, BLOCK)
     scale = MAP / size.to(tl.float32)
     skin_luma, _, colourful = _skin_tone(sums, face, BLOCKS)
@@ -773,10 +799,10 @@ def measure(
                 column, line = x0 + k % wide * stride, y0 + k // wide * stride
                 inside = (k < wide * high) & (column < size) & (line < size)
                 at = line * size + column
-                red, green, blue = _pixels(picture, at, size * size, inside)
+                red, green, blue = _pixels(picture, at, plane, inside)
                 level = _luma(red, green, blue) / 255
-                seen = _bilinear(uncovered + face * MAP * MAP, (column + 0.5) * scale - 0.5, (line + 0.5) * scale - 0.5, MAP, inside)
-                lid = tl.load(planes + LID * size * size + at, inside, 0.0) * _step(seen, COVER_LOW, COVER_HIGH) * is_open
+                seen = _bilinear(hides, (column + 0.5) * scale - 0.5, (line + 0.5) * scale - 0.5, MAP, inside)
+                lid = tl.load(planes + LID * plane + at, inside, 0.0) * _step(seen, COVER_LOW, COVER_HIGH) * is_open
                 dx, dy = (column + 0.5) / size - centre_x, (line + 0.5) / size - centre_y
                 far = tl.sqrt(dx * dx + dy * dy) / radius
                 most, least = tl.maximum(tl.maximum(red, green), blue), tl.minimum(tl.minimum(red, green), blue)
@@ -812,10 +838,10 @@ def measure(
             column, line = x0 + k % wide * stride, y0 + k // wide * stride
             inside = (k < wide * high) & (column < size) & (line < size)
             at = line * size + column
-            red, green, blue = _pixels(picture, at, size * size, inside)
-            lips = tl.load(planes + OUTER * size * size + at, inside, 0.0) - tl.load(planes + INNER * size * size + at, inside, 0.0)
+            red, green, blue = _pixels(picture, at, plane, inside)
+            lips = tl.load(planes + OUTER * plane + at, inside, 0.0) - tl.load(planes + INNER * size * size + at, inside, 0.0)
             lips = tl.where(inside, tl.maximum(lips, 0.0), 0.0)
-            seen = _bilinear(uncovered + face * MAP * MAP, (column + 0.5) * scale - 0.5, (line + 0.5) * scale - 0.5, MAP, inside)
+            seen = _bilinear(hides, (column + 0.5) * scale - 0.5, (line + 0.5) * scale - 0.5, MAP, inside)
             total_v += lips
             around_v += lips * seen
             blue_v += lips * tl.log((blue + 4) / (green + 4))
@@ -835,9 +861,9 @@ def measure(
             column, line = x0 + k % wide * stride, y0 + k // wide * stride
             inside = (k < wide * high) & (column < size) & (line < size)
             at = line * size + column
-            red, green, blue = _pixels(picture, at, size * size, inside)
-            lips = tl.load(planes + OUTER * size * size + at, inside, 0.0) - tl.load(planes + INNER * size * size + at, inside, 0.0)
-            seen = _bilinear(uncovered + face * MAP * MAP, (column + 0.5) * scale - 0.5, (line + 0.5) * scale - 0.5, MAP, inside)
+            red, green, blue = _pixels(picture, at, plane, inside)
+            lips = tl.load(planes + OUTER * plane + at, inside, 0.0) - tl.load(planes + INNER * size * size + at, inside, 0.0)
+            seen = _bilinear(hides, (column + 0.5) * scale - 0.5, (line + 0.5) * scale - 0.5, MAP, inside)
             more_blue, more_red = tl.log((blue + 4) / (green + 4)), tl.log((red + 4) / (green + 4))
             near = _near_lips(lips, seen, more_blue, more_red, lip_blue, lip_red, most, COVER_LOW, COVER_HIGH, LIP_COLOUR)
             near = tl.where(inside, near, 0.0)
@@ -890,6 +916,13 @@ def _near_lips(lips, seen, more_blue, more_red, lip_blue, lip_red, most, COVER_L
     blue, red = more_blue - lip_blue, more_red - lip_red
     alike = tl.exp(-(blue * blue + red * red) / (LIP_COLOUR * LIP_COLOUR))
     return tl.maximum(lips, 0.0) * _step(seen / (most + 0.02), COVER_LOW, COVER_HIGH) * alike
+
+
+@triton.jit
+def _distance(points, first, second):
+    x = tl.load(points + 3 * second) - tl.load(points + 3 * first)
+    y = tl.load(points + 3 * second + 1) - tl.load(points + 3 * first + 1)
+    return tl.sqrt(x * x + y * y)
 
 
 @triton.jit
@@ -996,7 +1029,8 @@ def adorn(
         dial, told_of = dials + face * DIALS, measured + face * 8
         x, y = (column + 0.5) / size, (line + 0.5) / size
         scale = MAP / size.to(tl.float32)
-        around = _bilinear(uncovered + face * MAP * MAP, (column + 0.5) * scale - 0.5, (line + 0.5) * scale - 0.5, MAP, inside)
+        hides = uncovered + face * MAP * MAP
+        around = _bilinear(hides, (column + 0.5) * scale - 0.5, (line + 0.5) * scale - 0.5, MAP, inside)
         bare = _step(around, COVER_LOW, COVER_HIGH)
         skin_luma, skin_red, colourful = _skin_tone(sums, face, BLOCKS)
 
@@ -1028,10 +1062,8 @@ def adorn(
         blue += catch * tl.maximum(255 - blue, 0.0)
 
         left, right, lower, upper = tl.load(mouth), tl.load(mouth + 1), tl.load(mouth + 2), tl.load(mouth + 3)
-        wide_x, wide_y = tl.load(mine + 3 * right) - tl.load(mine + 3 * left), tl.load(mine + 3 * right + 1) - tl.load(mine + 3 * left + 1)
-        high_x, high_y = tl.load(mine + 3 * upper) - tl.load(mine + 3 * lower), tl.load(mine + 3 * upper + 1) - tl.load(mine + 3 * lower + 1)
-        wide = tl.maximum(tl.sqrt(wide_x * wide_x + wide_y * wide_y), 1e-6)
-        is_open = _step(tl.sqrt(high_x * high_x + high_y * high_y) / wide, MOUTH_LOW, MOUTH_HIGH)
+        wide = tl.maximum(_distance(mine, left, right), 1e-6)
+        is_open = _step(_distance(mine, lower, upper) / wide, MOUTH_LOW, MOUTH_HIGH)
         level = _luma(red, green, blue)
         teeth = inner * _step(level / (skin_luma + 1), TOOTH_LOW, TOOTH_HIGH)
         teeth *= (1 - _step(tl.log((red + 1) / (green + 1)) - skin_red, RED_LOW, RED_HIGH)) * (is_open * tl.load(dial + TEETH))
@@ -1084,9 +1116,7 @@ def _inked(level, linear, ink, opaque):
 @triton.jit
 def _store_change(seen, added, out, at, drawn, inside):
     """Where nothing was drawn, what was added before stays to the bit."""
-    before = tl.load(added + at, inside, 0.0)
-    now = tl.load(seen + at, inside, 0.0) * 127.5 + 127.5 + before
-    tl.store(out + at, before + (drawn - now), inside)
+    tl.store(out + at, tl.load(added + at, inside, 0.0) + (drawn - _now(seen, added, at, inside)), inside)
 
 
 @triton.jit(do_not_specialize=["size"])

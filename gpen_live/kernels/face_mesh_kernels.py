@@ -180,7 +180,7 @@ def settle(
         slots: for each point its place in `found`, -1 without. crops: which crop it is found in. parts: what it moves with.
         edges: 2 x EDGE, the eyes' edges, for the depth of the irises.
         told: N x TOLD, see `gpen_live.beauty.torch`. points, measured, velocity: R x POINTS x 3. certain: R x 4.
-        dials: N x DIALS comes out. fading: DIALS, 0: a dial doesn't fade, 1: with the face's score, 3: and with frontality, 2: with that.
+        dials: N x DIALS comes out. fading: DIALS, with 1 of those that fade with the face's score, plus 2 with frontality.
         scale: a pixel of the network's picture as a fraction of the crop's side. left, top: of the picture, likewise.
     """
     face = tl.program_id(0)
