@@ -24,10 +24,16 @@ LUMA: Final = (0.114, 0.587, 0.299)
 """Luma of blue, green and red (BT.601)."""
 
 # Skin
+SURE: Final = (0.2, 0.7)
+"""The matte between which a place counts as none and all skin for the skin's controls."""
 SMOOTH_SIGMA: Final = 0.02
 """Width of the mean that `smooth` moves towards: what is finer than about 24 pixels of 256 is damped."""
+SHINY: Final = 40.0
+"""Levels that are added to the mean by which contrast is measured: that of shine, which is the same on every skin."""
+SMOOTH_ODD: Final = 45.0
+"""Levels, on mid grey, by which what differs from the skin around is none of it: a rim, a strand of hair."""
 SMOOTH_MOST: Final = 1.0
-SMOOTH_KEPT: Final = 0.3
+SMOOTH_KEPT: Final = 0.28
 """Contrast (deviation over mean) that is form rather than texture: folds and edges above it stay."""
 SURELY_SKIN: Final = (0.85, 1.0)
 """Between these shares of skin a place counts for the mean colour that is kept."""
@@ -60,7 +66,9 @@ REACH: Final = (0.89, 0.985)
 """Downwards the effects end between these heights: before the crop does."""
 
 # Light
-BRIGHTEN_MOST: Final = 0.34
+LAMP_ON_DARK: Final = 0.5
+"""Share of the lamps' gain on black, rising to all of it on mid grey."""
+BRIGHTEN_MOST: Final = 0.45
 BRIGHTEN_GREY: Final = 0.25
 """The half-Lambert light at which the lamp in front does nothing: the more, the more it models the face."""
 BRIGHTEN_FROM: Final = (0.0, -0.25, 0.97)
@@ -81,7 +89,12 @@ NOSE_MOST: Final = 0.012
 EYE_MOST: Final = 0.16
 EYE_REACH: Final = 0.11
 
-# Make-up on the canonical face
+# Make-up
+VIVID: Final = 0.28
+"""Colourfulness of skin from which on make-up has all of its colour."""
+PALEST: Final = 0.2
+BLUSH_PALE: Final = 1.0
+"""Span of log colour from which on blush is as dense as it gets: greyish pigments take less."""
 BLUSH_OUT: Final = 0.02
 BLUSH_DOWN: Final = -0.014
 BLUSH_RISE: Final = 0.55
@@ -98,9 +111,11 @@ EDGE: Final = 0.004
 FEATURE_GROW: Final = 0.012
 """The skin's effects stay that far from the outlines of eyes, brows and lips."""
 
-COVER_SIGMA: Final = 0.022
+COVER_FROM: Final = 0.028
+"""From so far away on the matte is sure of the skin around them."""
+COVER_SIGMA: Final = 0.035
 """How far around eyes, brows and lips skin is looked for."""
-COVER_SEEN: Final = (0.35, 0.7)
+COVER_SEEN: Final = (0.5, 0.8)
 """How much of what should be skin is, between which something lies before the face and nothing does."""
 
 # Eyes; luma from 0 to 1
@@ -130,8 +145,8 @@ SCLERA_S: Final = 1.0
 """How long the running luma of the sclera remembers."""
 
 # Lips
-LIP_EDGE: Final = 0.0045
-LIP_COVER: Final = 0.8
+LIP_EDGE: Final = 0.0055
+LIP_COVER: Final = 0.75
 """Opacity of lipstick at most."""
 LIP_OWN: Final = 0.5
 """The lips' own share in how light the lipstick is; the rest is the pigment's in the light that falls on the skin."""
@@ -141,6 +156,15 @@ LIP_MATT: Final = 0.8
 LIP_GLOSS: Final = 0.3
 LIP_COLOUR: Final = 0.45
 """Distance in log ratios of colour from the running colour of the lips at which lipstick fades (a Gaussian's width)."""
+LIP_DOUBT: Final = (0.75, 0.95)
+"""Share of the skin around lips that is seen, between which there is doubt whether they are covered, and none."""
+LIP_BLUR: Final = 0.008
+LIP_APART: Final = (0.05, 0.12)
+"""Distance of lips and skin in the same ratios, between which the one is told from the other."""
+LIP_ALONG: Final = (0.08, 0.4)
+"""On the way from the skin's colour to the lips', where lipstick begins and is all there."""
+LIP_BARE: Final = (0.4, 0.7)
+"""How much skin is seen around lips with a beard and without."""
 LIP_BEARD: Final = 4.0
 """How many times as long it takes to believe in less skin around the lips."""
 LIP_S: Final = 1.5

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
 from gpen_live.beauty import constants as c
 from gpen_live.beauty.maps import Floats, luma, step, step_of
 from gpen_live.beauty.outlines import Patch
+from gpen_live.beauty.tone import Tone
 from gpen_live.faces.mesh import LEFT_EYE, LEFT_IRIS, LEFT_PUPIL, LIPS_INNER, RIGHT_EYE, RIGHT_IRIS, RIGHT_PUPIL
 
 _EYES = ((LEFT_EYE, LEFT_IRIS, LEFT_PUPIL), (RIGHT_EYE, RIGHT_IRIS, RIGHT_PUPIL))
-
-
-@dataclass(frozen=True)
-class Tone:
-    """The skin's mean: luma, 0..255; log of red over green; colourfulness, (most - least) / most of the channels."""
-
-    luma: float
-    red: float
-    colourful: float
-
-    @staticmethod
-    def of(small: Floats, skin: Floats) -> Tone:
-        """Of a picture (n x n x 3, levels, BGR) and its skin (n x n, 0..1)."""
-        blue, green, red = (skin.ravel() @ small.reshape(-1, 3) / (skin.sum() + 1e-3)).tolist()
-        most, least = max(blue, green, red), min(blue, green, red)
-        level = c.LUMA[0] * blue + c.LUMA[1] * green + c.LUMA[2] * red
-        return Tone(level, float(np.log((red + 1) / (green + 1))), (most - least) / (most + 1))
 
 
 def draw_eyes(now: Floats, points: Floats, tone: Tone, uncovered: Floats, amount: float) -> float | None:

@@ -7,7 +7,6 @@ fixed size hold what is low in frequency: so the result is the same for crops of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,26 +15,19 @@ import numpy as np
 import numpy.typing as npt
 
 from gpen_live.beauty import constants as c
-from gpen_live.beauty.features import Tone, draw_eyes, draw_teeth
-from gpen_live.beauty.fields import carried, masks_on, reach, turn
+from gpen_live.beauty.features import draw_eyes, draw_teeth
+from gpen_live.beauty.finding import Coming, Finder, FindsLayers, FindsMesh
 from gpen_live.beauty.light import blush_log, lamp_light, where_lit
 from gpen_live.beauty.makeup import Lips, draw_brows, draw_liner, draw_lips
-from gpen_live.beauty.maps import Floats, blurred, resized, step, step_of, times
+from gpen_live.beauty.maps import Floats, resized, step, step_of, times
 from gpen_live.beauty.shape import displaced, displacement, shape_grid
+from gpen_live.beauty.sight import Sight
 from gpen_live.beauty.skin import SkinMaps, skin_maps
+from gpen_live.beauty.tone import Tone
 from gpen_live.beauty.values import AT, Values, Vector, wished
 from gpen_live.engine.result import Change, FaceCrop
-from gpen_live.faces.mesh import (
-    FACE_OVAL,
-    LEFT_BROW,
-    LEFT_EYE,
-    LIPS_OUTER,
-    RIGHT_BROW,
-    RIGHT_EYE,
-    Mesh,
-    MeshFilter,
-    frontality,
-)
+from gpen_live.faces.mesh import MeshFilter
+from gpen_live.faces.smooth import LONGEST_S
 from gpen_live.frame import Image
 
 _SKIN = ("smooth", "even", "blemish", "under_eye", "shine")
@@ -63,40 +55,36 @@ class Remembered:
         return 1.0 if self.at is None else 1 - math.exp(-max(0.0, at - self.at) / over_s)
 
 
-def draw(seen: Image, added: Floats, points: Floats, layers: Floats, dials: Vector, known: Remembered, at: float) -> Change:
+def draw(seen: Image, added: Floats, face: Sight, dials: Vector, known: Remembered, at: float) -> Change:
     """A face's crop with its look.
 
     Args:
         seen: the crop as it is in the frame, S x S x 3, uint8, BGR. added: what it changes by so far, S x S x 3, levels.
-        points: the face's mesh, 478 x 3, fractions of the crop's side. layers: the retouch network's, 5 x MAP x MAP.
         dials: see `gpen_live.beauty.values`. known: of this face; brought up to the frame. at: its media time, seconds.
 
     Returns:
         What it changes by now, `added` included; a displacement only for a control of the shape.
     """
-    window = Window.around(layers[0], points, seen.shape[0])
+    window = Window.around(face.layers[0], face.points, seen.shape[0])
     before = window.of(seen).astype(np.float32)
     now = np.empty(seen.shape, np.float32)  # within the window alone
     np.add(before, window.of(added), out=window.of(now))
     small = window.reduced(now)
-    free = free_of_features(points)
-    skin = layers[0] * reach() * free  # the network may be wrong at lashes and lips, the mesh isn't
-    tone = Tone.of(small, skin)
-    there = carried(points) if _on(dials, (*_LIT, *_SHAPED)) else None
-    maps = skin_maps(small, skin, layers, dials) if _on(dials, _SKIN) else None
-    log = None if maps is None or maps.log is None else times(resized(maps.log, c.MAP), skin)
-    if there is not None and _on(dials, _LIT):
-        log = _added(log, _light(small, skin, points, there, dials))
+    tone = Tone.of(small, face.skin)
+    maps = skin_maps(small, face.skin, face.layers, dials) if _on(dials, _SKIN) else None
+    log = None if maps is None or maps.log is None else times(resized(maps.log, c.MAP), face.skin)
+    if _on(dials, _LIT):
+        log = _added(log, _light(small, face, tone, dials))
     if maps is not None or log is not None:
         _map(window.of(now), window, small, maps, log)
 
     if _on(dials, _DRAWN):
-        _draw_features(now, points, tone, uncovered(layers[0], free, points), dials, known, at)
+        _draw_features(now, face, tone, dials, known, at)
     known.at = at
 
     change = added.copy()
     np.subtract(window.of(now), before, out=window.of(change))
-    grid = None if there is None else shape_grid(there, dials)
+    grid = shape_grid(face.there, dials) if _on(dials, _SHAPED) else None
     if grid is None:
         return Change(change)
     moved = displacement(grid, seen.shape[0])
@@ -146,37 +134,9 @@ class Window:
         return resized(one[y0:y1, x0:x1], right - left, bottom - top)
 
 
-_FEATURES = tuple(np.array(one) for one in (LEFT_EYE, RIGHT_EYE, LEFT_BROW, RIGHT_BROW, LIPS_OUTER))
-_OVAL = np.array(FACE_OVAL)
-
-
-def free_of_features(points: Floats) -> Floats:
-    """1 away from eyes, brows and lips, where the mesh knows for certain that there is no skin: MAP x MAP."""
-    places = _map_pixels(points)
-    outlines = [places[one] for one in _FEATURES]
-    free = np.full((c.MAP, c.MAP), 255, np.uint8)
-    cv2.fillPoly(free, outlines, (0,), cv2.LINE_AA, 4)
-    thickness = round(2 * c.FEATURE_GROW * c.MAP)
-    cv2.polylines(free, outlines, isClosed=True, color=(0,), thickness=thickness, lineType=cv2.LINE_AA, shift=4)
-    return np.asarray(cv2.blur(free, (3, 3)) * np.float32(1 / 255), np.float32)
-
-
-def uncovered(matte: Floats, free: Floats, points: Floats) -> Floats:
-    """How far nothing lies before the face, MAP x MAP, on eyes, brows and lips too: as far as the skin around them is seen."""
-    face = np.zeros((c.MAP, c.MAP), np.uint8)
-    cv2.fillPoly(face, [_map_pixels(points)[_OVAL]], (1,), cv2.LINE_8, 4)
-    expected = free * face
-    around = blurred(np.asarray(cv2.merge((matte * expected, expected)), np.float32), c.COVER_SIGMA * c.MAP)
-    return np.asarray((around[:, :, 0] + 1e-4) / (around[:, :, 1] + 1e-4), np.float32)
-
-
-def _map_pixels(points: Floats) -> npt.NDArray[np.int32]:
-    """In the maps' pixels, as OpenCV's drawing takes them: times 16."""
-    return np.asarray(np.rint((points[:, :2] * c.MAP - 0.5) * 16), np.int32)
-
-
-def _draw_features(now: Floats, points: Floats, tone: Tone, seen: Floats, dials: Vector, known: Remembered, at: float) -> None:
-    """What has an outline, in place. `seen`: see `uncovered`."""
+def _draw_features(now: Floats, face: Sight, tone: Tone, dials: Vector, known: Remembered, at: float) -> None:
+    """What has an outline, in place."""
+    points, seen = face.points, face.uncovered
     seen_well = step(seen, *c.COVER_SEEN)
     if dials[AT["eyes"]] > 0 or dials[AT["teeth"]] > 0:
         sclera = draw_eyes(now, points, tone, seen_well, float(dials[AT["eyes"]]))
@@ -198,14 +158,13 @@ def _on(dials: Vector, names: tuple[str, ...]) -> bool:
     return any(dials[AT[name]] != 0 for name in names)
 
 
-def _light(small: Floats, skin: Floats, points: Floats, there: Floats, dials: Vector) -> Floats | None:
+def _light(small: Floats, face: Sight, tone: Tone, dials: Vector) -> Floats | None:
     """The log gain of light and blush, MAP x MAP x 3."""
-    masks = masks_on(there)
-    log = lamp_light(small, masks, turn(points), dials)
+    log = lamp_light(small, face.masks, face.turned, dials)
     if log is not None:
-        log = times(resized(log, c.MAP), where_lit(masks, skin))
+        log = times(resized(log, c.MAP), where_lit(face.masks, face.matte))
     if dials[AT["blush"]] > 0:
-        log = _added(log, times(resized(blush_log(small, masks, dials), c.MAP), skin))
+        log = _added(log, times(resized(blush_log(small, face.masks, tone, dials), c.MAP), face.skin))
     return log
 
 
@@ -226,44 +185,58 @@ def _added(one: Floats | None, other: Floats | None) -> Floats | None:
     return np.asarray(one + other, np.float32)
 
 
-FindsMesh = Callable[[Image], Mesh]
-"""A crop's mesh, see `gpen_live.inference.face_mesh`."""
-
-FindsLayers = Callable[[Image, "Floats | None"], Floats]
-"""The layers of a crop, given those of the frame before, see `gpen_live.inference.retouch`."""
-
-
 @dataclass
 class _Kept:
-    """All that lives with a face."""
+    """All that lives with a face. `at`: of the frame in which it was looked at last."""
 
     values: Values = field(default_factory=Values)
     known: Remembered = field(default_factory=Remembered)
     smooth: MeshFilter = field(default_factory=MeshFilter)
-    points: Floats | None = None
+    coming: Coming | None = None
+    at: float = -math.inf
     score: float = 0.0
-    layers: Floats | None = None
+    sight: Sight | None = None
+
+    def fresh(self, at: float) -> bool:
+        """Whether what was seen of the face is of any help for a frame at `at` seconds."""
+        return self.sight is not None and 0 <= at - self.at <= LONGEST_S
+
+    def take(self, coming: Coming) -> None:
+        """What was found. Where nothing can be told there is no face, and what was drawn on it fades where it last was."""
+        self.coming = None
+        found = coming.found.result()
+        self.score, self.at = found.score, coming.at
+        self.sight = found.sight or self.sight
 
 
 class HostBeauty:
-    """The stage on the host; see `gpen_live.engine.result.Stage`."""
+    """The stage on the host; see `gpen_live.engine.result.Stage`. It looks at a face while the frame's network runs."""
 
     name = "beauty"
 
     def __init__(self, mesh: FindsMesh, retouch: FindsLayers) -> None:
-        self._mesh, self._retouch = mesh, retouch
+        self._finder = Finder(mesh, retouch)
 
     def active(self, face: FaceCrop) -> bool:
         kept = face.kept.get(self.name)
         return face.look.beauty.uses() or (kept is not None and not kept.values.nothing)
 
+    def begin(self, seen: Image, told: FaceCrop) -> None:
+        kept: _Kept = told.kept.setdefault(self.name, _Kept())
+        fresh = kept.fresh(told.at)
+        if told.refresh or not fresh:
+            before = kept.sight if fresh else None
+            kept.coming = self._finder.begin(seen, told.at, kept.smooth, before, told.look.beauty)
+
     def __call__(self, seen: Image, change: Change, told: FaceCrop) -> Change:
-        kept = told.kept.setdefault(self.name, _Kept())
-        if told.refresh or kept.points is None or kept.layers is None:
-            mesh = self._mesh(seen)
-            kept.points, kept.score = kept.smooth(mesh.points, told.at), mesh.score
-            kept.layers = self._retouch(seen, kept.layers)
-        dials = kept.values(wished(told.look.beauty), told.at, step_of(kept.score, *c.FOUND), frontality(kept.points))
+        kept: _Kept = told.kept.setdefault(self.name, _Kept())
+        if kept.coming is None or kept.coming.at != told.at:
+            self.begin(seen, told)
+        if kept.coming is not None:
+            kept.take(kept.coming)
+        if kept.sight is None:
+            return change
+        dials = kept.values(wished(told.look.beauty), told.at, step_of(kept.score, *c.FOUND), kept.sight.frontal)
         if kept.values.nothing:
             return change
-        return draw(seen, change.added, kept.points, kept.layers, dials, kept.known, told.at)
+        return draw(seen, change.added, kept.sight, dials, kept.known, told.at)

@@ -14,6 +14,7 @@ import numpy as np
 
 from gpen_live.beauty import constants as c
 from gpen_live.beauty.maps import LUMA_OF_BGR, Floats, luma, resized
+from gpen_live.beauty.tone import Tone
 from gpen_live.beauty.values import AT, Vector
 
 
@@ -26,14 +27,17 @@ def lamp_light(small: Floats, masks: Floats, turned: Floats, dials: Vector) -> F
         turned: 3 x 3, the head's, see `gpen_live.beauty.fields.turn`.
     """
     brighten, light, warmth = (float(dials[AT[name]]) for name in ("brighten", "light", "warmth"))
-    return _lit(_level(small), masks, turned, brighten, light, warmth) if brighten or light or warmth else None
+    return _lit(_room(small), masks, turned, brighten, light, warmth) if brighten or light or warmth else None
 
 
-def blush_log(small: Floats, masks: Floats, dials: Vector) -> Floats:
+def blush_log(small: Floats, masks: Floats, tone: Tone, dials: Vector) -> Floats:
     """The log gain of blush, FIELD x FIELD x 3, as if all were skin. Arguments as for `lamp_light`."""
     pigment = 1 + np.float32(c.BLUSH_DARK) * (1 - _level(small))
     amount = masks[:, :, 1] * pigment * (dials[AT["blush"]] * np.float32(c.BLUSH_MOST))
-    return np.asarray(cv2.merge([amount * -one for one in blush_density(dials)]), np.float32)
+    return np.asarray(
+        cv2.merge([amount * -one for one in _density(tone.tinted(dials[AT["blush_color_b"] : AT["blush_color_b"] + 3]))]),
+        np.float32,
+    )
 
 
 def where_lit(masks: Floats, skin: Floats) -> Floats:
@@ -41,20 +45,33 @@ def where_lit(masks: Floats, skin: Floats) -> Floats:
     return np.maximum(resized(masks[:, :, 0], c.MAP), skin)
 
 
+def _room(small: Floats) -> Floats:
+    """How much brighter a place may become, 0..1.
+
+    What is bright already, or strong in one colour, would burn out; and dark skin is to stay as dark as it is beside light skin.
+    """
+    coarse = resized(small, c.FIELD)
+    blue, green, red = cv2.split(coarse)
+    most = (np.maximum(np.maximum(blue, green), red) + luma(coarse)) * np.float32(0.5 / 255)
+    near = cv2.blur(most, (5, 5))
+    dark = np.float32(c.LAMP_ON_DARK) + np.float32(1 - c.LAMP_ON_DARK) * np.minimum(near * 2, 1)
+    return np.asarray((1 - near * near) * dark, np.float32)
+
+
 def _level(small: Floats) -> Floats:
     """Luma, 0..1, without its detail."""
     return np.asarray(cv2.blur(luma(resized(small, c.FIELD)), (5, 5)) * np.float32(1 / 255), np.float32)
 
 
-def blush_density(dials: Vector) -> Floats:
-    """What the colour takes of blue, green and red: 0 of the channel that it leaves alone, 1 of the one it takes most of."""
-    colour = np.maximum(dials[AT["blush_color_b"] : AT["blush_color_b"] + 3], np.float32(0.01))
-    density = np.log(colour.max() / colour)
-    return np.asarray(density / max(float(density.max()), 0.5), np.float32)
+def _density(colour: Vector) -> Vector:
+    """What a colour takes of blue, green and red: 0 of the channel that it leaves alone, 1 of the one it takes most of."""
+    density = np.log(np.maximum(colour, np.float32(0.01)))
+    density = density.max() - density
+    return np.asarray(density / max(float(density.max()), c.BLUSH_PALE), np.float32)
 
 
-def _lit(near: Floats, masks: Floats, turned: Floats, brighten: float, light: float, warmth: float) -> Floats:
-    lamp = np.zeros_like(near)
+def _lit(room: Floats, masks: Floats, turned: Floats, brighten: float, light: float, warmth: float) -> Floats:
+    lamp = np.zeros_like(room)
     if brighten or light:
         x, y, z = _normals(masks, turned)
         if brighten:
@@ -65,7 +82,7 @@ def _lit(near: Floats, masks: Floats, turned: Floats, brighten: float, light: fl
             side = _half_lambert(x, y, z, (math.copysign(from_x, light), from_y, from_z), c.LIGHT_GREY)
             side = np.where(side > 0, side, side * np.float32(c.LIGHT_BACK))
             lamp += side * np.float32(abs(light) * c.LIGHT_MOST)
-        lamp *= 1 - near * near  # what is bright already has no room for more: nothing burns out
+        lamp *= room
     warm = np.float32(warmth * c.WARM_MOST)
     more = warm * (LUMA_OF_BGR[2] - LUMA_OF_BGR[0])  # luma stays
     return np.asarray(cv2.merge((lamp - (warm + more), lamp - more, lamp + (warm - more))), np.float32)

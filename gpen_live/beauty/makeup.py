@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 
 from gpen_live.beauty import constants as c
-from gpen_live.beauty.features import Tone
-from gpen_live.beauty.maps import Floats, luma, step
+from gpen_live.beauty.maps import Floats, luma, step, step_of
 from gpen_live.beauty.outlines import Patch
+from gpen_live.beauty.tone import Tone
 from gpen_live.beauty.values import AT, Vector
 from gpen_live.faces.mesh import LEFT_BROW, LEFT_EYE, LIPS_INNER, LIPS_OUTER, RIGHT_BROW, RIGHT_EYE
 
@@ -52,17 +54,44 @@ def draw_lips(
         return known
     around = patch.sampled(uncovered)
     mean_around = float((lips * around).sum()) / total
-    ratios = np.log((seen[:, :, (0, 2)] + 4) / (seen[:, :, 1:2] + 4))
+    ratios = _ratios(seen, now.shape[0])
     if known is None:
         known = Lips(_mean(ratios, lips), mean_around)
     most = max(mean_around, known.around + share * (mean_around - known.around) / c.LIP_BEARD)
-    lips *= step(around / np.float32(most + 0.02), *c.COVER_SEEN)
+    around /= np.float32(_expected(most))
+    lips *= step(around, *c.COVER_SEEN)
     lips *= np.exp(-((ratios - known.colour) ** 2).sum(axis=2) / np.float32(c.LIP_COLOUR**2))
+    doubt = 1 - step(around, *c.LIP_DOUBT)  # where something may lie before the lips, what is coloured as skin may be a finger
+    lips *= 1 - doubt * (1 - _unlike_skin(ratios, known.colour, tone))
     colour, found = known.colour, float(lips.sum()) / total
     if found > 0.2:
         colour = colour + np.float32(share * found) * (_mean(ratios, lips) - colour)
     _painted(seen, lips, patch, points, tone, dials)
     return Lips(colour, most)
+
+
+def _ratios(seen: Floats, side: int) -> Floats:
+    """Log of blue and of red over green, without noise."""
+    size = 2 * round(c.LIP_BLUR * side / 2) + 1
+    blue, green, red = cv2.split(np.log(cv2.blur(seen, (size, size), borderType=cv2.BORDER_REPLICATE) + 4))
+    return np.asarray(cv2.merge((blue - green, red - green)), np.float32)
+
+
+def _expected(most: float) -> float:
+    """How much skin is to be seen around lips that nothing covers: all of it, but for a beard, which `most` tells."""
+    return most + step_of(most, *c.LIP_BARE) * max(1 - most, 0.0) + 0.02
+
+
+def _unlike_skin(ratios: Floats, lips: Floats, tone: Tone) -> Floats:
+    """How far each pixel is coloured as the lips rather than as skin; all of it where the two don't differ much."""
+    skin = np.array([tone.blue, tone.red], np.float32)
+    apart = lips - skin
+    far = float(apart @ apart)
+    if far == 0:
+        return np.ones(ratios.shape[:2], np.float32)
+    along = ((ratios - skin) @ apart) / np.float32(far)
+    sure = np.float32(step_of(math.sqrt(far), *c.LIP_APART))
+    return np.asarray(1 - sure * (1 - step(along, *c.LIP_ALONG)), np.float32)
 
 
 def _mean(values: Floats, weight: Floats) -> Floats:
@@ -71,7 +100,7 @@ def _mean(values: Floats, weight: Floats) -> Floats:
 
 def _painted(seen: Floats, lips: Floats, patch: Patch, points: Floats, tone: Tone, dials: Vector) -> None:
     """Lipstick as a layer of pigment in linear light, lit as the skin is, through which the lips' lightness detail shows."""
-    colour = dials[AT["lips_color_b"] : AT["lips_color_b"] + 3]
+    colour = tone.tinted(dials[AT["lips_color_b"] : AT["lips_color_b"] + 3])
     gloss = float(dials[AT["lips_gloss"]])
     linear = np.power(np.clip(seen * np.float32(1 / 255), 1e-3, 1), GAMMA)
     level = luma(linear)

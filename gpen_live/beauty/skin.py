@@ -67,15 +67,16 @@ def skin_maps(small: Floats, skin: Floats, layers: Floats, dials: Vector) -> Ski
         log += cv2.merge([shadow * (under_eye * np.float32(c.UNDER_EYE_MOST * c.LAYER_LOG))] * 3)
     if shine > 0:
         log += _dulling(around.near, resized(layers[4], c.FIELD) * (shine * np.float32(c.SHINE_MOST)))
-    log += _balance(around, toward, log)
+    log += _balance(around, around.share * step(resized(layers[0], c.FIELD), *c.SURELY_SKIN), toward, log)
 
     heal = None if spots is None or not spots.any() else spots * skin * blemish
     delta = None
     if heal is not None or toward.any():
-        amount = resized(toward, c.MAP) * skin
+        apart = np.asarray(cv2.subtract(resized(around.near, c.MAP), small), np.float32)
+        amount = resized(toward, c.MAP) * skin * _alike(apart, small)
         if heal is not None:
             amount = np.maximum(amount, heal)
-        delta = times(cv2.subtract(resized(around.near, c.MAP), small), amount)
+        delta = times(apart, amount)
     return SkinMaps(delta, heal, log)
 
 
@@ -99,8 +100,8 @@ def _around(small: Floats, weight: Floats) -> _Around:
     near_colour = _normalised(near)
     own_colour = _normalised(own + np.dstack((near_colour, np.ones_like(share))) * _TINY)
     mean = luma(near_colour)
-    # Over the mean, not its square: shine is the same on dark skin, so its contrast is larger than what pigment makes of it.
-    contrast = np.maximum(squares / (near[:, :, 3] + _TINY) - mean * mean, 0) / (np.float32(128) * (mean + 1))
+    # Not over the mean's square: shine is the same on dark skin, so its contrast is larger than what pigment makes of it.
+    contrast = np.maximum(squares / (near[:, :, 3] + _TINY) - mean * mean, 0) / (np.float32(128) * (mean + np.float32(c.SHINY)))
     return _Around(share, own_colour, near_colour, _normalised(wide), contrast)
 
 
@@ -114,6 +115,13 @@ def _texture(contrast: Floats) -> Floats:
     """How far what differs from the mean is texture rather than form, 0..1."""
     kept = np.float32(c.SMOOTH_KEPT**2)
     return np.asarray(kept / (contrast + kept), np.float32)
+
+
+def _alike(apart: Floats, small: Floats) -> Floats:
+    """How far what differs by so much from the skin around is still skin: not a rim of glasses where the matte is in doubt."""
+    odd = luma(apart)
+    odd = odd * odd * (np.float32(128 / c.SMOOTH_ODD**2) / (luma(small) + np.float32(c.SHINY)))
+    return np.asarray(1 / (1 + odd * odd), np.float32)
 
 
 def _evening(around: _Around, amount: np.float32) -> Floats:
@@ -137,9 +145,9 @@ def _dulling(near: Floats, amount: Floats) -> Floats:
     return np.asarray(cv2.log(np.maximum(left, np.float32(0.3))), np.float32)
 
 
-def _balance(around: _Around, toward: Floats, log: Floats) -> Floats:
-    """The log gain, x 3, which keeps the mean colour of the face's skin."""
+def _balance(around: _Around, surely: Floats, toward: Floats, log: Floats) -> Floats:
+    """The log gain, x 3, which keeps the mean colour of the face's skin, `surely` so."""
     after = (around.own + times(around.near - around.own, toward)) * cv2.exp(log)
-    share = step(around.share, *c.SURELY_SKIN).ravel()
+    share = surely.ravel()
     was, became = share @ around.own.reshape(-1, 3), share @ after.reshape(-1, 3)
     return np.asarray(np.log((was + 1) / (became + 1)), np.float32)

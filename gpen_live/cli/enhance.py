@@ -18,7 +18,7 @@ from gpen_live.options import beauty_options, check_weights, network_options
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--aligned", is_flag=True, help="IN is an aligned face crop: write it alone, at the network's size.")
 @network_options
-@beauty_options("off")
+@beauty_options()
 def command(
     *,
     source: Path,

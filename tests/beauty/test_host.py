@@ -13,6 +13,7 @@ import pytest
 from gpen_live.beauty.constants import FADE_S, MAP
 from gpen_live.beauty.fields import canonical, carried, grid, sampled
 from gpen_live.beauty.host import HostBeauty, Remembered, draw
+from gpen_live.beauty.sight import Sight
 from gpen_live.beauty.values import AT, DIALS, Values, wished
 from gpen_live.engine.result import Change, FaceCrop
 from gpen_live.faces.mesh import CANONICAL, CHEEKS, JAW, LEFT_EYE, LIPS_OUTER, MIRROR, Mesh
@@ -33,7 +34,7 @@ def look(**dials: Any) -> Beauty:
 
 def change_of(face: Painted, beauty: Beauty, known: Remembered | None = None) -> Change:
     nothing = np.zeros(face.seen.shape, np.float32)
-    return draw(face.seen, nothing, face.points, face.layers, wished(beauty), known or Remembered(), 0.0)
+    return draw(face.seen, nothing, Sight(face.points, face.layers), wished(beauty), known or Remembered(), 0.0)
 
 
 def added(face: Painted, **dials: Any) -> Floats:
@@ -305,7 +306,7 @@ def test_the_side_of_the_crop_makes_no_difference(name: str) -> None:
 def test_what_the_network_changed_is_built_upon() -> None:
     face = painted()
     more = np.full(face.seen.shape, 7.25, np.float32)
-    drawn = draw(face.seen, more, face.points, face.layers, wished(Beauty(lips=1.0)), Remembered(), 0.0).added
+    drawn = draw(face.seen, more, Sight(face.points, face.layers), wished(Beauty(lips=1.0)), Remembered(), 0.0).added
     np.testing.assert_allclose(drawn[face.where("wall")], 7.25, atol=1e-4)
 
 

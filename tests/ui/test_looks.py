@@ -23,11 +23,12 @@ from gpen_live.frame import Image
 from gpen_live.look import CONTROLS, Beauty, Look
 from gpen_live.presets import BUILT_IN, Preset, write_preset
 from gpen_live.settings import Settings, SettingsStore
+from gpen_live.sources.demo_scene import LANDMARKS, _photo
 from gpen_live.ui.control_rows import ColourRow, NumberRow, SwitchRow
 from gpen_live.ui.control_words import GROUPS, PALETTES, WORDS, describe_value
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.looks import NOTICE, Looks
-from gpen_live.ui.portraits import Portraits, changed, draw_looks
+from gpen_live.ui.portraits import Portraits, aligned, changed, draw_looks
 from gpen_live.ui.preset_actions import DeleteDialog, NameDialog
 from gpen_live.ui.widgets import ValueSlider
 from gpen_live.ui.window import MainWindow
@@ -113,6 +114,7 @@ def test_plus_and_minus_change_the_amount_and_not_the_network(window: MainWindow
 def test_enhancement_off_greys_out_look_and_network(window: MainWindow) -> None:
     QTest.mouseClick(window.look.switch, LEFT)
     assert not window.look.tiles.isEnabled()
+    assert window.look.state.toolTip() == "Enhancement is off"
     assert not window.look.amount.isEnabled()
     assert not slider(window, "smooth").isEnabled()
     assert not window.network.strength.isEnabled()
@@ -535,6 +537,16 @@ def test_each_look_is_drawn_once_it_has_faded_in(monkeypatch: pytest.MonkeyPatch
     assert drawn == pytest.approx({"some": 150, "off": 100, "more": 200}, abs=5)
     monkeypatch.setattr("gpen_live.beauty.stage.open_stage", lambda device: None)
     assert list(draw_looks(crop, looks)) == []
+
+
+def test_the_real_look_is_seen_on_a_real_face() -> None:
+    crop = aligned(_photo(), np.array(LANDMARKS))
+    drawn = dict(draw_looks(crop, {"off": Beauty(), "lips": Beauty(lips=1, lips_color="#ff0000")}))
+    assert np.array_equal(drawn["off"], crop)
+    change = drawn["lips"].astype(int) - crop
+    mouth, forehead = change[175:195, 110:146], change[60:100, 100:150]
+    assert mouth[:, :, 1].min() < -30, "less green on the lips"
+    assert abs(forehead).max() <= 1
 
 
 def test_where_nothing_can_be_drawn_it_is_tried_once(window: MainWindow, pipeline: FakePipeline, qtbot: QtBot) -> None:

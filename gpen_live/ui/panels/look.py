@@ -103,7 +103,7 @@ class LookPanel(Card):
         self.tiles.show_chosen(base.name, modified=looks.modified, mirrored=self._controller.settings.mirror)
         self.state.say(self._state())
         for link in (self.reset, self.save):
-            link.setVisible(looks.modified)
+            link.setVisible(enhance and looks.modified)
         self.amount.show_value(beauty.amount, 1.0)
         for name, row in self.controls.items():
             row.show_value(getattr(beauty, name), getattr(base.beauty, name))
@@ -117,6 +117,8 @@ class LookPanel(Card):
 
     def _state(self) -> str:
         looks = self._looks
+        if not self._controller.config.look.enhance:
+            return "Enhancement is off"
         if looks.modified:
             return f"Changed from {title(looks.name)}"
         return _ABOUT.get(looks.name, "Your own preset")
