@@ -75,11 +75,13 @@ class TorchDraws:
         self._smoother = _Smoother(device)
 
     def look(self, seen: Tensor, told: Tensor, rows: Rows) -> None:
-        at, new = told[:, ROW].long(), told[:, NEW] > 0
+        at, fresh = told[:, ROW].long(), told[:, STEP] > 0
         points, scores = self._meshes(seen * 127.5 + 127.5)
+        told_apart = torch.isfinite(points).all(2).all(1)
+        points, scores = torch.where(told_apart[:, None, None], points, rows.points[at]), torch.where(told_apart, scores, 0.0)
         points = self._smoother(points, at, told[:, STEP], rows)
         rows.found[at, 0], rows.found[at, 1] = _step(scores, *c.FOUND), _frontality(points)
-        before = torch.where(new.view(-1, 1, 1, 1), 0.0, rows.layers[at])
+        before = torch.where(fresh.view(-1, 1, 1, 1), rows.layers[at], 0.0)
         rows.layers[at] = self._layers(self._look.resized(seen, 2 * c.MAP), before)
 
     def draw(self, seen: Tensor, change: Change, told: Tensor, rows: Rows) -> None:
@@ -201,8 +203,9 @@ class Look:
         before = seen * 127.5 + 127.5
         now = before + added
         small = self.resized(now, c.MAP)
-        free = self._free_of_features(points)
-        skin = layers[:, :1] * self._reach * free
+        depth = torch.stack([self._depth(points, feature) for feature in self._features]).amax(0)
+        within = self._reach * self._free(depth, c.FEATURE_GROW)
+        matte, skin = layers[:, :1] * within, _step(layers[:, :1], *c.SURE) * within
         tone = self._tone(small, skin)
         there = self._carried(points)
         delta, heal, log = self._skin_maps(small, skin, layers, amount)
@@ -211,14 +214,17 @@ class Look:
             self._masks.expand(len(points), -1, -1, -1),
             self.resized(there, c.FIELD).permute(0, 2, 3, 1) * 2 - 1, padding_mode="border", align_corners=False,
         )  # fmt: skip
-        level = self._around(self._luma_of(self.resized(small, c.FIELD)), boxing(c.FIELD, 5), "box") / 255
-        lit = torch.maximum(self.resized(masks[:, :1], c.MAP), skin)
-        log = log + self.resized(self._lamp(level, masks, points, amount), c.MAP) * lit
-        log = log + self.resized(_blush(level, masks, amount), c.MAP) * skin
+        coarse = self.resized(small, c.FIELD)
+        level = self._luma_of(coarse)
+        strong = (coarse.amax(1, keepdim=True) + level) / 2
+        level, strong = (self._around(one, boxing(c.FIELD, 5), "box") / 255 for one in (level, strong))
+        lit = torch.maximum(self.resized(masks[:, :1], c.MAP), matte)
+        log = log + self.resized(self._lamp(strong, masks, points, amount), c.MAP) * lit
+        log = log + self.resized(_blush(level, masks, self._tinted("blush", tone, amount), amount), c.MAP) * skin
         drawn = now + self.resized(delta, side)
         drawn = drawn - self.resized(heal, side) * (now - self.resized(small, side))
         drawn = (drawn * self.resized(log.exp(), side)).contiguous()
-        uncovered = self._uncovered(layers[:, :1], free, points)
+        uncovered = self._uncovered(layers[:, :1], self._free(depth, c.COVER_FROM), points)
         self._eyes_and_teeth(drawn, points, tone, uncovered, amount, known)
         self._lips(drawn, points, tone, uncovered, amount, known)
         self._lines(drawn, points, tone, uncovered, amount)
@@ -233,10 +239,9 @@ class Look:
         at = (torch.stack([x, y], dim=3) + 0.5) * (2 / side) - 1
         return F.grid_sample(added, at, padding_mode="border", align_corners=False), moved
 
-    def _free_of_features(self, points: Tensor) -> Tensor:
-        """See `gpen_live.beauty.host.free_of_features`: N x 1 x MAP x MAP."""
-        within = torch.stack([self._depth(points, feature) for feature in self._features]).amax(0)
-        covered = (within + round(2 * c.FEATURE_GROW * c.MAP) / 2 + 1.5).clamp(0, 1)  # as wide as OpenCV draws it
+    def _free(self, depth: Tensor, distance: float) -> Tensor:
+        """See `gpen_live.beauty.sight.free_of_features`: N x 1 x MAP x MAP. depth: within all features, see `_depth`."""
+        covered = (depth + round(2 * distance * c.MAP) / 2 + 1.5).clamp(0, 1)  # as wide as OpenCV draws it
         return 1 - self._around(covered, boxing(c.MAP, 3), "three")
 
     def _depth(self, points: Tensor, outline: Tensor) -> Tensor:
@@ -246,19 +251,19 @@ class Look:
         return _signed_distance(points[:, outline, :2], x, y).view(-1, 1, c.MAP, c.MAP) * c.MAP
 
     def _uncovered(self, matte: Tensor, free: Tensor, points: Tensor) -> Tensor:
-        """See `gpen_live.beauty.host.uncovered`: N x 1 x MAP x MAP."""
+        """See `gpen_live.beauty.sight.uncovered`: N x 1 x MAP x MAP."""
         expected = free * (self._depth(points, self._oval) > -0.5)
         around = torch.cat([matte * expected, expected], dim=1)
         around = self._around(around, blurring(c.MAP, c.COVER_SIGMA * c.MAP), "cover") + _TINY
         return around[:, :1] / around[:, 1:]
 
     def _tone(self, small: Tensor, skin: Tensor) -> dict[str, Tensor]:
-        """The skin's mean luma (0..255), log of red over green, and colourfulness: N x 1 x 1 x 1 each."""
+        """The skin's mean luma (0..255), log of blue and of red over green, and colourfulness: N x 1 x 1 x 1 each."""
         mean = (skin * small).sum((2, 3), keepdim=True) / (skin.sum((2, 3), keepdim=True) + 1e-3)
-        red, green = mean[:, :1], mean[:, 1:2]
+        red, green, blue = (mean + 4).log().split_with_sizes((1, 1, 1), dim=1)
         most, least = mean.amax(1, keepdim=True), mean.amin(1, keepdim=True)
         return {
-            "luma": self._luma_of(mean), "red": ((red + 1) / (green + 1)).log(), "colourful": (most - least) / (most + 1)
+            "luma": self._luma_of(mean), "blue": blue - green, "red": red - green, "colourful": (most - least) / (most + 1)
         }  # fmt: skip
 
     def _carried(self, points: Tensor) -> Tensor:
@@ -288,7 +293,7 @@ class Look:
         near, wide = _normalised(near), _normalised(wide)
         own = (own[:, :3] + near * _TINY) / (share + (_TINY + _TINY * _TINY))
         mean = self._luma_of(near)
-        contrast = (squares - mean * mean).clamp(min=0) / (128 * (mean + 1))
+        contrast = (squares - mean * mean).clamp(min=0) / (128 * (mean + c.SHINY))
         texture = c.SMOOTH_KEPT**2 / (contrast + c.SMOOTH_KEPT**2)
         shadow = self.resized(layers[:, 3:4], c.FIELD)
         toward = torch.maximum(texture * (amount["smooth"] * c.SMOOTH_MOST), shadow * (amount["under_eye"] * c.UNDER_EYE_SMOOTH))
@@ -296,12 +301,14 @@ class Look:
         log = log + shadow * (amount["under_eye"] * (c.UNDER_EYE_MOST * c.LAYER_LOG))
         log = log + self._dulling(near, self.resized(layers[:, 4:5], c.FIELD) * (amount["shine"] * c.SHINE_MOST))
         after = (own + toward * (near - own)) * log.exp()
-        share = _step(share, *c.SURELY_SKIN)
+        share = share * _step(self.resized(layers[:, :1], c.FIELD), *c.SURELY_SKIN)
         was, became = ((share * one).sum((2, 3), keepdim=True) for one in (own, after))
         log = log + ((was + 1) / (became + 1)).log()
         heal = spots * skin * amount["blemish"]
-        toward = torch.maximum(self.resized(toward, c.MAP) * skin, heal)
-        return (self.resized(near, c.MAP) - small) * toward, heal, log
+        apart = self.resized(near, c.MAP) - small
+        odd = self._luma_of(apart) ** 2 * (128 / c.SMOOTH_ODD**2 / (level + c.SHINY))
+        toward = torch.maximum(self.resized(toward, c.MAP) * skin / (1 + odd * odd), heal)
+        return apart * toward, heal, log
 
     def _evening(self, near: Tensor, wide: Tensor, amount: Tensor) -> Tensor:
         apart = (wide + 1).log() - (near + 1).log()
@@ -313,7 +320,14 @@ class Look:
         left = 1 - 0.5 * lost * (1 + (self._luma_of(near) + 1) / (near + 1))
         return left.clamp(min=0.3).log()
 
-    def _lamp(self, level: Tensor, masks: Tensor, points: Tensor, amount: dict[str, Tensor]) -> Tensor:
+    def _tinted(self, name: str, tone: dict[str, Tensor], amount: dict[str, Tensor]) -> Tensor:
+        """See `gpen_live.beauty.tone.Tone.tinted`: N x 3 x 1 x 1."""
+        colour = torch.cat([amount[f"{name}_color_{one}"] for one in "rgb"], dim=1)
+        share = (tone["colourful"] / c.VIVID).clamp(c.PALEST, 1)
+        grey = self._luma_of(colour)
+        return grey + share * (colour - grey)
+
+    def _lamp(self, strong: Tensor, masks: Tensor, points: Tensor, amount: dict[str, Tensor]) -> Tensor:
         """See `gpen_live.beauty.light.lamp_light`: N x 3 x FIELD x FIELD."""
         turned = points.transpose(1, 2) @ self._turning
         mirrored = turned * turned.new_tensor([[1, 1, -1], [1, 1, -1], [-1, -1, 1]])
@@ -335,7 +349,8 @@ class Look:
         lamp = lamp + side * (light.abs() * c.LIGHT_MOST)
         warm = amount["warmth"] * c.WARM_MOST
         more = warm * (_LUMA[0] - _LUMA[2])
-        return (lamp * (1 - level * level)) + torch.cat([warm - more, -more, -warm - more], dim=1)
+        dark = c.LAMP_ON_DARK + (1 - c.LAMP_ON_DARK) * (2 * strong).clamp(max=1)
+        return (lamp * ((1 - strong * strong) * dark)) + torch.cat([warm - more, -more, -warm - more], dim=1)
 
     def _eyes_and_teeth(
         self,
@@ -414,14 +429,17 @@ class Look:
         some = total.clamp(min=1e-6)
         around = patch.sampled(uncovered)
         around_now = (lips * around).sum(1)[:, None] / some
-        red, green, blue = (seen + 4).unbind(1)
-        ratios = torch.stack([(blue / green).log(), (red / green).log()], dim=1)
+        red, green, blue = (patch.of(_softened(drawn, c.LIP_BLUR)) + 4).log().unbind(1)
+        ratios = torch.stack([blue - green, red - green], dim=1)
         is_known = known.seen[:, :1] > 0
         colour = torch.where(is_known, known.lips, (lips[:, None] * ratios).sum(2) / some)
         share = torch.where(is_known, known.shares[:, :1], 1.0)
         before = torch.where(is_known, known.around, around_now)
         most = torch.maximum(around_now, before + share * (around_now - before) / c.LIP_BEARD)
-        near = lips * _step(around / (most + 0.02), *c.COVER_SEEN)
+        around = around / (most + _step(most, *c.LIP_BARE) * (1 - most).clamp(min=0) + 0.02)
+        near = lips * _step(around, *c.COVER_SEEN)
+        doubt = 1 - _step(around, *c.LIP_DOUBT)
+        near = near * (1 - doubt * (1 - _unlike_skin(ratios, colour, tone)))
         near = near * (((ratios - colour[:, :, None]) ** 2).sum(1) / -(c.LIP_COLOUR**2)).exp()
         held = near.sum(1)[:, None]
         found = held / some
@@ -436,7 +454,7 @@ class Look:
     def _painted(
         self, seen: Tensor, lips: Tensor, patch: _Patch, points: Tensor, tone: dict[str, Tensor], amount: dict[str, Tensor]
     ) -> Tensor:
-        colour = torch.cat([amount[f"lips_color_{one}"] for one in "rgb"], dim=1)[..., 0]
+        colour = self._tinted("lips", tone, amount)[..., 0]
         gloss, strength = amount["lips_gloss"].flatten(1), amount["lips"].flatten(1)
         linear = (seen / 255).clamp(1e-3, 1) ** 2.2
         level = (linear * self._luma[:, :, 0]).sum(1)
@@ -555,11 +573,11 @@ def _normalised(weighted: Tensor) -> Tensor:
     return weighted[:, :3] / (weighted[:, 3:] + _TINY * _TINY)
 
 
-def _blush(level: Tensor, masks: Tensor, amount: dict[str, Tensor]) -> Tensor:
+def _blush(level: Tensor, masks: Tensor, colour: Tensor, amount: dict[str, Tensor]) -> Tensor:
     """See `gpen_live.beauty.light.blush_log`: N x 3 x FIELD x FIELD."""
-    colour = torch.cat([amount[f"blush_color_{one}"] for one in "rgb"], dim=1).clamp(min=0.01)
-    density = (colour.amax(1, keepdim=True) / colour).log()
-    density = density / density.amax(1, keepdim=True).clamp(min=0.5)
+    density = colour.clamp(min=0.01).log()
+    density = density.amax(1, keepdim=True) - density
+    density = density / density.amax(1, keepdim=True).clamp(min=c.BLUSH_PALE)
     return masks[:, 1:2] * (1 + c.BLUSH_DARK * (1 - level)) * (amount["blush"] * c.BLUSH_MOST) * -density
 
 
@@ -572,6 +590,21 @@ def _drawn_eye(seen: Tensor, level: Tensor, white: Tensor, iris: Tensor, amount:
     drawn = (seen + (white * c.WHITE_PALER)[:, None] * ((level * 255)[:, None] - seen)) * gain[:, None]
     catch = iris * _step(level - mean, *c.CATCH_FROM) * c.CATCH_MOST
     return drawn + catch[:, None] * (255 - drawn).clamp(min=0)
+
+
+def _softened(picture: Tensor, blur: float) -> Tensor:
+    """Means of boxes about that wide, a fraction of the side."""
+    reach = round(blur * picture.shape[-1] / 2)
+    return F.avg_pool2d(F.pad(picture, (reach,) * 4, mode="replicate"), 2 * reach + 1, 1)
+
+
+def _unlike_skin(ratios: Tensor, lips: Tensor, tone: dict[str, Tensor]) -> Tensor:
+    """See `gpen_live.beauty.makeup`: N x P. ratios: N x 2 x P. lips: N x 2, their running colour."""
+    skin = torch.cat([tone["blue"], tone["red"]], dim=1)[..., 0, 0]
+    apart = lips - skin
+    far = (apart * apart).sum(1, keepdim=True)
+    along = ((ratios - skin[:, :, None]) * apart[:, :, None]).sum(1) / far.clamp(min=1e-12)
+    return 1 - _step(far.sqrt(), *c.LIP_APART) * (1 - _step(along, *c.LIP_ALONG))
 
 
 def _highlight(patch: _Patch, points: Tensor) -> Tensor:

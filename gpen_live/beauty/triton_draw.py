@@ -98,7 +98,7 @@ class TritonDraws:
             seen = F.avg_pool2d(seen, seen.shape[-1] // side)
         elif seen.shape[-1] < side:
             seen = F.interpolate(seen, (side, side), mode="bilinear", align_corners=False)
-        before = torch.where((told[:, NEW] > 0).view(-1, 1, 1, 1), 0.0, rows.layers.index_select(0, at))
+        before = torch.where((told[:, STEP] > 0).view(-1, 1, 1, 1), rows.layers.index_select(0, at), 0.0)
         rows.layers.index_copy_(0, at, self._retouch(seen, before)[0])
 
     def _find_meshes(self, seen: Tensor, told: Tensor, rows: Rows) -> None:
@@ -141,7 +141,7 @@ class TritonDraws:
         launch(
             kernels.cover, (_parts(c.MAP**2), count), maps.outlines, tables.counts, maps.covers,
             OUTLINES=len(_OUTLINES), MOST=_SLOTS, MAP=c.MAP,
-            GROWN=round(2 * c.FEATURE_GROW * c.MAP) / 2 + 1.5, BLOCK=_BLOCK,
+            GROWN=round(2 * c.FEATURE_GROW * c.MAP) / 2 + 1.5, GROWN_MORE=round(2 * c.COVER_FROM * c.MAP) / 2 + 1.5, BLOCK=_BLOCK,
         )  # fmt: skip
         launch(
             kernels.fill, ((-(-size // _TILE)) ** 2, count), maps.outlines, tables.counts, maps.boxes, tables.soft,
@@ -175,29 +175,30 @@ class TritonDraws:
         launch(
             kernels.gather, (blocks, count), seen, change.added, rows.layers, told, maps.dials, maps.covers, tables.reach,
             maps.small, maps.skin, maps.own, maps.tone, size, **common, KEEP=AT["keep_moles"], BLEMISH=AT["blemish"],
-            SPOT_LOW=c.SPOT_SURE[0], SPOT_HIGH=c.SPOT_SURE[1], FIELD=c.FIELD, BLOCK=_BLOCK,
+            SPOT_LOW=c.SPOT_SURE[0], SPOT_HIGH=c.SPOT_SURE[1], SURE_LOW=c.SURE[0], SURE_HIGH=c.SURE[1],
+            FIELD=c.FIELD, BLOCK=_BLOCK,
         )  # fmt: skip
-        launch(kernels.spread, (11, count), maps.own, tables.matrices, maps.around, FIELD=c.FIELD, num_warps=8)
+        launch(kernels.spread, (12, count), maps.own, tables.matrices, maps.around, FIELD=c.FIELD, num_warps=8)
         launch(
             kernels.uncover, (_parts(c.MAP**2), count), maps.skin, tables.weights, maps.uncovered,
             MAP=c.MAP, REACH=len(tables.weights) // 2, BLOCK=_BLOCK,
         )  # fmt: skip
         launch(
-            kernels.decide, (blocks, count), maps.own, maps.around, rows.layers, maps.masks, rows.points, tables.turning, told,
-            maps.dials, maps.fields, maps.balance, **common, **_DECIDED, FIELD=c.FIELD, BLOCK=_BLOCK,
+            kernels.decide, (blocks, count), maps.own, maps.around, rows.layers, maps.masks, rows.points, tables.turning,
+            maps.tone, told, maps.dials, maps.fields, maps.balance, **common, **_DECIDED, FIELD=c.FIELD, BLOCKS=blocks, BLOCK=_BLOCK,
         )  # fmt: skip
         launch(
             kernels.blend, (_parts(c.MAP**2), count), maps.fields, maps.masks, maps.small, maps.skin, maps.balance, maps.blended,
-            FIELD=c.FIELD, MASKS=len(MASKS), BLOCKS=blocks, BLOCK=_BLOCK,
+            FIELD=c.FIELD, MASKS=len(MASKS), BLOCKS=blocks, SHINY=c.SHINY, ODD=c.SMOOTH_ODD, BLOCK=_BLOCK,
         )  # fmt: skip
-        pixels = (_parts(size**2), count)
+        pixels, reached = (_parts(size**2), count), round(c.LIP_BLUR * size / 2)
         launch(
             kernels.paint, pixels, seen, change.added, maps.blended, maps.small, maps.skin, sized.drawn, size,
             MAP=c.MAP, BLOCK=_BLOCK,
         )  # fmt: skip
         launch(
             kernels.measure, (2, count), sized.drawn, sized.filled, maps.uncovered, maps.boxes, rows.points, tables.eyes,
-            maps.tone, told, rows.colours, maps.measured, size, max(1, size // _SAMPLES),
+            maps.tone, told, rows.colours, maps.measured, size, max(1, size // _SAMPLES), reached,
             TOLD=NUMBERS, NEW=NEW, LIPS=LIPS, SCLERA=SCLERA, OUTLINES=len(_OUTLINES), LIPS_OUTLINE=2, BLOCKS=blocks,
             **_FEATURES, LIP_BEARD=c.LIP_BEARD, BLOCK=_MEASURED, num_warps=8,
         )  # fmt: skip
@@ -205,7 +206,7 @@ class TritonDraws:
         drawn = change.added if moved is None else sized.adorned
         launch(
             kernels.adorn, pixels, sized.drawn, seen, change.added, sized.filled, maps.uncovered, rows.points, tables.eyes,
-            tables.mouth, maps.tone, told, maps.dials, maps.measured, drawn, size,
+            tables.mouth, maps.tone, told, maps.dials, maps.measured, drawn, size, reached,
             **common, BLOCKS=blocks, **_FEATURES, **_ADORNED, BROW=_BROW, LINER=_LINER, BLOCK=_BLOCK,
         )  # fmt: skip
         if moved is not None:
@@ -239,11 +240,11 @@ class _Maps:
         self.crops = room(len(nets.PARTS) * nets.FEATURES, nets.CROP_SIDE, nets.CROP_SIDE)
         self.transforms, self.dials = room(len(nets.CROPS), 6), room(len(DIALS))
         self.outlines, self.boxes = room(len(_OUTLINES), _SLOTS, 2), room(len(_OUTLINES), 4)
-        self.covers, self.uncovered = room(2, c.MAP, c.MAP), room(c.MAP, c.MAP)
+        self.covers, self.uncovered = room(3, c.MAP, c.MAP), room(c.MAP, c.MAP)
         self.shift, self.there, self.shape = (room(2, c.WIDE, c.WIDE) for _ in range(3))
         self.masks = room(len(MASKS), c.FIELD, c.FIELD)
-        self.small, self.skin, self.blended = (room(count, c.MAP, c.MAP) for count in (3, 4, 6))
-        self.own, self.around, self.fields = (room(count, c.FIELD, c.FIELD) for count in (6, 11, 13))
+        self.small, self.skin, self.blended = (room(count, c.MAP, c.MAP) for count in (3, 5, 6))
+        self.own, self.around, self.fields = (room(count, c.FIELD, c.FIELD) for count in (7, 12, 13))
         self.tone, self.balance, self.measured = room(blocks, 4), room(blocks, 6), room(8)
 
 
@@ -328,13 +329,14 @@ def _direction(lamp: Sequence[float], name: str) -> dict[str, float]:
 _DECIDED = {
     "POINTS": nets.POINTS, "MASKS": len(MASKS), "POINT_BLOCK": 512,
     **{name.upper(): AT[name] for name in ("smooth", "even", "under_eye", "shine", "brighten", "light", "warmth", "blush")},
-    "BLUSH_COLOR": AT["blush_color_b"], "KEPT": c.SMOOTH_KEPT, "SURE_LOW": c.SURELY_SKIN[0], "SURE_HIGH": c.SURELY_SKIN[1],
+    "BLUSH_COLOR": AT["blush_color_b"], "KEPT": c.SMOOTH_KEPT, "SHINY": c.SHINY, "SURELY_LOW": c.SURELY_SKIN[0],
+    "SURELY_HIGH": c.SURELY_SKIN[1],
     "SMOOTH_MOST": c.SMOOTH_MOST, "EVEN_MOST": c.EVEN_MOST, "EVEN_LOW": math.log(c.EVEN_LIMITS[0]),
     "EVEN_HIGH": math.log(c.EVEN_LIMITS[1]), "UNDER_EYE_MOST": c.UNDER_EYE_MOST, "UNDER_EYE_SMOOTH": c.UNDER_EYE_SMOOTH,
     "SHINE_MOST": c.SHINE_MOST, "LAYER_LOG": c.LAYER_LOG, "BRIGHTEN_MOST": c.BRIGHTEN_MOST, "BRIGHTEN_GREY": c.BRIGHTEN_GREY,
     **_direction(c.BRIGHTEN_FROM, "BRIGHTEN"), "LIGHT_MOST": c.LIGHT_MOST, "LIGHT_BACK": c.LIGHT_BACK,
     "LIGHT_GREY": c.LIGHT_GREY, **_direction(c.LIGHT_FROM, "LIGHT"), "WARM_MOST": c.WARM_MOST, "BLUSH_MOST": c.BLUSH_MOST,
-    "BLUSH_DARK": c.BLUSH_DARK,
+    "BLUSH_DARK": c.BLUSH_DARK, "BLUSH_PALE": c.BLUSH_PALE, "LAMP_ON_DARK": c.LAMP_ON_DARK, "VIVID": c.VIVID, "PALEST": c.PALEST,
 }  # fmt: skip
 """Constants of `kernels.beauty_kernels.decide`."""
 
@@ -343,6 +345,8 @@ _FEATURES = {
     "LEFT_PUPIL": mesh.LEFT_PUPIL, "RIGHT_PUPIL": mesh.RIGHT_PUPIL, "OPEN_LOW": c.EYE_OPEN[0], "OPEN_HIGH": c.EYE_OPEN[1],
     "IRIS_LOW": c.IRIS_EDGE[0], "IRIS_HIGH": c.IRIS_EDGE[1], "WHITE_LOW": c.WHITE_LESS[0], "WHITE_HIGH": c.WHITE_LESS[1],
     "COVER_LOW": c.COVER_SEEN[0], "COVER_HIGH": c.COVER_SEEN[1], "LIP_COLOUR": c.LIP_COLOUR,
+    "BARE_LOW": c.LIP_BARE[0], "BARE_HIGH": c.LIP_BARE[1], "DOUBT_LOW": c.LIP_DOUBT[0], "DOUBT_HIGH": c.LIP_DOUBT[1],
+    "APART_LOW": c.LIP_APART[0], "APART_HIGH": c.LIP_APART[1], "ALONG_LOW": c.LIP_ALONG[0], "ALONG_HIGH": c.LIP_ALONG[1],
 }  # fmt: skip
 """Those of `measure` and `adorn`."""
 
@@ -352,7 +356,7 @@ _ADORNED = {
     "IRIS_CONTRAST": c.IRIS_CONTRAST, "IRIS_LIFT": c.IRIS_LIFT, "CATCH_LOW": c.CATCH_FROM[0], "CATCH_HIGH": c.CATCH_FROM[1],
     "CATCH_MOST": c.CATCH_MOST, "MOUTH_LOW": c.MOUTH_OPEN[0], "MOUTH_HIGH": c.MOUTH_OPEN[1], "TOOTH_LOW": c.TOOTH_LEVEL[0],
     "TOOTH_HIGH": c.TOOTH_LEVEL[1], "RED_LOW": c.TOOTH_RED[0], "RED_HIGH": c.TOOTH_RED[1], "TOOTH_YELLOW": c.TOOTH_YELLOW,
-    "TOOTH_LIGHTER": c.TOOTH_LIGHTER, "LIP_COVER": c.LIP_COVER, "LIP_OWN": c.LIP_OWN, "LIP_ALBEDO": c.LIP_ALBEDO,
+    "TOOTH_LIGHTER": c.TOOTH_LIGHTER, "VIVID": c.VIVID, "PALEST": c.PALEST, "LIP_COVER": c.LIP_COVER, "LIP_OWN": c.LIP_OWN, "LIP_ALBEDO": c.LIP_ALBEDO,
     "LIP_MATT": c.LIP_MATT, "LIP_GLOSS": c.LIP_GLOSS, "BROW_FILL": c.BROW_FILL, "BROW_HAIR": c.BROW_HAIR,
     "BROW_B": c.BROW_DENSITY[0], "BROW_G": c.BROW_DENSITY[1], "BROW_R": c.BROW_DENSITY[2], "LINER_DENSITY": c.LINER_DENSITY,
 }  # fmt: skip

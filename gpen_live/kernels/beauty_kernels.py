@@ -93,9 +93,10 @@ def cover(
     MOST: tl.constexpr,
     MAP: tl.constexpr,
     GROWN: tl.constexpr,
+    GROWN_MORE: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """N x 2 x MAP x MAP: how far eyes, lips and brows, grown by pixels, cover a pixel, and 1 within the last outline.
+    """N x 3 x MAP x MAP: how far eyes, lips and brows, grown by so many pixels, cover one, and 1 within the last outline.
 
     outlines: N x OUTLINES x MOST x 2, of which `counts` are used.
     """
@@ -125,9 +126,10 @@ def cover(
             deepest = tl.maximum(deepest, depth)
         else:
             last = tl.where(depth * MAP > -0.5, 1.0, 0.0)
-    to = out + face * 2 * MAP * MAP + i
+    to = out + face * 3 * MAP * MAP + i
     tl.store(to, tl.minimum(tl.maximum(deepest * MAP + GROWN, 0.0), 1.0))
-    tl.store(to + MAP * MAP, last)
+    tl.store(to + MAP * MAP, tl.minimum(tl.maximum(deepest * MAP + GROWN_MORE, 0.0), 1.0))
+    tl.store(to + 2 * MAP * MAP, last)
 
 
 @triton.jit(do_not_specialize=["size"])
@@ -312,6 +314,8 @@ def gather(
     BLEMISH: tl.constexpr,
     SPOT_LOW: tl.constexpr,
     SPOT_HIGH: tl.constexpr,
+    SURE_LOW: tl.constexpr,
+    SURE_HIGH: tl.constexpr,
     FIELD: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
@@ -331,7 +335,8 @@ def gather(
     keep = tl.load(dials + face * DIALS + KEEP)
     wanted = tl.load(dials + face * DIALS + BLEMISH)
     plane = size * size
-    own_r, own_g, own_b, own_l = i * 0.0, i * 0.0, i * 0.0, i * 0.0
+    own_r, own_g, own_b = i * 0.0, i * 0.0, i * 0.0
+    mean_r, mean_g, mean_b = i * 0.0, i * 0.0, i * 0.0
     squares, weights, total = i * 0.0, i * 0.0, i * 0.0
     sum_r, sum_g, sum_b = i * 0.0, i * 0.0, i * 0.0
     for corner in tl.static_range(4):
@@ -354,42 +359,49 @@ def gather(
         tl.store(to, r, inside)
         tl.store(to + MAP * MAP, g, inside)
         tl.store(to + 2 * MAP * MAP, b, inside)
-        covered = i * 0.0
+        covered, covered_more = i * 0.0, i * 0.0
         for near in tl.static_range(9):
             near_y, near_x = y + near // 3 - 1, x + near % 3 - 1
             near_y = tl.where(near_y < 0, 1, tl.where(near_y == MAP, MAP - 2, near_y))
             near_x = tl.where(near_x < 0, 1, tl.where(near_x == MAP, MAP - 2, near_x))
-            covered += tl.load(covers + face * 2 * MAP * MAP + near_y * MAP + near_x, inside, 0.0)
-        free = 1 - covered / 9
+            covers_there = covers + face * 3 * MAP * MAP + near_y * MAP + near_x
+            covered += tl.load(covers_there, inside, 0.0)
+            covered_more += tl.load(covers_there + MAP * MAP, inside, 0.0)
+        within = (1 - covered / 9) * tl.load(reach + at, inside, 0.0)
         matte = tl.load(mine + at, inside, 0.0)
-        expected = free * tl.load(covers + (face * 2 + 1) * MAP * MAP + at, inside, 0.0)
-        bare = matte * tl.load(reach + at, inside, 0.0) * free
+        expected = (1 - covered_more / 9) * tl.load(covers + (face * 3 + 2) * MAP * MAP + at, inside, 0.0)
+        bare = _step(matte, SURE_LOW, SURE_HIGH) * within
         mole = tl.load(mine + 2 * MAP * MAP + at, inside, 0.0)
         spots = _spots(tl.load(mine + MAP * MAP + at, inside, 0.0), mole, keep, wanted, SPOT_LOW, SPOT_HIGH)
-        to = skin + face * 4 * MAP * MAP + at
+        to = skin + face * 5 * MAP * MAP + at
         tl.store(to, bare, inside)
         tl.store(to + MAP * MAP, spots * bare * wanted, inside)
         tl.store(to + 2 * MAP * MAP, matte * expected, inside)
         tl.store(to + 3 * MAP * MAP, expected, inside)
+        tl.store(to + 4 * MAP * MAP, matte * within, inside)
         weight = bare * (1 - spots)
         level = _luma(r, g, b)
         own_r += r * weight
         own_g += g * weight
         own_b += b * weight
-        own_l += level
+        mean_r += r / 4
+        mean_g += g / 4
+        mean_b += b / 4
         squares += level * level * weight
         weights += weight
         total += bare
         sum_r += bare * r
         sum_g += bare * g
         sum_b += bare * b
-    to = own + face * 6 * FIELD * FIELD + i
+    level = _luma(mean_r, mean_g, mean_b)
+    to = own + face * 7 * FIELD * FIELD + i
     tl.store(to, own_r / 4, inside)
     tl.store(to + FIELD * FIELD, own_g / 4, inside)
     tl.store(to + 2 * FIELD * FIELD, own_b / 4, inside)
     tl.store(to + 3 * FIELD * FIELD, squares / 4, inside)
     tl.store(to + 4 * FIELD * FIELD, weights / 4, inside)
-    tl.store(to + 5 * FIELD * FIELD, own_l / 4, inside)
+    tl.store(to + 5 * FIELD * FIELD, level, inside)
+    tl.store(to + 6 * FIELD * FIELD, (level + tl.maximum(tl.maximum(mean_r, mean_g), mean_b)) / 2, inside)
     to = sums + (face * tl.num_programs(0) + tl.program_id(0)) * 4
     tl.store(to, tl.sum(tl.where(inside, total, 0.0), axis=0))
     tl.store(to + 1, tl.sum(tl.where(inside, sum_r, 0.0), axis=0))
@@ -408,16 +420,16 @@ def _around(maps, matrix, SIDE: tl.constexpr):
 
 @triton.jit
 def spread(own: tl.tensor, matrices: tl.tensor, out: tl.tensor, FIELD: tl.constexpr) -> None:
-    """N x 11 x FIELD x FIELD: what `gather` says of the skin near and far around (5 maps each), and the luma around.
+    """N x 12 x FIELD x FIELD: what `gather` says of the skin near and far around (5 maps each), and the light around (2).
 
     Axis 0 is these maps. matrices: 3 x FIELD x FIELD, for each.
     """
     number, face = tl.program_id(0), tl.program_id(1)
     kind = number // 5
-    maps = own + (face * 6 + tl.where(kind == 2, 5, number % 5)) * FIELD * FIELD
+    maps = own + (face * 7 + tl.where(kind == 2, number - 5, number % 5)) * FIELD * FIELD
     value = _around(maps, matrices + kind * FIELD * FIELD, FIELD)
     line = tl.arange(0, FIELD)[:, None] * FIELD + tl.arange(0, FIELD)[None, :]
-    tl.store(out + (face * 11 + number) * FIELD * FIELD + line, value)
+    tl.store(out + (face * 12 + number) * FIELD * FIELD + line, value)
 
 
 @triton.jit
@@ -428,7 +440,7 @@ def uncover(
     face = tl.program_id(1)
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     y, x = i // MAP, i % MAP
-    mine = skin + (face * 4 + 2) * MAP * MAP
+    mine = skin + (face * 5 + 2) * MAP * MAP
     is_there, expected = i * 0.0, i * 0.0
     for dy in range(-REACH, REACH + 1):
         near_y = tl.minimum(tl.maximum(y + dy, 0), MAP - 1) * MAP
@@ -442,6 +454,18 @@ def uncover(
         is_there += weight * across_there
         expected += weight * across_expected
     tl.store(out + face * MAP * MAP + i, (is_there + 1e-4) / (expected + 1e-4))
+
+
+@triton.jit
+def _halved(corner, side):
+    """The mean of 2 x 2 pixels."""
+    return (tl.load(corner) + tl.load(corner + 1) + tl.load(corner + side) + tl.load(corner + side + 1)) / 4
+
+
+@triton.jit
+def _tinted(level, grey, colourful, VIVID, PALEST):
+    """A channel of a pigment as it shows in this picture: a pale camera makes it pale too."""
+    return grey + tl.minimum(tl.maximum(colourful / VIVID, PALEST), 1.0) * (level - grey)
 
 
 @triton.jit
@@ -459,6 +483,7 @@ def decide(
     masks: tl.tensor,
     points: tl.tensor,
     turning: tl.tensor,
+    tone: tl.tensor,
     told: tl.tensor,
     dials: tl.tensor,
     out: tl.tensor,
@@ -478,8 +503,9 @@ def decide(
     BLUSH: tl.constexpr,
     BLUSH_COLOR: tl.constexpr,
     KEPT: tl.constexpr,
-    SURE_LOW: tl.constexpr,
-    SURE_HIGH: tl.constexpr,
+    SHINY: tl.constexpr,
+    SURELY_LOW: tl.constexpr,
+    SURELY_HIGH: tl.constexpr,
     SMOOTH_MOST: tl.constexpr,
     EVEN_MOST: tl.constexpr,
     EVEN_LOW: tl.constexpr,
@@ -499,15 +525,20 @@ def decide(
     LIGHT_BACK: tl.constexpr,
     LIGHT_GREY: tl.constexpr,
     BRIGHTEN_GREY: tl.constexpr,
+    LAMP_ON_DARK: tl.constexpr,
     WARM_MOST: tl.constexpr,
     BLUSH_MOST: tl.constexpr,
     BLUSH_DARK: tl.constexpr,
+    BLUSH_PALE: tl.constexpr,
+    VIVID: tl.constexpr,
+    PALEST: tl.constexpr,
     POINT_BLOCK: tl.constexpr,
+    BLOCKS: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
     """What becomes of skin and light, N x 13 x FIELD x FIELD: the mean near, how far towards it, log gains of skin, lamps, blush.
 
-    sums: N x blocks x 6: the skin's colours before and after, which the gains are to keep alike.
+    tone: of `gather`, of BLOCKS blocks. sums: N x blocks x 6: the skin's colours before and after, which the gains are to keep alike.
     """
     face = tl.program_id(1)
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -515,8 +546,8 @@ def decide(
     MAP: tl.constexpr = 2 * FIELD
     dial = dials + face * DIALS
     row = tl.load(told + face * TOLD).to(tl.int32)
-    from_own = own + face * 6 * plane + i
-    from_near = around + face * 11 * plane + i
+    from_own = own + face * 7 * plane + i
+    from_near = around + face * 12 * plane + i
     tiny = 1e-4
     wide_w = tl.load(from_near + 9 * plane)
     near_w = tl.load(from_near + 4 * plane) + wide_w * tiny
@@ -533,14 +564,12 @@ def decide(
     own_r = (tl.load(from_own) + near_r * tiny) / (share + (tiny + tiny * tiny))
     own_g = (tl.load(from_own + plane) + near_g * tiny) / (share + (tiny + tiny * tiny))
     own_b = (tl.load(from_own + 2 * plane) + near_b * tiny) / (share + (tiny + tiny * tiny))
-    share = _step(share, SURE_LOW, SURE_HIGH)
-    mean = _luma(near_r, near_g, near_b)
-    contrast = tl.maximum(square - mean * mean, 0.0) / (128 * (mean + 1))
     layer = layers + row * 5 * MAP * MAP + i // FIELD * 2 * MAP + i % FIELD * 2
-    shadow = layer + 3 * MAP * MAP
-    shadow = (tl.load(shadow) + tl.load(shadow + 1) + tl.load(shadow + MAP) + tl.load(shadow + MAP + 1)) / 4
-    shine = layer + 4 * MAP * MAP
-    shine = (tl.load(shine) + tl.load(shine + 1) + tl.load(shine + MAP) + tl.load(shine + MAP + 1)) / 4
+    share *= _step(_halved(layer, MAP), SURELY_LOW, SURELY_HIGH)
+    mean = _luma(near_r, near_g, near_b)
+    contrast = tl.maximum(square - mean * mean, 0.0) / (128 * (mean + SHINY))
+    shadow = _halved(layer + 3 * MAP * MAP, MAP)
+    shine = _halved(layer + 4 * MAP * MAP, MAP)
     under_eye = tl.load(dial + UNDER_EYE)
     toward = KEPT * KEPT / (contrast + KEPT * KEPT) * (tl.load(dial + SMOOTH) * SMOOTH_MOST)
     toward = tl.maximum(toward, shadow * (under_eye * UNDER_EYE_SMOOTH))
@@ -593,16 +622,20 @@ def decide(
     lamp = _half_lambert(x, y, z, BRIGHTEN_X, BRIGHTEN_Y, BRIGHTEN_Z, BRIGHTEN_GREY) * (tl.load(dial + BRIGHTEN) * BRIGHTEN_MOST)
     lamp += side * (tl.abs(light) * LIGHT_MOST)
     bright = tl.load(from_near + 10 * plane) / 255
-    lamp *= 1 - bright * bright
+    strong = tl.load(from_near + 11 * plane) / 255
+    lamp *= (1 - strong * strong) * (LAMP_ON_DARK + (1 - LAMP_ON_DARK) * tl.minimum(2 * strong, 1.0))
     warm = tl.load(dial + WARMTH) * WARM_MOST
     more = warm * (R - B)
-    blue = tl.maximum(tl.load(dial + BLUSH_COLOR), 0.01)
-    green = tl.maximum(tl.load(dial + BLUSH_COLOR + 1), 0.01)
-    red = tl.maximum(tl.load(dial + BLUSH_COLOR + 2), 0.01)
+    _, _, _, colourful = _skin_tone(tone, face, BLOCKS)
+    blue, green, red = tl.load(dial + BLUSH_COLOR), tl.load(dial + BLUSH_COLOR + 1), tl.load(dial + BLUSH_COLOR + 2)
+    grey = _luma(red, green, blue)
+    blue = tl.maximum(_tinted(blue, grey, colourful, VIVID, PALEST), 0.01)
+    green = tl.maximum(_tinted(green, grey, colourful, VIVID, PALEST), 0.01)
+    red = tl.maximum(_tinted(red, grey, colourful, VIVID, PALEST), 0.01)
     most = tl.maximum(tl.maximum(red, green), blue)
     least = tl.minimum(tl.minimum(red, green), blue)
     unit = tl.load(masks + (face * MASKS + 1) * plane + i) * (1 + BLUSH_DARK * (1 - bright))
-    unit *= tl.load(dial + BLUSH) * BLUSH_MOST / tl.maximum(tl.log(most / least), 0.5)
+    unit *= tl.load(dial + BLUSH) * BLUSH_MOST / tl.maximum(tl.log(most / least), BLUSH_PALE)
     to = out + face * 13 * plane + i
     tl.store(to, near_r)
     tl.store(to + plane, near_g)
@@ -630,6 +663,8 @@ def blend(
     FIELD: tl.constexpr,
     MASKS: tl.constexpr,
     BLOCKS: tl.constexpr,
+    SHINY: tl.constexpr,
+    ODD: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
     """N x 6 x MAP x MAP: what is added to the picture (levels), then its gains. fields, sums: see `decide`, of BLOCKS blocks."""
@@ -640,10 +675,15 @@ def blend(
     plane: tl.constexpr = FIELD * FIELD
     x, y = (i % MAP + 0.5) / 2 - 0.5, (i // MAP + 0.5) / 2 - 0.5
     mine = fields + face * 13 * plane
-    bare = tl.load(skin + face * 4 * MAP * MAP + i)
-    heal = tl.load(skin + (face * 4 + 1) * MAP * MAP + i)
-    toward = tl.maximum(_bilinear(mine + 3 * plane, x, y, FIELD, inside) * bare, heal)
-    lit = tl.maximum(_bilinear(masks + face * MASKS * plane, x, y, FIELD, inside), bare)
+    bare = tl.load(skin + face * 5 * MAP * MAP + i)
+    heal = tl.load(skin + (face * 5 + 1) * MAP * MAP + i)
+    lit = tl.maximum(_bilinear(masks + face * MASKS * plane, x, y, FIELD, inside), tl.load(skin + (face * 5 + 4) * MAP * MAP + i))
+    r, g, b = _pixels(small + face * 3 * MAP * MAP, i, MAP * MAP, inside)
+    near_r, near_g = _bilinear(mine, x, y, FIELD, inside), _bilinear(mine + plane, x, y, FIELD, inside)
+    odd = _luma(near_r - r, near_g - g, _bilinear(mine + 2 * plane, x, y, FIELD, inside) - b)
+    odd = odd * odd * (128 / (ODD * ODD)) / (_luma(r, g, b) + SHINY)  # a rim of glasses where the matte is in doubt
+    toward = _bilinear(mine + 3 * plane, x, y, FIELD, inside) * bare / (1 + odd * odd)
+    toward = tl.maximum(toward, heal)
     block = tl.arange(0, BLOCKS)
     for channel in tl.static_range(3):
         was = tl.sum(tl.load(sums + (face * BLOCKS + block) * 6 + channel), axis=0)
@@ -675,7 +715,7 @@ def paint(
     inside = i < size * size
     scale = MAP / size.to(tl.float32)
     x, y = (i % size + 0.5) * scale - 0.5, (i // size + 0.5) * scale - 0.5
-    heal = _bilinear(skin + (face * 4 + 1) * MAP * MAP, x, y, MAP, inside)
+    heal = _bilinear(skin + (face * 5 + 1) * MAP * MAP, x, y, MAP, inside)
     for channel in tl.static_range(3):
         at = (face * 3 + channel) * size * size + i
         now = _now(seen, added, at, inside)
@@ -687,14 +727,19 @@ def paint(
 
 @triton.jit
 def _skin_tone(sums, face, BLOCKS: tl.constexpr):
-    """The skin's mean luma, log of red over green, and colourfulness."""
+    """The skin's mean luma, log of blue and of red over green, and colourfulness."""
     block = tl.arange(0, BLOCKS)
     weight = tl.sum(tl.load(sums + (face * BLOCKS + block) * 4), axis=0) + 1e-3
     red = tl.sum(tl.load(sums + (face * BLOCKS + block) * 4 + 1), axis=0) / weight
     green = tl.sum(tl.load(sums + (face * BLOCKS + block) * 4 + 2), axis=0) / weight
     blue = tl.sum(tl.load(sums + (face * BLOCKS + block) * 4 + 3), axis=0) / weight
     most, least = tl.maximum(tl.maximum(red, green), blue), tl.minimum(tl.minimum(red, green), blue)
-    return _luma(red, green, blue), tl.log((red + 1) / (green + 1)), (most - least) / (most + 1)
+    return (
+        _luma(red, green, blue),
+        tl.log((blue + 4) / (green + 4)),
+        tl.log((red + 4) / (green + 4)),
+        (most - least) / (most + 1),
+    )
 
 
 @triton.jit
@@ -724,7 +769,7 @@ def _white_of(far, colour, colourful, EDGE_LOW, EDGE_HIGH, LESS_LOW, LESS_HIGH):
     return _step(far, EDGE_LOW, EDGE_HIGH) * (1 - _step(colour, LESS_LOW * limit, LESS_HIGH * limit))
 
 
-@triton.jit(do_not_specialize=["size", "stride"])
+@triton.jit(do_not_specialize=["size", "stride", "reach"])
 def measure(
     drawn: tl.tensor,
     filled: tl.tensor,
@@ -738,6 +783,7 @@ def measure(
     out: tl.tensor,
     size: tl.tensor,
     stride: tl.tensor,
+    reach: tl.tensor,
     POINTS: tl.constexpr,
     TOLD: tl.constexpr,
     NEW: tl.constexpr,
@@ -762,6 +808,14 @@ def measure(
     COVER_LOW: tl.constexpr,
     COVER_HIGH: tl.constexpr,
     LIP_COLOUR: tl.constexpr,
+    BARE_LOW: tl.constexpr,
+    BARE_HIGH: tl.constexpr,
+    DOUBT_LOW: tl.constexpr,
+    DOUBT_HIGH: tl.constexpr,
+    APART_LOW: tl.constexpr,
+    APART_HIGH: tl.constexpr,
+    ALONG_LOW: tl.constexpr,
+    ALONG_HIGH: tl.constexpr,
     LIP_BEARD: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
@@ -781,7 +835,7 @@ def measure(
     hides = uncovered + face * MAP * MAP
     lane = tl.arange(0, BLOCK)
     scale = MAP / size.to(tl.float32)
-    skin_luma, _, colourful = _skin_tone(sums, face, BLOCKS)
+    skin_luma, skin_blue, skin_red, colourful = _skin_tone(sums, face, BLOCKS)
     to = out + face * 8
     if tl.program_id(0) == 0:
         white_total, white_light = 0.0, 0.0
@@ -844,8 +898,9 @@ def measure(
             seen = _bilinear(hides, (column + 0.5) * scale - 0.5, (line + 0.5) * scale - 0.5, MAP, inside)
             total_v += lips
             around_v += lips * seen
-            blue_v += lips * tl.log((blue + 4) / (green + 4))
-            red_v += lips * tl.log((red + 4) / (green + 4))
+            more_blue, more_red = _ratios(picture, line, column, size, reach, inside)
+            blue_v += lips * more_blue
+            red_v += lips * more_red
         total = tl.sum(total_v, axis=0)
         some = tl.maximum(total, 1e-6)
         around = tl.sum(around_v, axis=0) / some
@@ -864,8 +919,11 @@ def measure(
             red, green, blue = _pixels(picture, at, plane, inside)
             lips = tl.load(planes + OUTER * plane + at, inside, 0.0) - tl.load(planes + INNER * size * size + at, inside, 0.0)
             seen = _bilinear(hides, (column + 0.5) * scale - 0.5, (line + 0.5) * scale - 0.5, MAP, inside)
-            more_blue, more_red = tl.log((blue + 4) / (green + 4)), tl.log((red + 4) / (green + 4))
-            near = _near_lips(lips, seen, more_blue, more_red, lip_blue, lip_red, most, COVER_LOW, COVER_HIGH, LIP_COLOUR)
+            more_blue, more_red = _ratios(picture, line, column, size, reach, inside)
+            near = _near_lips(
+                lips, seen, more_blue, more_red, lip_blue, lip_red, skin_blue, skin_red, most, COVER_LOW, COVER_HIGH, LIP_COLOUR,
+                BARE_LOW, BARE_HIGH, DOUBT_LOW, DOUBT_HIGH, APART_LOW, APART_HIGH, ALONG_LOW, ALONG_HIGH,
+            )  # fmt: skip
             near = tl.where(inside, near, 0.0)
             near_v += near
             blue_v += near * more_blue
@@ -911,11 +969,36 @@ def _linear(level):
 
 
 @triton.jit
-def _near_lips(lips, seen, more_blue, more_red, lip_blue, lip_red, most, COVER_LOW, COVER_HIGH, LIP_COLOUR):
-    """How far a pixel is lips of the colour that they always have, with nothing before them."""
+def _near_lips(
+    lips, seen, more_blue, more_red, lip_blue, lip_red, skin_blue, skin_red, most, COVER_LOW, COVER_HIGH, LIP_COLOUR,
+    BARE_LOW, BARE_HIGH, DOUBT_LOW, DOUBT_HIGH, APART_LOW, APART_HIGH, ALONG_LOW, ALONG_HIGH,
+):  # fmt: skip
+    """How far a pixel is lips of the colour that they always have, with nothing before them; see `gpen_live.beauty.makeup`."""
     blue, red = more_blue - lip_blue, more_red - lip_red
     alike = tl.exp(-(blue * blue + red * red) / (LIP_COLOUR * LIP_COLOUR))
-    return tl.maximum(lips, 0.0) * _step(seen / (most + 0.02), COVER_LOW, COVER_HIGH) * alike
+    around = seen / (most + _step(most, BARE_LOW, BARE_HIGH) * tl.maximum(1 - most, 0.0) + 0.02)
+    to_blue, to_red = lip_blue - skin_blue, lip_red - skin_red
+    far = to_blue * to_blue + to_red * to_red
+    along = ((more_blue - skin_blue) * to_blue + (more_red - skin_red) * to_red) / tl.maximum(far, 1e-12)
+    as_skin = _step(tl.sqrt(far), APART_LOW, APART_HIGH) * (1 - _step(along, ALONG_LOW, ALONG_HIGH))
+    doubt = 1 - _step(around, DOUBT_LOW, DOUBT_HIGH)
+    return tl.maximum(lips, 0.0) * _step(around, COVER_LOW, COVER_HIGH) * (1 - doubt * as_skin) * alike
+
+
+@triton.jit
+def _ratios(picture, line, column, size, reach, inside):
+    """Log of blue and of red over green, of the mean of the pixels up to `reach` around: without noise."""
+    red, green, blue = column * 0.0, column * 0.0, column * 0.0
+    for dy in range(-reach, reach + 1):
+        near = tl.minimum(tl.maximum(line + dy, 0), size - 1) * size
+        for dx in range(-reach, reach + 1):
+            r, g, b = _pixels(picture, near + tl.minimum(tl.maximum(column + dx, 0), size - 1), size * size, inside)
+            red += r
+            green += g
+            blue += b
+    count = ((2 * reach + 1) * (2 * reach + 1)).to(tl.float32)
+    green = tl.log(green / count + 4)
+    return tl.log(blue / count + 4) - green, tl.log(red / count + 4) - green
 
 
 @triton.jit
@@ -935,7 +1018,7 @@ def _streak(x, y, points, OUTER_POINT, INNER_POINT, WIDE):
     return tl.exp(-dx * dx - dy * dy)
 
 
-@triton.jit(do_not_specialize=["size"])
+@triton.jit(do_not_specialize=["size", "reach"])
 def adorn(
     drawn: tl.tensor,
     seen: tl.tensor,
@@ -951,6 +1034,7 @@ def adorn(
     measured: tl.tensor,
     out: tl.tensor,
     size: tl.tensor,
+    reach: tl.tensor,
     POINTS: tl.constexpr,
     TOLD: tl.constexpr,
     DIALS: tl.constexpr,
@@ -973,6 +1057,14 @@ def adorn(
     COVER_LOW: tl.constexpr,
     COVER_HIGH: tl.constexpr,
     LIP_COLOUR: tl.constexpr,
+    BARE_LOW: tl.constexpr,
+    BARE_HIGH: tl.constexpr,
+    DOUBT_LOW: tl.constexpr,
+    DOUBT_HIGH: tl.constexpr,
+    APART_LOW: tl.constexpr,
+    APART_HIGH: tl.constexpr,
+    ALONG_LOW: tl.constexpr,
+    ALONG_HIGH: tl.constexpr,
     EYES: tl.constexpr,
     TEETH: tl.constexpr,
     LIPS: tl.constexpr,
@@ -995,6 +1087,8 @@ def adorn(
     RED_HIGH: tl.constexpr,
     TOOTH_YELLOW: tl.constexpr,
     TOOTH_LIGHTER: tl.constexpr,
+    VIVID: tl.constexpr,
+    PALEST: tl.constexpr,
     LIP_COVER: tl.constexpr,
     LIP_OWN: tl.constexpr,
     LIP_ALBEDO: tl.constexpr,
@@ -1032,7 +1126,7 @@ def adorn(
         hides = uncovered + face * MAP * MAP
         around = _bilinear(hides, (column + 0.5) * scale - 0.5, (line + 0.5) * scale - 0.5, MAP, inside)
         bare = _step(around, COVER_LOW, COVER_HIGH)
-        skin_luma, skin_red, colourful = _skin_tone(sums, face, BLOCKS)
+        skin_luma, skin_blue, skin_red, colourful = _skin_tone(sums, face, BLOCKS)
 
         left_x, left_y, left_radius, left_open = _eye(mine, LEFT_PUPIL, eyes, eyes + 16, OPEN_LOW, OPEN_HIGH)
         right_x, right_y, right_radius, right_open = _eye(mine, RIGHT_PUPIL, eyes + 20, eyes + 36, OPEN_LOW, OPEN_HIGH)
@@ -1074,11 +1168,16 @@ def adorn(
         red, green, blue = red * lighter, green * lighter, blue * lighter
 
         lip_blue, lip_red, around_most = tl.load(told_of + 3), tl.load(told_of + 4), tl.load(told_of + 5)
-        more_blue, more_red = tl.log((blue + 4) / (green + 4)), tl.log((red + 4) / (green + 4))
+        more_blue, more_red = _ratios(drawn + face * 3 * plane, line, column, size, reach, inside)
         near = _near_lips(
-            outer - inner, around, more_blue, more_red, lip_blue, lip_red, around_most, COVER_LOW, COVER_HIGH, LIP_COLOUR
-        )
+            outer - inner, around, more_blue, more_red, lip_blue, lip_red, skin_blue, skin_red, around_most, COVER_LOW, COVER_HIGH,
+            LIP_COLOUR, BARE_LOW, BARE_HIGH, DOUBT_LOW, DOUBT_HIGH, APART_LOW, APART_HIGH, ALONG_LOW, ALONG_HIGH,
+        )  # fmt: skip
         ink_b, ink_g, ink_r = tl.load(dial + LIPS_COLOR), tl.load(dial + LIPS_COLOR + 1), tl.load(dial + LIPS_COLOR + 2)
+        grey = _luma(ink_r, ink_g, ink_b)
+        ink_r = _tinted(ink_r, grey, colourful, VIVID, PALEST)
+        ink_g = _tinted(ink_g, grey, colourful, VIVID, PALEST)
+        ink_b = _tinted(ink_b, grey, colourful, VIVID, PALEST)
         gloss = tl.load(dial + GLOSS)
         linear_r, linear_g, linear_b = _linear(red), _linear(green), _linear(blue)
         mean = tl.load(told_of + 6)

@@ -209,6 +209,11 @@ def settle(
     x, y, z = x * scale + left, y * scale + top, z * scale
 
     at = (row * POINTS + index) * 3
+    # What can't be told leaves the points where they were, and fades.
+    is_told = tl.min(tl.where(real & ~(tl.abs(x) + tl.abs(y) + tl.abs(z) < 1e9), 0, 1), axis=0) > 0
+    x = tl.where(is_told, x, tl.load(points + at, real, 0.0))
+    y = tl.where(is_told, y, tl.load(points + at + 1, real, 0.0))
+    z = tl.where(is_told, z, tl.load(points + at + 2, real, 0.0))
     fresh = step <= 0
     step = tl.maximum(step, 1e-3)
     follow = _gain(SPEED_CUTOFF, step)
@@ -245,7 +250,7 @@ def settle(
     frontal = tl.minimum(tl.maximum(frontal, 0.0), 1.0)
     score = 1 / (1 + tl.exp(-tl.load(numbers + face * NUMBERS + NUMBERS - 1)))
     there = tl.minimum(tl.maximum((score - FOUND_LOW) / (FOUND_HIGH - FOUND_LOW), 0.0), 1.0)
-    there = there * there * (3 - 2 * there)
+    there = tl.where(is_told, there * there * (3 - 2 * there), 0.0)
     of_row = certain + row * 4
     there_before, frontal_before = tl.load(of_row + 2), tl.load(of_row + 3)
     there_faded = there_before + tl.minimum(tl.maximum(there - there_before, -fade), fade)
