@@ -114,12 +114,12 @@ TRIANGLES: Final[npt.NDArray[np.int16]] = _ABOUT["triangles"]
 EARS: Final = (234, 454)
 """The outline's points before the ears, left and right."""
 
-HIDDEN, SEEN = 0.04, 0.16
-_UNSURE, _SURE = 0.5, 0.9
+HIDDEN, SEEN = 0.08, 0.18
+"""Shares of the outline's width on the nose's narrower side, between which the far side is a guess and is seen."""
 
 
 def frontality(points: Floats) -> float:
-    """How much is seen of a face's far side: 1 up to about 45 degrees from the front, falling to 0 towards the profile.
+    """How much is seen of a face's far side: 1 up to about 40 degrees from the front, falling to 0 at about 60.
 
     It goes by how far between both sides of the outline the nose's tip lies; the far side's points are guessed where it is at the
     edge.
@@ -130,42 +130,7 @@ def frontality(points: Floats) -> float:
     left, right, nose = (points[index, :2].astype(np.float64) for index in (*EARS, NOSE_TIP))
     across = right - left
     share = float((nose - left) @ across) / max(float(across @ across), 1e-12)
-    return _ramp(min(share, 1 - share), HIDDEN, SEEN)
-
-
-def visibility(mesh: Mesh) -> float:
-    """How far what is drawn by a mesh may be seen, 0..1: `frontality`, and none of it where hardly a face is left."""
-    return frontality(mesh.points) * _ramp(mesh.score, _UNSURE, _SURE)
-
-
-def facing(points: Floats) -> Floats:
-    """How far the surface at each point looks at the camera, 478 numbers in 0..1: 0 where it is hidden behind a turned face.
-
-    It goes by the areas of the triangles around a point in the picture, which are negative where the surface is seen from behind,
-    in parts of the canonical face's. An iris counts as its eye's edge does.
-
-    Args:
-        points: 478 x 3.
-    """
-    areas = _areas(points)
-    seen = np.clip((areas / _CANONICAL_AREAS - _BEHIND) / (_BEFORE - _BEHIND), 0.0, 1.0)
-    eyes = [np.full(5, seen[list(eye)].mean()) for eye in (LEFT_EYE, RIGHT_EYE)]
-    return np.concatenate([seen, *eyes], dtype=np.float32)
-
-
-def _areas(points: Floats) -> npt.NDArray[np.float64]:
-    """Twice the signed area in the picture of the triangles around each of the 468 points."""
-    a, b, c = points[TRIANGLES.T, :2]
-    (x, y), (u, v) = (b - a).T, (c - a).T
-    return np.asarray(np.bincount(TRIANGLES.ravel(), np.repeat(x * v - y * u, 3), BASE_POINTS), np.float64)
-
-
-_BEHIND, _BEFORE = 0.05, 0.3
-_CANONICAL_AREAS: Final = _areas(CANONICAL)
-
-
-def _ramp(value: float, zero: float, one: float) -> float:
-    return min(max((value - zero) / (one - zero), 0.0), 1.0)
+    return min(max((min(share, 1 - share) - HIDDEN) / (SEEN - HIDDEN), 0.0), 1.0)
 
 
 def normals(points: Floats) -> Floats:

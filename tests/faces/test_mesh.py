@@ -69,22 +69,6 @@ def test_faces_count_until_their_far_side_is_hidden() -> None:
     assert mesh.frontality(turned(35, 0)) == 1
 
 
-def test_the_far_side_of_a_turned_face_is_hidden() -> None:
-    assert mesh.facing(mesh.CANONICAL) == pytest.approx(1)
-    assert mesh.facing(turned(20, 1)).mean() > 0.85
-    aside = mesh.facing(turned(65, 1))  # the nose to the right
-    assert aside[list(mesh.LEFT_BROW)].mean() > 0.9
-    assert aside[list(mesh.RIGHT_BROW)].mean() < 0.3
-    other = mesh.facing(turned(-65, 1))
-    assert other[list(mesh.RIGHT_BROW)].mean() > 0.9
-    assert other[list(mesh.LEFT_BROW)].mean() < 0.3
-
-
-def test_what_is_hardly_a_face_fades_out() -> None:
-    shown = [mesh.visibility(mesh.Mesh(mesh.CANONICAL, score)) for score in (0.2, 0.5, 0.7, 0.9, 1.0)]
-    assert shown == pytest.approx([0, 0, 0.5, 1, 1])
-
-
 def measurements(motion: mesh.Floats, noise: float) -> list[mesh.Floats]:
     """The canonical face at the places of `motion` (T x 2), each point with its own noise."""
     random = np.random.default_rng(0)
