@@ -67,13 +67,13 @@ class TritonDraws:
         self._base, self._parts = TritonGraph(base, dtype, device), TritonGraph(parts, dtype, device)
         self._retouch = TritonGraph(retouch, dtype, device, patterns=patterns(usual_tile))
         self._tables = _Tables(device)
-        self._maps = _Maps(device)
+        self.maps = _Maps(device)
         self._sized: dict[int, _Sized] = {}
         self._side = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     def look(self, seen: Tensor, told: Tensor, rows: Rows) -> None:
         with guarded(self._device):
-            self._beside(lambda: self._find_layers(seen, told, rows), lambda: self._find_meshes(seen, told, rows))
+            self._beside(lambda: self._find_layers(seen, told, rows), lambda: self.find_meshes(seen, told, rows))
 
     def draw(self, seen: Tensor, change: Change, told: Tensor, rows: Rows) -> None:
         with guarded(self._device):
@@ -101,8 +101,9 @@ class TritonDraws:
         before = torch.where((told[:, STEP] > 0).view(-1, 1, 1, 1), rows.layers.index_select(0, at), 0.0)
         rows.layers.index_copy_(0, at, self._retouch(seen, before)[0])
 
-    def _find_meshes(self, seen: Tensor, told: Tensor, rows: Rows) -> None:
-        maps, tables, count, size = self._maps, self._tables, len(seen), seen.shape[-1]
+    def find_meshes(self, seen: Tensor, told: Tensor, rows: Rows) -> None:
+        """The meshes of `look`, and all that follows from them."""
+        maps, tables, count, size = self.maps, self._tables, len(seen), seen.shape[-1]
         left, top, side, box = mesh.window(size)
         picture = maps.picture[:count]
         launch(
@@ -128,11 +129,11 @@ class TritonDraws:
             SPEED_CUTOFF=mesh.SPEED_CUTOFF, EAR_LEFT=mesh.EARS[0], EAR_RIGHT=mesh.EARS[1], NOSE=mesh.NOSE_TIP,
             HIDDEN=mesh.HIDDEN, SEEN=mesh.SEEN, FOUND_LOW=c.FOUND[0], FOUND_HIGH=c.FOUND[1], BLOCK=512, DIAL_BLOCK=64,
         )  # fmt: skip
-        self._place(told, rows, count, size)
+        self.place(told, rows, count, size)
 
-    def _place(self, told: Tensor, rows: Rows, count: int, size: int) -> None:
-        """All that follows from the points alone: outlines, masks, shape."""
-        maps, tables, sized = self._maps, self._tables, self._of(size)
+    def place(self, told: Tensor, rows: Rows, count: int, size: int) -> None:
+        """All that follows from the points and the dials alone: outlines, masks, shape. count, size: of the crops."""
+        maps, tables, sized = self.maps, self._tables, self._of(size)
         launch(
             kernels.outline, (len(_OUTLINES), count), rows.points, told, tables.outlines, tables.lifts, tables.tips,
             tables.margins, maps.outlines, maps.boxes, POINTS=nets.POINTS, TOLD=NUMBERS, OUTLINES=len(_OUTLINES),
@@ -168,7 +169,7 @@ class TritonDraws:
         )  # fmt: skip
 
     def _draw(self, seen: Tensor, change: Change, told: Tensor, rows: Rows) -> None:
-        maps, tables, count, size = self._maps, self._tables, len(seen), seen.shape[-1]
+        maps, tables, count, size = self.maps, self._tables, len(seen), seen.shape[-1]
         sized = self._of(size)
         blocks = _parts(c.FIELD**2)
         common = {"TOLD": NUMBERS, "DIALS": len(DIALS)}
@@ -185,7 +186,8 @@ class TritonDraws:
         )  # fmt: skip
         launch(
             kernels.decide, (blocks, count), maps.own, maps.around, rows.layers, maps.masks, rows.points, tables.turning,
-            maps.tone, told, maps.dials, maps.fields, maps.balance, **common, **_DECIDED, FIELD=c.FIELD, BLOCKS=blocks, BLOCK=_BLOCK,
+            maps.tone, told, maps.dials, maps.fields, maps.balance, **common, **_DECIDED, FIELD=c.FIELD, BLOCKS=blocks,
+            BLOCK=_BLOCK,
         )  # fmt: skip
         launch(
             kernels.blend, (_parts(c.MAP**2), count), maps.fields, maps.masks, maps.small, maps.skin, maps.balance, maps.blended,
@@ -356,7 +358,8 @@ _ADORNED = {
     "IRIS_CONTRAST": c.IRIS_CONTRAST, "IRIS_LIFT": c.IRIS_LIFT, "CATCH_LOW": c.CATCH_FROM[0], "CATCH_HIGH": c.CATCH_FROM[1],
     "CATCH_MOST": c.CATCH_MOST, "MOUTH_LOW": c.MOUTH_OPEN[0], "MOUTH_HIGH": c.MOUTH_OPEN[1], "TOOTH_LOW": c.TOOTH_LEVEL[0],
     "TOOTH_HIGH": c.TOOTH_LEVEL[1], "RED_LOW": c.TOOTH_RED[0], "RED_HIGH": c.TOOTH_RED[1], "TOOTH_YELLOW": c.TOOTH_YELLOW,
-    "TOOTH_LIGHTER": c.TOOTH_LIGHTER, "VIVID": c.VIVID, "PALEST": c.PALEST, "LIP_COVER": c.LIP_COVER, "LIP_OWN": c.LIP_OWN, "LIP_ALBEDO": c.LIP_ALBEDO,
+    "TOOTH_LIGHTER": c.TOOTH_LIGHTER, "VIVID": c.VIVID, "PALEST": c.PALEST,
+    "LIP_COVER": c.LIP_COVER, "LIP_OWN": c.LIP_OWN, "LIP_ALBEDO": c.LIP_ALBEDO,
     "LIP_MATT": c.LIP_MATT, "LIP_GLOSS": c.LIP_GLOSS, "BROW_FILL": c.BROW_FILL, "BROW_HAIR": c.BROW_HAIR,
     "BROW_B": c.BROW_DENSITY[0], "BROW_G": c.BROW_DENSITY[1], "BROW_R": c.BROW_DENSITY[2], "LINER_DENSITY": c.LINER_DENSITY,
 }  # fmt: skip

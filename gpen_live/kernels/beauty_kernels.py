@@ -1,8 +1,8 @@
 """The look's kernels: what `gpen_live.beauty.torch_draw` does with three hundred operations, in a dozen.
 
 Maps are planes (N x K x n x n, float32), colours red, green, blue in levels. Axis 0 of a launch is blocks of pixels, axis 1 is
-faces. Numbers that a kernel takes as constants, in capitals, are those of `gpen_live.beauty.constants`. `told` are N x TOLD: the first
-says in which row lies what is known of a face. `dials` are N x DIALS. Sums over a picture are sums of its blocks' sums, in one
+faces. Numbers that a kernel takes as constants, in capitals, are those of `gpen_live.beauty.constants`. `told` are N x TOLD:
+the first says in which row lies what is known of a face. `dials` are N x DIALS. Sums over a picture are sums of its blocks' sums, in one
 order: the same picture gives the same bits. Imports Triton: import it late, and only where Triton is there.
 """
 
@@ -538,7 +538,7 @@ def decide(
 ) -> None:
     """What becomes of skin and light, N x 13 x FIELD x FIELD: the mean near, how far towards it, log gains of skin, lamps, blush.
 
-    tone: of `gather`, of BLOCKS blocks. sums: N x blocks x 6: the skin's colours before and after, which the gains are to keep alike.
+    tone: of `gather`, of BLOCKS blocks. sums: N x blocks x 6: the skin's colours before and after, which gains are to keep alike.
     """
     face = tl.program_id(1)
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -930,8 +930,8 @@ def measure(
             red_v += near * more_red
             light_v += near * _luma(_linear(red), _linear(green), _linear(blue))
         held = tl.sum(near_v, axis=0)
-        found = held / some
-        step = tl.where(found > 0.2, share * found, 0.0)
+        part = held / some
+        step = tl.where(part > 0.2, share * part, 0.0)
         next_blue = lip_blue + step * (tl.sum(blue_v, axis=0) / tl.maximum(held, 1e-6) - lip_blue)
         next_red = lip_red + step * (tl.sum(red_v, axis=0) / tl.maximum(held, 1e-6) - lip_red)
         area = (stride * stride).to(tl.float32)
@@ -939,11 +939,11 @@ def measure(
         tl.store(to + 4, lip_red)
         tl.store(to + 5, most)
         tl.store(to + 6, tl.sum(light_v, axis=0) * area / (held * area + 1e-3) + 1e-4)
-        some = total > 0
-        tl.store(known, tl.where(some, next_blue, tl.load(known)))
-        tl.store(known + 1, tl.where(some, next_red, tl.load(known + 1)))
-        tl.store(known + 2, tl.where(some, most, tl.load(known + 2)))
-        tl.store(known + 4, tl.where(some | had, 1.0, 0.0))
+        any_lips = total > 0
+        tl.store(known, tl.where(any_lips, next_blue, tl.load(known)))
+        tl.store(known + 1, tl.where(any_lips, next_red, tl.load(known + 1)))
+        tl.store(known + 2, tl.where(any_lips, most, tl.load(known + 2)))
+        tl.store(known + 4, tl.where(any_lips | had, 1.0, 0.0))
 
 
 @triton.jit
@@ -1170,8 +1170,8 @@ def adorn(
         lip_blue, lip_red, around_most = tl.load(told_of + 3), tl.load(told_of + 4), tl.load(told_of + 5)
         more_blue, more_red = _ratios(drawn + face * 3 * plane, line, column, size, reach, inside)
         near = _near_lips(
-            outer - inner, around, more_blue, more_red, lip_blue, lip_red, skin_blue, skin_red, around_most, COVER_LOW, COVER_HIGH,
-            LIP_COLOUR, BARE_LOW, BARE_HIGH, DOUBT_LOW, DOUBT_HIGH, APART_LOW, APART_HIGH, ALONG_LOW, ALONG_HIGH,
+            outer - inner, around, more_blue, more_red, lip_blue, lip_red, skin_blue, skin_red, around_most, COVER_LOW,
+            COVER_HIGH, LIP_COLOUR, BARE_LOW, BARE_HIGH, DOUBT_LOW, DOUBT_HIGH, APART_LOW, APART_HIGH, ALONG_LOW, ALONG_HIGH,
         )  # fmt: skip
         ink_b, ink_g, ink_r = tl.load(dial + LIPS_COLOR), tl.load(dial + LIPS_COLOR + 1), tl.load(dial + LIPS_COLOR + 2)
         grey = _luma(ink_r, ink_g, ink_b)

@@ -262,6 +262,6 @@ def settle(
     dial = tl.arange(0, DIAL_BLOCK)
     how = tl.load(fading + dial, dial < DIALS, 0)
     value = tl.load(mine + FIRST_DIAL + dial, dial < DIALS, 0.0)
-    value = tl.where(how & 1, value * there_faded, value)
-    value = tl.where(how & 2, value * frontal_faded, value)
+    value = tl.where((how & 1) != 0, value * there_faded, value)
+    value = tl.where((how & 2) != 0, value * frontal_faded, value)
     tl.store(dials + face * DIALS + dial, value, dial < DIALS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,12 @@ from gpen_live.engine.result import Change
 from gpen_live.look import CONTROLS, Beauty
 from tests.beauty.painted import Painted
 
-ALL = Beauty(**{one.name: 0.5 for one in CONTROLS if one.number})
+
+def wearing(values: dict[str, Any]) -> Beauty:
+    return Beauty(**values)
+
+
+ALL = wearing({one.name: 0.5 for one in CONTROLS if one.number})
 
 
 def crops(faces: Sequence[Painted], device: torch.device) -> Tensor:

@@ -16,13 +16,13 @@ from gpen_live.engine.result import WHOLE, Change, FaceCrop
 from gpen_live.faces.mesh import Mesh
 from gpen_live.faces.state import LastResult
 from gpen_live.look import CONTROLS, Beauty, Look
-from tests.beauty.on_device import ALL, crops, nothing, rows_of, told_of
+from tests.beauty.on_device import ALL, crops, nothing, rows_of, told_of, wearing
 from tests.beauty.painted import DARK_SKIN, LIGHT_SKIN, Painted, painted
 
 CPU = torch.device("cpu")
 STEP = 1 / 30
 LOOKS = {
-    **{one.name: Beauty(**{one.name: 1.0}) for one in CONTROLS if one.number and one.name != "lips_gloss"},
+    **{one.name: wearing({one.name: 1.0}) for one in CONTROLS if one.number and one.name != "lips_gloss"},
     "light from the left": Beauty(light=-1.0),
     "gloss": Beauty(lips=1.0, lips_gloss=1.0),
     "moles too": Beauty(blemish=1.0, keep_moles=False),
@@ -65,7 +65,7 @@ def apart(host: Change, there: Change) -> tuple[float, float]:
     """How far the two lie apart at most, where not one pixel in a thousand counts, and on average; levels."""
     difference = np.abs(host.added - there.added[0].numpy().transpose(1, 2, 0)[:, :, ::-1])
     assert (host.displacement is None) == (there.displacement is None)
-    if host.displacement is not None:
+    if host.displacement is not None and there.displacement is not None:
         assert np.abs(host.displacement - there.displacement[0].numpy().transpose(1, 2, 0)).max() < 0.05
     return float(np.quantile(difference, 0.999)), float(difference.mean())
 
