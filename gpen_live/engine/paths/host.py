@@ -164,9 +164,7 @@ class HostPath:
     def _blend(done: FrameResult, canvas: HostCanvas, faces: Sequence[tuple[FaceCrop, _Drawn]]) -> None:
         """What a face changes by lies in its crop, which is aligned alike in every frame: the face takes it along."""
         moved = [
-            canvas.field(face.matrix, change.displacement * np.float32(face.fade))
-            for face, change in faces
-            if change.displacement is not None
+            canvas.field(face.matrix, change.displacement, face.fade) for face, change in faces if change.displacement is not None
         ]
         canvas.displace([field for field in moved if field is not None])
         # Smallest first: where faces overlap, the larger one, nearer to the camera, has the last word.

@@ -148,6 +148,7 @@ class BeautyMeasurement:
 
     def estimate(self) -> float:
         """Seconds that the run will take, from one photo."""
+        self._runner.photo(self.subjects[0].face.canvas, SKIN)  # the first one is slowed by what is made once
         start = time.monotonic()
         self._runner.photo(self.subjects[0].face.canvas, SKIN)
         return (time.monotonic() - start) * (_PHOTOS + 3 * len(self.looks)) * self.steps
@@ -174,7 +175,7 @@ class BeautyMeasurement:
             return
         yield self._skin
         yield self._blemishes
-        yield self._identities
+        yield self._whole
         if subject.regions:
             yield self._lines
         if subject.filmed:
@@ -236,14 +237,19 @@ class BeautyMeasurement:
             if faded:
                 self.results.keep("faded", row, index, float(np.mean(faded)))
 
-    def _identities(self, index: int, subject: Subject) -> None:
-        if self._identity is None:
-            return
+    def _whole(self, index: int, subject: Subject) -> None:
+        """The look with all of its groups: whether it is still the same person, of the same skin."""
         x0, y0, x1, y1 = subject.box
-        who = self._identity.embed(subject.face.crop)
+        before = subject.face.canvas
+        who = self._identity.embed(subject.face.crop) if self._identity else None
+        colour = tone.tone_of(before, subject.skin)
         for row, beauty in self.looks.items():
-            after = self._photo(subject.face.canvas, beauty)[y0:y1, x0:x1]
-            self.results.keep("identity", row, index, float(self._identity.embed(after) @ who))
+            after = self._photo(before, beauty)
+            lightness, hue = tone.shift(colour, tone.tone_of(after, subject.skin))
+            self.results.keep("whole lightness", row, index, lightness)
+            self.results.keep("whole hue", row, index, hue)
+            if self._identity is not None and who is not None:
+                self.results.keep("identity", row, index, float(self._identity.embed(after[y0:y1, x0:x1]) @ who))
 
     def _lines(self, index: int, subject: Subject) -> None:
         """The look's `slim` alone, and all of its shape."""
@@ -265,6 +271,10 @@ class BeautyMeasurement:
                 if bare > 0:
                     ratio = self._restless(frames, beauty, subject, moving=moving) / bare
                     self.results.keep("moving" if moving else "still", row, index, ratio)
+
+        for row, beauty in {**self.looks, SKIN_ROW: SKIN}.items():
+            alike = [subject.face.canvas] * flicker.FRAMES
+            self.results.keep("twinkle", row, index, flicker.twinkle(self._runner.film(alike, beauty)))
 
     def _restless(self, frames: Sequence[Bytes], beauty: Beauty, subject: Subject, *, moving: bool) -> float:
         return flicker.restlessness(self._runner.film(frames, beauty, strength=1.0), subject.box, moving=moving)

@@ -149,6 +149,15 @@ def test_jitter_raises_what_motion_alone_does_not() -> None:
         assert flicker.restlessness(smoother, box, moving=moving) < 0.6 * calm
 
 
+def test_a_still_picture_that_twinkles_is_noticed() -> None:
+    picture = drawn()
+    assert flicker.twinkle([picture] * 16) == 0
+    spot = picture.copy()
+    spot[60:70, 60:70] += 4
+    assert flicker.twinkle([picture, spot] * 8) == 4
+    assert flicker.twinkle([picture, spot] * 3 + [picture] * 10) == 0  # before it has come to rest
+
+
 @pytest.mark.parametrize("thing", list(occluders.THINGS))
 def test_a_look_on_what_passes_is_noticed_and_one_that_stays_away_too(thing: str) -> None:
     picture = drawn()
