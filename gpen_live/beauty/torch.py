@@ -37,7 +37,7 @@ class Draws(Protocol):
     """What finds and draws, on the device that it was made for."""
 
     def look(self, seen: Tensor, told: Tensor, rows: Rows) -> None:
-        """Finds the meshes and layers of N crops (N x 3 x S x S, RGB in [-1, 1]) and keeps them in their rows.
+        """Finds the meshes and layers of N crops (N x 3 x S x S, RGB in [-1, 1], contiguous) and keeps them in their rows.
 
         Args:
             told: N x NUMBERS.
@@ -158,7 +158,7 @@ class TorchBeauty:
         if looks:
             self.look(seen)
         moved = seen.new_zeros(len(seen), 2, *seen.shape[2:]) if variant.moves else None
-        drawn = Change(change.added.clone(), moved)
+        seen, drawn = seen.contiguous(), Change(change.added.clone(memory_format=torch.contiguous_format), moved)
         self.draw(seen, drawn)
         return drawn
 

@@ -2,8 +2,8 @@
 
 Maps are planes (N x K x n x n, float32), colours red, green, blue in levels. Axis 0 of a launch is blocks of pixels, axis 1 is
 faces. Numbers that a kernel takes as constants, in capitals, are those of `gpen_live.beauty.constants`. `told` are N x TOLD:
-the first says in which row lies what is known of a face. `dials` are N x DIALS. Sums over a picture are sums of its blocks' sums, in one
-order: the same picture gives the same bits. Imports Triton: import it late, and only where Triton is there.
+the first says in which row lies what is known of a face. `dials` are N x DIALS. Sums over a picture are sums of its blocks'
+sums, in one order: the same picture gives the same bits. Imports Triton: import it late, and only where Triton is there.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ ALL = wearing({one.name: 0.5 for one in CONTROLS if one.number})
 def crops(faces: Sequence[Painted], device: torch.device) -> Tensor:
     """N x 3 x S x S, RGB in [-1, 1]."""
     pictures = np.stack([face.seen[:, :, ::-1] for face in faces]).transpose(0, 3, 1, 2)
-    return torch.from_numpy(pictures.astype(np.float32)).to(device) / 127.5 - 1
+    return torch.from_numpy(np.ascontiguousarray(pictures, np.float32)).to(device) / 127.5 - 1
 
 
 def told_of(looks: Sequence[Beauty], device: torch.device, *, new: bool = True) -> Tensor:
@@ -48,4 +48,4 @@ def rows_of(faces: Sequence[Painted], device: torch.device) -> Rows:
 
 
 def nothing(seen: Tensor, *, moves: bool) -> Change:
-    return Change(torch.zeros_like(seen), torch.full_like(seen[:, :2], 9.0) if moves else None)
+    return Change(torch.zeros_like(seen), seen.new_full((len(seen), 2, *seen.shape[2:]), 9.0) if moves else None)
