@@ -42,8 +42,15 @@ EVEN_MOST: Final = 0.65
 EVEN_LIMITS: Final = (0.85, 1.18)
 LAYER_LOG: Final = 0.7
 """Change of log luminance for which the layers `under_eye` and `shine` are 1."""
-SPOT_SURE: Final = (0.1, 0.5)
+SPOT_SURE: Final = (0.05, 0.25)
 """The layer's value between which a spot begins to heal and heals in full."""
+HEAL_RIM: Final = 0.012
+"""Width of the mean around a spot that is healed from; more of it where there is no skin so near."""
+HEAL_FAR: Final = 0.04
+HEAL_SLOPE: Final = 0.4
+"""How much of the slope between the two is carried on into the spot."""
+HEAL_FIT: Final = 0.016
+"""Over what distance a spot's strength is measured."""
 UNDER_EYE_MOST: Final = 1.0
 UNDER_EYE_SMOOTH: Final = 0.6
 SHINE_MOST: Final = 0.6
@@ -68,7 +75,7 @@ REACH: Final = (0.89, 0.985)
 # Light
 LAMP_ON_DARK: Final = 0.5
 """Share of the lamps' gain on black, rising to all of it on mid grey."""
-BRIGHTEN_MOST: Final = 0.45
+BRIGHTEN_MOST: Final = 0.26
 BRIGHTEN_GREY: Final = 0.25
 """The half-Lambert light at which the lamp in front does nothing: the more, the more it models the face."""
 BRIGHTEN_FROM: Final = (0.0, -0.25, 0.97)
@@ -99,9 +106,9 @@ BLUSH_OUT: Final = 0.02
 BLUSH_DOWN: Final = -0.014
 BLUSH_RISE: Final = 0.55
 """Radians by which it rises towards the temple."""
-BLUSH_LENGTH: Final = 0.06
-BLUSH_WIDTH: Final = 0.032
-BLUSH_MOST: Final = 0.2
+BLUSH_LENGTH: Final = 0.066
+BLUSH_WIDTH: Final = 0.037
+BLUSH_MOST: Final = 0.18
 """Optical density (natural log, in gamma-coded levels) of the colour's complement at the centre."""
 BLUSH_DARK: Final = 0.7
 """How much more pigment dark skin takes for the same effect."""

@@ -53,7 +53,8 @@ def skin_maps(small: Floats, skin: Floats, layers: Floats, dials: Vector) -> Ski
     """
     smooth, even, blemish = dials[AT["smooth"]], dials[AT["even"]], dials[AT["blemish"]]
     under_eye, shine = dials[AT["under_eye"]], dials[AT["shine"]]
-    spots = _spots(layers, dials[AT["keep_moles"]]) if blemish > 0 else None
+    traces = _traces(layers, dials[AT["keep_moles"]]) * skin if blemish > 0 else None
+    spots = None if traces is None else step(traces, *c.SPOT_SURE)
     around = _around(small, skin if spots is None else skin * (1 - spots))
     shadow = resized(layers[3], c.FIELD) if under_eye > 0 else None
 
@@ -69,22 +70,40 @@ def skin_maps(small: Floats, skin: Floats, layers: Floats, dials: Vector) -> Ski
         log += _dulling(around.near, resized(layers[4], c.FIELD) * (shine * np.float32(c.SHINE_MOST)))
     log += _balance(around, around.share * step(resized(layers[0], c.FIELD), *c.SURELY_SKIN), toward, log)
 
-    heal = None if spots is None or not spots.any() else spots * skin * blemish
     delta = None
-    if heal is not None or toward.any():
+    if toward.any():
         apart = np.asarray(cv2.subtract(resized(around.near, c.MAP), small), np.float32)
-        amount = resized(toward, c.MAP) * skin * _alike(apart, small)
-        if heal is not None:
-            amount = np.maximum(amount, heal)
-        delta = times(apart, amount)
+        delta = times(apart, resized(toward, c.MAP) * skin * _alike(apart, small))
+    if traces is None or spots is None or not spots.any():
+        return SkinMaps(delta, None, log)
+    healed = _healed(small, skin * (1 - spots), traces) * blemish
+    heal = spots * blemish
+    delta = healed if delta is None else healed + times(delta, 1 - heal)
     return SkinMaps(delta, heal, log)
 
 
-def _spots(layers: Floats, keep_moles: np.float32) -> Floats:
-    spots = layers[1] * (1 - keep_moles * layers[2])
-    if keep_moles < 1:
-        spots = np.maximum(spots, layers[2] * (1 - keep_moles))
-    return step(spots, *c.SPOT_SURE)
+def _healed(small: Floats, weight: Floats, traces: Floats) -> Floats:
+    """What takes the traces of spots off the skin, MAP x MAP x 3, levels.
+
+    What should be there goes on from the skin around, slope and all: its mean at the rim, and some more of how that differs from
+    the mean further out. From what differs, the part that has the trace's own form is taken away: pores and shading stay.
+    """
+    weighted = times(cv2.cvtColor(small, cv2.COLOR_BGR2BGRA), weight)
+    coarse = resized(weighted, c.FIELD)
+    rim = blurred(weighted, c.HEAL_RIM * c.MAP)
+    for times_as_far, share in ((2, 1e-2), (4, 1e-4)):  # where no skin is so near, that from further out stands in
+        rim = rim + resized(blurred(coarse, times_as_far * c.HEAL_RIM * c.FIELD), c.MAP) * np.float32(share)
+    further = resized(_normalised(blurred(coarse, c.HEAL_FAR * c.FIELD)), c.MAP)
+    rim = _normalised(rim)
+    apart = rim + (rim - further) * np.float32(c.HEAL_SLOPE) - small
+    fit = blurred(np.dstack((times(apart, traces), traces * traces)), c.HEAL_FIT * c.MAP)
+    return times(cv2.cvtColor(fit, cv2.COLOR_BGRA2BGR), traces / (fit[:, :, 3] + np.float32(1e-3)))
+
+
+def _traces(layers: Floats, keep_moles: np.float32) -> Floats:
+    """How strong the spots are that are to be healed."""
+    traces = layers[1] * (1 - keep_moles * layers[2])
+    return np.asarray(traces if keep_moles == 1 else np.maximum(traces, layers[2] * (1 - keep_moles)), np.float32)
 
 
 def _around(small: Floats, weight: Floats) -> _Around:
