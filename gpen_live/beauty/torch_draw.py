@@ -254,7 +254,7 @@ class Look:
         """See `gpen_live.beauty.sight.uncovered`: N x 1 x MAP x MAP."""
         expected = free * (self._depth(points, self._oval) > -0.5)
         around = torch.cat([matte * expected, expected], dim=1)
-        around = self._around(around, blurring(c.MAP, c.COVER_SIGMA * c.MAP), "cover") + _TINY
+        around = self._blurred(around, c.COVER_SIGMA) + _TINY
         return around[:, :1] / around[:, 1:]
 
     def _tone(self, small: Tensor, skin: Tensor) -> dict[str, Tensor]:
@@ -277,17 +277,16 @@ class Look:
 
     def _skin_maps(self, small: Tensor, skin: Tensor, layers: Tensor, amount: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """See `gpen_live.beauty.skin.skin_maps`: delta, heal (MAP) and log (FIELD)."""
-        keep = amount["keep_moles"]
-        moles = layers[:, 2:3]
-        spots = torch.maximum(layers[:, 1:2] * (1 - keep * moles), moles * (1 - keep))
-        spots = _step(spots, *c.SPOT_SURE) * (amount["blemish"] > 0)
+        keep, moles = amount["keep_moles"], layers[:, 2:3]
+        traces = torch.maximum(layers[:, 1:2] * (1 - keep * moles), moles * (1 - keep))
+        traces = traces * skin * (amount["blemish"] > 0)
+        spots = _step(traces, *c.SPOT_SURE)
         weight = skin * (1 - spots)
         level = self._luma_of(small)
         own = self.resized(torch.cat([small * weight, weight, level * level * weight], dim=1), c.FIELD)
-        near = self._around(own, blurring(c.FIELD, c.SMOOTH_SIGMA * c.FIELD), "near")
+        near = self._blurred(own, c.SMOOTH_SIGMA)
         own, near, squares = own[:, :4], near[:, :4], near[:, 4:]
-        wide = self._around(self.resized(own, c.WIDE), blurring(c.WIDE, c.EVEN_SIGMA * c.WIDE), "wide")
-        wide = self.resized(wide, c.FIELD)
+        wide = self.resized(self._blurred(self.resized(own, c.WIDE), c.EVEN_SIGMA), c.FIELD)
         near = near + wide * _TINY
         share, squares = own[:, 3:], squares / (near[:, 3:] + _TINY)
         near, wide = _normalised(near), _normalised(wide)
@@ -304,11 +303,29 @@ class Look:
         share = share * _step(self.resized(layers[:, :1], c.FIELD), *c.SURELY_SKIN)
         was, became = ((share * one).sum((2, 3), keepdim=True) for one in (own, after))
         log = log + ((was + 1) / (became + 1)).log()
-        heal = spots * skin * amount["blemish"]
         apart = self.resized(near, c.MAP) - small
         odd = self._luma_of(apart) ** 2 * (128 / c.SMOOTH_ODD**2 / (level + c.SHINY))
-        toward = torch.maximum(self.resized(toward, c.MAP) * skin / (1 + odd * odd), heal)
-        return apart * toward, heal, log
+        delta = apart * (self.resized(toward, c.MAP) * skin / (1 + odd * odd))
+        heal = spots * amount["blemish"]
+        return self._healed(small, weight, traces) * amount["blemish"] + delta * (1 - heal), heal, log
+
+    def _healed(self, small: Tensor, weight: Tensor, traces: Tensor) -> Tensor:
+        """See `gpen_live.beauty.skin`: N x 3 x MAP x MAP."""
+        weighted = torch.cat([small * weight, weight], dim=1)
+        coarse = self.resized(weighted, c.FIELD)
+        rim = self._blurred(weighted, c.HEAL_RIM)
+        for times_as_far, share in ((2, 1e-2), (4, 1e-4)):
+            rim = rim + self.resized(self._blurred(coarse, times_as_far * c.HEAL_RIM), c.MAP) * share
+        further = self.resized(_normalised(self._blurred(coarse, c.HEAL_FAR)), c.MAP)
+        rim = _normalised(rim)
+        apart = rim + (rim - further) * c.HEAL_SLOPE - small
+        fit = self._blurred(torch.cat([apart * traces, traces * traces], dim=1), c.HEAL_FIT)
+        return fit[:, :3] * (traces / (fit[:, 3:] + 1e-3))
+
+    def _blurred(self, maps: Tensor, sigma: float) -> Tensor:
+        """See `gpen_live.beauty.maps.blurred`; `sigma`: a fraction of the side."""
+        side = maps.shape[-1]
+        return self._around(maps, blurring(side, sigma * side), ("blur", side, sigma))
 
     def _evening(self, near: Tensor, wide: Tensor, amount: Tensor) -> Tensor:
         apart = (wide + 1).log() - (near + 1).log()

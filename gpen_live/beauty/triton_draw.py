@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gpen_live.beauty import constants as c
 from gpen_live.beauty.fields import MASKS, SHIFTS, canonical, reach
+from gpen_live.beauty.maps import Floats
 from gpen_live.beauty.resampling import blurring, boxing, resizing
 from gpen_live.beauty.torch import FADE, FIRST_DIAL, LIPS, NEW, NUMBERS, ROW, SCLERA, STEP, Rows
 from gpen_live.beauty.torch_draw import GROWN, fading
@@ -179,7 +180,7 @@ class TritonDraws:
             SPOT_LOW=c.SPOT_SURE[0], SPOT_HIGH=c.SPOT_SURE[1], SURE_LOW=c.SURE[0], SURE_HIGH=c.SURE[1],
             FIELD=c.FIELD, BLOCK=_BLOCK,
         )  # fmt: skip
-        launch(kernels.spread, (12, count), maps.own, tables.matrices, maps.around, FIELD=c.FIELD, num_warps=8)
+        launch(kernels.spread, (27, count), maps.own, tables.matrices, maps.around, FIELD=c.FIELD, num_warps=8)
         launch(
             kernels.uncover, (_parts(c.MAP**2), count), maps.skin, tables.weights, maps.uncovered,
             MAP=c.MAP, REACH=len(tables.weights) // 2, BLOCK=_BLOCK,
@@ -190,7 +191,12 @@ class TritonDraws:
             BLOCK=_BLOCK,
         )  # fmt: skip
         launch(
-            kernels.blend, (_parts(c.MAP**2), count), maps.fields, maps.masks, maps.small, maps.skin, maps.balance, maps.blended,
+            kernels.heal, (_parts(c.MAP**2), count), maps.small, maps.skin, maps.around, tables.rim, maps.spots,
+            FIELD=c.FIELD, RIM=len(tables.rim) // 2, SLOPE=c.HEAL_SLOPE, BLOCK=_BLOCK,
+        )  # fmt: skip
+        launch(
+            kernels.blend, (_parts(c.MAP**2), count), maps.fields, maps.masks, maps.small, maps.skin, maps.balance, maps.spots,
+            tables.fit, maps.dials, maps.blended, DIALS=len(DIALS), BLEMISH=AT["blemish"], FIT=len(tables.fit) // 2,
             FIELD=c.FIELD, MASKS=len(MASKS), BLOCKS=blocks, SHINY=c.SHINY, ODD=c.SMOOTH_ODD, BLOCK=_BLOCK,
         )  # fmt: skip
         pixels, reached = (_parts(size**2), count), round(c.LIP_BLUR * size / 2)
@@ -245,8 +251,9 @@ class _Maps:
         self.covers, self.uncovered = room(3, c.MAP, c.MAP), room(c.MAP, c.MAP)
         self.shift, self.there, self.shape = (room(2, c.WIDE, c.WIDE) for _ in range(3))
         self.masks = room(len(MASKS), c.FIELD, c.FIELD)
-        self.small, self.skin, self.blended = (room(count, c.MAP, c.MAP) for count in (3, 5, 6))
-        self.own, self.around, self.fields = (room(count, c.FIELD, c.FIELD) for count in (7, 12, 13))
+        self.small, self.skin, self.blended = (room(count, c.MAP, c.MAP) for count in (3, 7, 6))
+        self.own, self.around, self.fields = (room(count, c.FIELD, c.FIELD) for count in (7, 27, 13))
+        self.spots = room(4, c.MAP, c.MAP)
         self.tone, self.balance, self.measured = room(blocks, 4), room(blocks, 6), room(8)
 
 
@@ -289,13 +296,21 @@ class _Tables:
         self.reach = floats(reach())
         half, whole = resizing(c.FIELD, c.WIDE), resizing(c.WIDE, c.FIELD)
         wide = whole @ blurring(c.WIDE, c.EVEN_SIGMA * c.WIDE) @ half
-        self.matrices = floats([blurring(c.FIELD, c.SMOOTH_SIGMA * c.FIELD), wide, boxing(c.FIELD, 5)])
-        middle = blurring(c.MAP, c.COVER_SIGMA * c.MAP)[c.MAP // 2]
-        reached = int(np.flatnonzero(middle)[-1]) - c.MAP // 2
-        self.weights = floats(middle[c.MAP // 2 - reached : c.MAP // 2 + reached + 1])
+        distances = (c.SMOOTH_SIGMA, 2 * c.HEAL_RIM, 4 * c.HEAL_RIM, c.HEAL_FAR)
+        near, *rims = (blurring(c.FIELD, sigma * c.FIELD) for sigma in distances)
+        self.matrices = floats([near, wide, *rims, boxing(c.FIELD, 5)])
+        self.weights, self.rim, self.fit = (floats(_line(sigma)) for sigma in (c.COVER_SIGMA, c.HEAL_RIM, c.HEAL_FIT))
         eyes = ((mesh.LEFT_EYE, mesh.LEFT_IRIS), (mesh.RIGHT_EYE, mesh.RIGHT_IRIS))
         self.eyes = here([[*edge, *iris] for edge, iris in eyes])
         self.mouth = here([mesh.LIPS_INNER[place] for place in (0, 10, 5, 15)])
+
+
+def _line(sigma: float) -> Floats:
+    """The weights of neighbours in a blur of MAP x MAP."""
+    middle = c.MAP // 2
+    line = blurring(c.MAP, sigma * c.MAP)[middle]
+    reached = int(np.flatnonzero(line)[-1]) - middle
+    return np.asarray(line[middle - reached : middle + reached + 1], np.float32)
 
 
 def _outline(name: str) -> tuple[int, ...]:

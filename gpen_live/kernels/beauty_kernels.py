@@ -283,12 +283,6 @@ def shaped(
 
 
 @triton.jit
-def _spots(blemish, mole, keep, wanted, LOW, HIGH):
-    spots = tl.maximum(blemish * (1 - keep * mole), mole * (1 - keep))
-    return tl.where(wanted > 0, _step(spots, LOW, HIGH), 0.0)
-
-
-@triton.jit
 def _now(seen, added, at, inside):
     """The picture so far."""
     return tl.load(seen + at, inside, 0.0) * 127.5 + 127.5 + tl.load(added + at, inside, 0.0)
@@ -322,9 +316,9 @@ def gather(
     """The picture in coarse maps, with its skin.
 
     seen: N x 3 x size x size, [-1, 1]. added: levels. layers: R x 5 x MAP x MAP. covers: see `cover`. reach: MAP x MAP.
-    Out come small, N x 3 x MAP x MAP; skin, N x 4 x MAP x MAP: bare skin, what is healed of it, the matte where skin is expected,
-    and where it is; own, N x 6 x FIELD x FIELD: colours and squared luma times skin, skin, luma; sums, N x blocks x 4: of skin
-    and its colours.
+    Out come small, N x 3 x MAP x MAP; skin, N x 7 x MAP x MAP: bare skin, how far spots are healed, the matte where skin is
+    expected, where it is, the matte as light falls on it, the spots' traces, skin without them; own, N x 7 x FIELD x FIELD: colours
+    and squared luma times that skin, the skin, luma, the strongest light; sums, N x blocks x 4: of skin and its colours.
     """
     face = tl.program_id(1)
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -372,14 +366,18 @@ def gather(
         expected = (1 - covered_more / 9) * tl.load(covers + (face * 3 + 2) * MAP * MAP + at, inside, 0.0)
         bare = _step(matte, SURE_LOW, SURE_HIGH) * within
         mole = tl.load(mine + 2 * MAP * MAP + at, inside, 0.0)
-        spots = _spots(tl.load(mine + MAP * MAP + at, inside, 0.0), mole, keep, wanted, SPOT_LOW, SPOT_HIGH)
-        to = skin + face * 5 * MAP * MAP + at
+        traces = tl.maximum(tl.load(mine + MAP * MAP + at, inside, 0.0) * (1 - keep * mole), mole * (1 - keep)) * bare
+        traces = tl.where(wanted > 0, traces, 0.0)
+        spots = _step(traces, SPOT_LOW, SPOT_HIGH)
+        weight = bare * (1 - spots)
+        to = skin + face * 7 * MAP * MAP + at
         tl.store(to, bare, inside)
-        tl.store(to + MAP * MAP, spots * bare * wanted, inside)
+        tl.store(to + MAP * MAP, spots * wanted, inside)
         tl.store(to + 2 * MAP * MAP, matte * expected, inside)
         tl.store(to + 3 * MAP * MAP, expected, inside)
         tl.store(to + 4 * MAP * MAP, matte * within, inside)
-        weight = bare * (1 - spots)
+        tl.store(to + 5 * MAP * MAP, traces, inside)
+        tl.store(to + 6 * MAP * MAP, weight, inside)
         level = _luma(r, g, b)
         own_r += r * weight
         own_g += g * weight
@@ -420,16 +418,17 @@ def _around(maps, matrix, SIDE: tl.constexpr):
 
 @triton.jit
 def spread(own: tl.tensor, matrices: tl.tensor, out: tl.tensor, FIELD: tl.constexpr) -> None:
-    """N x 12 x FIELD x FIELD: what `gather` says of the skin near and far around (5 maps each), and the light around (2).
+    """N x 27 x FIELD x FIELD: means of what `gather` says: the skin around at five distances (5 maps each), and the light (2).
 
-    Axis 0 is these maps. matrices: 3 x FIELD x FIELD, for each.
+    The distances are for smoothing, evening, two for a spot's rim, and what lies further out. Axis 0 is these maps. matrices: 6 x
+    FIELD x FIELD, for each.
     """
     number, face = tl.program_id(0), tl.program_id(1)
     kind = number // 5
-    maps = own + (face * 7 + tl.where(kind == 2, number - 5, number % 5)) * FIELD * FIELD
+    maps = own + (face * 7 + tl.where(kind == 5, number - 20, number % 5)) * FIELD * FIELD
     value = _around(maps, matrices + kind * FIELD * FIELD, FIELD)
     line = tl.arange(0, FIELD)[:, None] * FIELD + tl.arange(0, FIELD)[None, :]
-    tl.store(out + (face * 12 + number) * FIELD * FIELD + line, value)
+    tl.store(out + (face * 27 + number) * FIELD * FIELD + line, value)
 
 
 @triton.jit
@@ -440,7 +439,7 @@ def uncover(
     face = tl.program_id(1)
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     y, x = i // MAP, i % MAP
-    mine = skin + (face * 5 + 2) * MAP * MAP
+    mine = skin + (face * 7 + 2) * MAP * MAP
     is_there, expected = i * 0.0, i * 0.0
     for dy in range(-REACH, REACH + 1):
         near_y = tl.minimum(tl.maximum(y + dy, 0), MAP - 1) * MAP
@@ -547,7 +546,7 @@ def decide(
     dial = dials + face * DIALS
     row = tl.load(told + face * TOLD).to(tl.int32)
     from_own = own + face * 7 * plane + i
-    from_near = around + face * 12 * plane + i
+    from_near = around + face * 27 * plane + i
     tiny = 1e-4
     wide_w = tl.load(from_near + 9 * plane)
     near_w = tl.load(from_near + 4 * plane) + wide_w * tiny
@@ -621,8 +620,8 @@ def decide(
     side = tl.where(side > 0, side, side * LIGHT_BACK)
     lamp = _half_lambert(x, y, z, BRIGHTEN_X, BRIGHTEN_Y, BRIGHTEN_Z, BRIGHTEN_GREY) * (tl.load(dial + BRIGHTEN) * BRIGHTEN_MOST)
     lamp += side * (tl.abs(light) * LIGHT_MOST)
-    bright = tl.load(from_near + 10 * plane) / 255
-    strong = tl.load(from_near + 11 * plane) / 255
+    bright = tl.load(from_near + 25 * plane) / 255
+    strong = tl.load(from_near + 26 * plane) / 255
     lamp *= (1 - strong * strong) * (LAMP_ON_DARK + (1 - LAMP_ON_DARK) * tl.minimum(2 * strong, 1.0))
     warm = tl.load(dial + WARMTH) * WARM_MOST
     more = warm * (R - B)
@@ -653,13 +652,99 @@ def decide(
 
 
 @triton.jit
+def heal(
+    small: tl.tensor,
+    skin: tl.tensor,
+    around: tl.tensor,
+    weights: tl.tensor,
+    out: tl.tensor,
+    FIELD: tl.constexpr,
+    RIM: tl.constexpr,
+    SLOPE: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> None:
+    """N x 4 x MAP x MAP: how the skin differs from what the skin around lets expect, times the spots' traces; their squares.
+
+    around: see `spread`. weights: 2 RIM + 1, of neighbours, for a spot's rim.
+    """
+    face = tl.program_id(1)
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = i >= 0
+    MAP: tl.constexpr = 2 * FIELD
+    plane: tl.constexpr = FIELD * FIELD
+    x, y = (i % MAP + 0.5) / 2 - 0.5, (i // MAP + 0.5) / 2 - 0.5
+    line, column = i // MAP, i % MAP
+    picture, weight = small + face * 3 * MAP * MAP, skin + (face * 7 + 6) * MAP * MAP
+    r, g, b, w = i * 0.0, i * 0.0, i * 0.0, i * 0.0
+    for dy in range(-RIM, RIM + 1):
+        near = tl.minimum(tl.maximum(line + dy, 0), MAP - 1) * MAP
+        share_y = tl.load(weights + RIM + dy)
+        for dx in range(-RIM, RIM + 1):
+            at = near + tl.minimum(tl.maximum(column + dx, 0), MAP - 1)
+            share = share_y * tl.load(weights + RIM + dx) * tl.load(weight + at)
+            r += share * tl.load(picture + at)
+            g += share * tl.load(picture + MAP * MAP + at)
+            b += share * tl.load(picture + 2 * MAP * MAP + at)
+            w += share
+    mine = around + face * 27 * plane
+    w += _bilinear(mine + 14 * plane, x, y, FIELD, inside) * 1e-2 + _bilinear(mine + 19 * plane, x, y, FIELD, inside) * 1e-4
+    w += 1e-8
+    traces = tl.load(skin + (face * 7 + 5) * MAP * MAP + i)
+    to = out + face * 4 * MAP * MAP + i
+    for channel in tl.static_range(3):
+        rim = r if channel == 0 else (g if channel == 1 else b)
+        rim += _bilinear(mine + (10 + channel) * plane, x, y, FIELD, inside) * 1e-2
+        rim += _bilinear(mine + (15 + channel) * plane, x, y, FIELD, inside) * 1e-4
+        rim = rim / w
+        further = _ratio(mine + (20 + channel) * plane, mine + 24 * plane, x, y, FIELD)
+        apart = rim + (rim - further) * SLOPE - tl.load(picture + channel * MAP * MAP + i)
+        tl.store(to + channel * MAP * MAP, apart * traces)
+    tl.store(to + 3 * MAP * MAP, traces * traces)
+
+
+@triton.jit
+def _ratio(one, other, x, y, side):
+    """One map over another, pixel by pixel, and then bilinear."""
+    x = tl.minimum(tl.maximum(x, 0.0), side - 1.0)
+    y = tl.minimum(tl.maximum(y, 0.0), side - 1.0)
+    x0, y0 = x.to(tl.int32), y.to(tl.int32)
+    x1, y1 = tl.minimum(x0 + 1, side - 1), tl.minimum(y0 + 1, side - 1)
+    right, down = x - x0, y - y0
+    a = tl.load(one + y0 * side + x0) / (tl.load(other + y0 * side + x0) + 1e-8)
+    b = tl.load(one + y0 * side + x1) / (tl.load(other + y0 * side + x1) + 1e-8)
+    c = tl.load(one + y1 * side + x0) / (tl.load(other + y1 * side + x0) + 1e-8)
+    d = tl.load(one + y1 * side + x1) / (tl.load(other + y1 * side + x1) + 1e-8)
+    return (a * (1 - right) + b * right) * (1 - down) + (c * (1 - right) + d * right) * down
+
+
+@triton.jit
+def _fit(source, weights, i, MAP: tl.constexpr, FIT: tl.constexpr):
+    """A map's weighted mean over neighbours."""
+    total = i * 0.0
+    for dy in range(-FIT, FIT + 1):
+        near = tl.minimum(tl.maximum(i // MAP + dy, 0), MAP - 1) * MAP
+        across = i * 0.0
+        for dx in range(-FIT, FIT + 1):
+            at = near + tl.minimum(tl.maximum(i % MAP + dx, 0), MAP - 1)
+            across += tl.load(weights + FIT + dx) * tl.load(source + at)
+        total += tl.load(weights + FIT + dy) * across
+    return total
+
+
+@triton.jit
 def blend(
     fields: tl.tensor,
     masks: tl.tensor,
     small: tl.tensor,
     skin: tl.tensor,
     sums: tl.tensor,
+    spots: tl.tensor,
+    weights: tl.tensor,
+    dials: tl.tensor,
     out: tl.tensor,
+    DIALS: tl.constexpr,
+    BLEMISH: tl.constexpr,
+    FIT: tl.constexpr,
     FIELD: tl.constexpr,
     MASKS: tl.constexpr,
     BLOCKS: tl.constexpr,
@@ -667,7 +752,10 @@ def blend(
     ODD: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """N x 6 x MAP x MAP: what is added to the picture (levels), then its gains. fields, sums: see `decide`, of BLOCKS blocks."""
+    """N x 6 x MAP x MAP: what is added to the picture (levels), then its gains.
+
+    fields, sums: see `decide`, of BLOCKS blocks. spots: see `heal`; weights: 2 FIT + 1, of neighbours.
+    """
     face = tl.program_id(1)
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = i >= 0
@@ -675,15 +763,17 @@ def blend(
     plane: tl.constexpr = FIELD * FIELD
     x, y = (i % MAP + 0.5) / 2 - 0.5, (i // MAP + 0.5) / 2 - 0.5
     mine = fields + face * 13 * plane
-    bare = tl.load(skin + face * 5 * MAP * MAP + i)
-    heal = tl.load(skin + (face * 5 + 1) * MAP * MAP + i)
-    lit = tl.maximum(_bilinear(masks + face * MASKS * plane, x, y, FIELD, inside), tl.load(skin + (face * 5 + 4) * MAP * MAP + i))
+    mine_of_skin = skin + face * 7 * MAP * MAP + i
+    bare, heal = tl.load(mine_of_skin), tl.load(mine_of_skin + MAP * MAP)
+    lit = tl.maximum(_bilinear(masks + face * MASKS * plane, x, y, FIELD, inside), tl.load(mine_of_skin + 4 * MAP * MAP))
     r, g, b = _pixels(small + face * 3 * MAP * MAP, i, MAP * MAP, inside)
     near_r, near_g = _bilinear(mine, x, y, FIELD, inside), _bilinear(mine + plane, x, y, FIELD, inside)
     odd = _luma(near_r - r, near_g - g, _bilinear(mine + 2 * plane, x, y, FIELD, inside) - b)
     odd = odd * odd * (128 / (ODD * ODD)) / (_luma(r, g, b) + SHINY)  # a rim of glasses where the matte is in doubt
     toward = _bilinear(mine + 3 * plane, x, y, FIELD, inside) * bare / (1 + odd * odd)
-    toward = tl.maximum(toward, heal)
+    traces = tl.load(mine_of_skin + 5 * MAP * MAP)
+    strength = _fit(spots + (face * 4 + 3) * MAP * MAP, weights, i, MAP, FIT) + 1e-3
+    wanted = tl.load(dials + face * DIALS + BLEMISH) * traces / strength
     block = tl.arange(0, BLOCKS)
     for channel in tl.static_range(3):
         was = tl.sum(tl.load(sums + (face * BLOCKS + block) * 6 + channel), axis=0)
@@ -693,7 +783,8 @@ def blend(
         log += _bilinear(mine + (10 + channel) * plane, x, y, FIELD, inside) * bare
         near = _bilinear(mine + channel * plane, x, y, FIELD, inside)
         there = tl.load(small + (face * 3 + channel) * MAP * MAP + i)
-        tl.store(out + (face * 6 + channel) * MAP * MAP + i, (near - there) * toward)
+        healed = _fit(spots + (face * 4 + channel) * MAP * MAP, weights, i, MAP, FIT) * wanted
+        tl.store(out + (face * 6 + channel) * MAP * MAP + i, healed + (near - there) * toward * (1 - heal))
         tl.store(out + (face * 6 + 3 + channel) * MAP * MAP + i, tl.exp(log))
 
 
@@ -715,7 +806,7 @@ def paint(
     inside = i < size * size
     scale = MAP / size.to(tl.float32)
     x, y = (i % size + 0.5) * scale - 0.5, (i // size + 0.5) * scale - 0.5
-    heal = _bilinear(skin + (face * 5 + 1) * MAP * MAP, x, y, MAP, inside)
+    heal = _bilinear(skin + (face * 7 + 1) * MAP * MAP, x, y, MAP, inside)
     for channel in tl.static_range(3):
         at = (face * 3 + channel) * size * size + i
         now = _now(seen, added, at, inside)

@@ -63,7 +63,7 @@ def test_every_kernel_compiles_for_cards(capability: int, shared: int, tmp_path:
     told, seen = torch.zeros(1, NUMBERS), torch.zeros(1, 3, 256, 256)
     draws.look(seen, told, Rows(1, CPU))
     draws.draw(seen, Change(torch.zeros_like(seen), torch.zeros(1, 2, 256, 256)), told, Rows(1, CPU))
-    assert len(calls) == 19
+    assert len(calls) == 20
     for kernel, given, sizes in calls:
         made = compiled(kernel, given, sizes, capability)
         assert made.metadata.shared <= shared, kernel.__name__
