@@ -49,6 +49,8 @@ HEAL_RIM: Final = 0.012
 HEAL_FAR: Final = 0.04
 HEAL_SLOPE: Final = 0.4
 """How much of the slope between the two is carried on into the spot."""
+HEAL_AROUND: Final = 0.1
+"""Around the spots, from how far away skin is asked."""
 HEAL_FIT: Final = 0.016
 """Over what distance a spot's strength is measured."""
 UNDER_EYE_MOST: Final = 1.0
@@ -97,7 +99,7 @@ EYE_MOST: Final = 0.16
 EYE_REACH: Final = 0.11
 
 # Make-up
-VIVID: Final = 0.28
+VIVID: Final = 0.34
 """Colourfulness of skin from which on make-up has all of its colour."""
 PALEST: Final = 0.2
 BLUSH_PALE: Final = 1.0
@@ -153,7 +155,7 @@ SCLERA_S: Final = 1.0
 
 # Lips
 LIP_EDGE: Final = 0.0055
-LIP_COVER: Final = 0.75
+LIP_COVER: Final = 0.8
 """Opacity of lipstick at most."""
 LIP_OWN: Final = 0.5
 """The lips' own share in how light the lipstick is; the rest is the pigment's in the light that falls on the skin."""
@@ -161,9 +163,9 @@ LIP_ALBEDO: Final = 0.3
 LIP_MATT: Final = 0.8
 """Exponent of the lips' own lightness detail below matt lipstick."""
 LIP_GLOSS: Final = 0.3
-LIP_COLOUR: Final = 0.45
+LIP_COLOUR: Final = 0.6
 """Distance in log ratios of colour from the running colour of the lips at which lipstick fades (a Gaussian's width)."""
-LIP_DOUBT: Final = (0.75, 0.95)
+LIP_DOUBT: Final = (0.72, 0.92)
 """Share of the skin around lips that is seen, between which there is doubt whether they are covered, and none."""
 LIP_BLUR: Final = 0.008
 LIP_APART: Final = (0.05, 0.12)

@@ -63,5 +63,5 @@ class Finder:
         if points is None or not np.isfinite(found.sum()):
             return Found(0.0, None)
         sight = Sight(points, found)
-        sight.prepare(beauty)
+        sight.prepare(beauty, len(seen))
         return Found(mesh.score, sight)

@@ -19,7 +19,7 @@ from gpen_live.beauty.features import draw_eyes, draw_teeth
 from gpen_live.beauty.finding import Coming, Finder, FindsLayers, FindsMesh
 from gpen_live.beauty.light import blush_log, lamp_light, where_lit
 from gpen_live.beauty.makeup import Lips, draw_brows, draw_liner, draw_lips
-from gpen_live.beauty.maps import Floats, resized, step, step_of, times
+from gpen_live.beauty.maps import Floats, resized, step_of, times
 from gpen_live.beauty.shape import displaced, displacement, shape_grid
 from gpen_live.beauty.sight import Sight
 from gpen_live.beauty.skin import SkinMaps, skin_maps
@@ -136,10 +136,10 @@ class Window:
 
 def _draw_features(now: Floats, face: Sight, tone: Tone, dials: Vector, known: Remembered, at: float) -> None:
     """What has an outline, in place."""
-    points, seen = face.points, face.uncovered
-    seen_well = step(seen, *c.COVER_SEEN)
+    points, seen, seen_well = face.points, face.uncovered, face.seen_well
     if dials[AT["eyes"]] > 0 or dials[AT["teeth"]] > 0:
-        sclera = draw_eyes(now, points, tone, seen_well, float(dials[AT["eyes"]]))
+        eyes = face.eyes(len(now))
+        sclera = None if eyes is None else draw_eyes(now, eyes, tone, float(dials[AT["eyes"]]))
         if sclera is not None:
             share = known.share(at, c.SCLERA_S)
             known.sclera = sclera if known.sclera is None else known.sclera + share * (sclera - known.sclera)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpen_live.beauty import constants as c
+from gpen_live.beauty.features import Eyes
 from gpen_live.beauty.fields import carried, masks_on, reach, turn
 from gpen_live.beauty.maps import Floats, blurred, step
 from gpen_live.faces.mesh import FACE_OVAL, LEFT_BROW, LEFT_EYE, LIPS_OUTER, RIGHT_BROW, RIGHT_EYE, frontality
@@ -29,12 +30,15 @@ class Sight:
 
     def __init__(self, points: Floats, layers: Floats) -> None:
         self.points, self.layers = points, layers
+        self._eyes: dict[int, Eyes | None] = {}
 
-    def prepare(self, beauty: Beauty) -> None:
-        """Works out what drawing `beauty` will ask for."""
+    def prepare(self, beauty: Beauty, side: int) -> None:
+        """Works out what drawing `beauty` on a crop of so many pixels will ask for."""
         _ = self.frontal, self.skin
         if beauty.uses("makeup") or beauty.eyes or beauty.teeth:
-            _ = self.uncovered
+            _ = self.seen_well
+        if beauty.eyes or beauty.teeth:
+            self.eyes(side)
         if any(getattr(beauty, name) for name in _LIT):
             _ = self.masks, self.turned
         if beauty.uses("shape"):
@@ -64,6 +68,17 @@ class Sight:
     def uncovered(self) -> Floats:
         """See `uncovered`."""
         return uncovered(self.layers[0], self.points)
+
+    @cached_property
+    def seen_well(self) -> Floats:
+        """How far nothing lies before the face for certain: MAP x MAP, 0..1."""
+        return step(self.uncovered, *c.COVER_SEEN)
+
+    def eyes(self, side: int) -> Eyes | None:
+        """The open eyes in a crop of so many pixels."""
+        if side not in self._eyes:
+            self._eyes[side] = Eyes.of(self.points, self.seen_well, side)
+        return self._eyes[side]
 
     @cached_property
     def there(self) -> Floats:

@@ -76,27 +76,44 @@ def skin_maps(small: Floats, skin: Floats, layers: Floats, dials: Vector) -> Ski
         delta = times(apart, resized(toward, c.MAP) * skin * _alike(apart, small))
     if traces is None or spots is None or not spots.any():
         return SkinMaps(delta, None, log)
-    healed = _healed(small, skin * (1 - spots), traces) * blemish
+    x0, y0, x1, y1 = _box(spots)
+    healed = np.zeros_like(small)
+    part = (slice(y0, y1), slice(x0, x1))
+    healed[part] = _healed(small[part], skin[part] * (1 - spots[part]), traces[part]) * blemish
     heal = spots * blemish
     delta = healed if delta is None else healed + times(delta, 1 - heal)
     return SkinMaps(delta, heal, log)
 
 
+def _box(spots: Floats) -> tuple[int, int, int, int]:
+    """The part of the maps in which spots lie, and as far around as they are healed from: x0, y0, x1, y1, even."""
+    far = round(c.HEAL_AROUND * c.MAP / 2) * 2
+    ends = []
+    for axis in (0, 1):
+        found = np.flatnonzero(spots.any(axis=axis))
+        ends.append((max(int(found[0]) // 2 * 2 - far, 0), min(int(found[-1]) // 2 * 2 + 2 + far, c.MAP)))
+    (x0, x1), (y0, y1) = ends
+    return x0, y0, x1, y1
+
+
 def _healed(small: Floats, weight: Floats, traces: Floats) -> Floats:
-    """What takes the traces of spots off the skin, MAP x MAP x 3, levels.
+    """What takes the traces of spots off the skin, in levels; for any part of the maps.
 
     What should be there goes on from the skin around, slope and all: its mean at the rim, and some more of how that differs from
     the mean further out. From what differs, the part that has the trace's own form is taken away: pores and shading stay.
     """
+    height, width = traces.shape
     weighted = times(cv2.cvtColor(small, cv2.COLOR_BGR2BGRA), weight)
-    coarse = resized(weighted, c.FIELD)
+    coarse = resized(weighted, width // 2, height // 2)
     rim = blurred(weighted, c.HEAL_RIM * c.MAP)
+    near = np.zeros_like(coarse)
     for times_as_far, share in ((2, 1e-2), (4, 1e-4)):  # where no skin is so near, that from further out stands in
-        rim = rim + resized(blurred(coarse, times_as_far * c.HEAL_RIM * c.FIELD), c.MAP) * np.float32(share)
-    further = resized(_normalised(blurred(coarse, c.HEAL_FAR * c.FIELD)), c.MAP)
-    rim = _normalised(rim)
+        near += blurred(coarse, times_as_far * c.HEAL_RIM * c.FIELD) * np.float32(share)
+    rim = _normalised(rim + resized(near, width, height))
+    further = resized(_normalised(blurred(coarse, c.HEAL_FAR * c.FIELD)), width, height)
     apart = rim + (rim - further) * np.float32(c.HEAL_SLOPE) - small
-    fit = blurred(np.dstack((times(apart, traces), traces * traces)), c.HEAL_FIT * c.MAP)
+    fit = cv2.merge((times(apart, traces), traces * traces))
+    fit = blurred(np.asarray(fit, np.float32), c.HEAL_FIT * c.MAP)
     return times(cv2.cvtColor(fit, cv2.COLOR_BGRA2BGR), traces / (fit[:, :, 3] + np.float32(1e-3)))
 
 

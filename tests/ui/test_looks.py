@@ -157,7 +157,7 @@ def test_a_double_click_goes_back_to_the_preset_s_value(window: MainWindow, pipe
     one = slider(window, "smooth")
     one.setValue(90)
     QTest.mouseDClick(one, LEFT, pos=QPoint(20, one.height() // 2))
-    assert one.value() == 35
+    assert one.value() == round(100 * NATURAL.smooth)
     assert beauty(pipeline) == NATURAL
     window.look.amount.slider.setValue(20)
     QTest.mouseDClick(window.look.amount.slider, LEFT)
@@ -209,7 +209,7 @@ def test_a_palette_offers_colours_that_the_controls_take() -> None:
 
 def test_reset_takes_all_changes_back_but_the_amount(window: MainWindow, pipeline: FakePipeline) -> None:
     assert not window.look.reset.isVisible()
-    slider(window, "teeth").setValue(90)
+    slider(window, "teeth").setValue(97)
     window.look.amount.slider.setValue(70)
     QTest.mouseClick(window.look.reset, LEFT)
     assert beauty(pipeline) == replace(NATURAL, amount=0.7)
@@ -219,19 +219,19 @@ def test_reset_takes_all_changes_back_but_the_amount(window: MainWindow, pipelin
 def test_changes_can_be_undone_and_made_again(window: MainWindow, pipeline: FakePipeline) -> None:
     now = [0.0]
     window.looks._clock = lambda: now[0]
-    for value in (50, 60, 70):  # one movement of one slider
+    for value in (3, 5, 7):  # one movement of one slider
         slider(window, "smooth").setValue(value)
     now[0] += 5
-    slider(window, "teeth").setValue(90)
+    slider(window, "teeth").setValue(97)
     QTest.mouseClick(window.look.tiles.tiles["glam"], LEFT)
     seen = []
     for _ in range(4):
         QTest.keyClick(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         seen.append((window.looks.name, beauty(pipeline)))
-    changed = replace(NATURAL, smooth=0.7)
+    smoothed = replace(NATURAL, smooth=0.07)
     assert seen == [
-        ("natural", replace(changed, teeth=0.9)),
-        ("natural", changed),
+        ("natural", replace(smoothed, teeth=0.97)),
+        ("natural", smoothed),
         ("natural", NATURAL),
         ("natural", NATURAL),
     ]
@@ -365,12 +365,12 @@ def test_look_and_preset_are_there_again_after_a_restart(
     window: MainWindow, open_window: Callable[[Controller], MainWindow], make_controller: Callable[..., Controller]
 ) -> None:
     QTest.mouseClick(window.look.tiles.tiles["glam"], LEFT)
-    slider(window, "lips").setValue(80)
+    slider(window, "lips").setValue(33)
     window.look.amount.slider.setValue(50)
     window.close()
     again = make_controller(FakePipeline())
     other = open_window(again)
-    assert again.config.look.beauty == replace(GLAM, lips=0.8, amount=0.5)
+    assert again.config.look.beauty == replace(GLAM, lips=0.33, amount=0.5)
     assert other.looks.name == "glam"
     assert other.looks.modified
     assert other.look.amount.slider.value() == 50
@@ -384,10 +384,10 @@ def test_a_look_of_the_command_line_holds_but_is_not_saved(
     controller = make_controller(FakePipeline(), LiveConfig(look=Look(beauty=GLAM)))
     window = open_window(controller)
     assert window.look.tiles.tiles["glam"].isChecked()
-    slider(window, "smooth").setValue(10)
-    assert controller.config.look.beauty == replace(GLAM, smooth=0.1)
+    slider(window, "smooth").setValue(13)
+    assert controller.config.look.beauty == replace(GLAM, smooth=0.13)
     window.close()
-    assert store.load().settings.look.beauty == replace(NATURAL, smooth=0.1)
+    assert store.load().settings.look.beauty == replace(NATURAL, smooth=0.13)
 
 
 def test_a_preset_that_is_gone_leaves_its_values(

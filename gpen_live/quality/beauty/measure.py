@@ -26,6 +26,7 @@ Values = npt.NDArray[np.float64]
 MARGIN = 64
 """Pixels around a crop of 256 that the faces need: room for hair, walls and what passes."""
 SMOOTH_ROW, SKIN_ROW, HEALED_ROW, MADE_UP_ROW = "smooth = 1", "skin = 1", "blemish = 1", "make-up = 1"
+TOLD_ROW = "inpainting, told where"
 RIVAL_ROW = "GPUPixel beside "
 """What stands before the name of the row that the rival is set to."""
 
@@ -236,6 +237,8 @@ class BeautyMeasurement:
             faded = [1 - one.now / one.was for one in left if one.kind != "mole"]
             if faded:
                 self.results.keep("faded", row, index, float(np.mean(faded)))
+        filled = blemishes.judge(blemishes.told_where(painted, without), without, spots)
+        self.results.spots.setdefault(TOLD_ROW, []).extend((index, one) for one in filled)
 
     def _whole(self, index: int, subject: Subject) -> None:
         """The look with all of its groups: whether it is still the same person, of the same skin."""
