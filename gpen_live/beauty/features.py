@@ -101,26 +101,36 @@ def _drawn_eyes(seen: Floats, level: Floats, white: Floats, iris: Floats, amount
     return np.asarray(drawn, np.float32)
 
 
-def draw_teeth(now: Floats, points: Floats, tone: Tone, sclera: float, amount: float) -> None:
+@dataclass(frozen=True)
+class Mouth:
+    """The opening of an open mouth: how far each pixel of the patch lies within it, h x w, 0..1; less while it opens."""
+
+    patch: Patch
+    within: Floats
+
+    @staticmethod
+    def of(points: Floats, side: int) -> Mouth | None:
+        """In a crop of so many pixels, by the mesh (478 x 3); None where it is closed."""
+        outline = points[list(LIPS_INNER), :2]
+        patch = Patch.around(outline, 3 * c.EDGE, side)
+        wide = float(np.linalg.norm(outline[10] - outline[0]))
+        if patch is None or wide == 0:
+            return None
+        is_open = step_of(float(np.linalg.norm(outline[15] - outline[5])) / wide, *c.MOUTH_OPEN)
+        return Mouth(patch, patch.within(outline, c.EDGE) * np.float32(is_open)) if is_open > 0 else None
+
+
+def draw_teeth(now: Floats, mouth: Mouth, tone: Tone, sclera: float, amount: float) -> None:
     """Makes the teeth of `now` (S x S x 3, levels, BGR) less yellow and a little lighter, in place.
 
     Args:
-        points: the mesh, 478 x 3. sclera: luma of the eyes' white, 0..1, which the teeth don't go beyond.
+        sclera: luma of the eyes' white, 0..1, which the teeth don't go beyond.
     """
-    outline = points[list(LIPS_INNER), :2]
-    patch = Patch.around(outline, 3 * c.EDGE, now.shape[0])
-    wide = float(np.linalg.norm(outline[10] - outline[0]))
-    if patch is None or wide == 0:
-        return
-    high = float(np.linalg.norm(outline[15] - outline[5]))
-    is_open = step_of(high / wide, *c.MOUTH_OPEN)
-    if is_open == 0:
-        return
-    seen = patch.of(now)
+    seen = mouth.patch.of(now)
     level = luma(seen)
-    teeth = patch.within(outline, c.EDGE) * step(level / np.float32(tone.luma + 1), *c.TOOTH_LEVEL)
+    teeth = mouth.within * step(level / np.float32(tone.luma + 1), *c.TOOTH_LEVEL)
     red = np.log((seen[:, :, 2] + 1) / (seen[:, :, 1] + 1)) - np.float32(tone.red)
-    teeth *= (1 - step(red, *c.TOOTH_RED)) * np.float32(is_open * amount)
+    teeth *= (1 - step(red, *c.TOOTH_RED)) * np.float32(amount)
     level *= np.float32(1 / 255)
     room = np.maximum(np.float32(sclera) - level, 0)
     lighter = np.minimum(np.float32(c.TOOTH_LIGHTER) * level * (1 - level), room) / (level + np.float32(0.01))

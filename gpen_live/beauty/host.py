@@ -143,11 +143,13 @@ def _draw_features(now: Floats, face: Sight, tone: Tone, dials: Vector, known: R
         if sclera is not None:
             share = known.share(at, c.SCLERA_S)
             known.sclera = sclera if known.sclera is None else known.sclera + share * (sclera - known.sclera)
-    if dials[AT["teeth"]] > 0:
+    mouth = face.mouth(len(now)) if dials[AT["teeth"]] > 0 else None
+    if mouth is not None:
         limit = min(1.0, 1.2 * tone.luma / 255) if known.sclera is None else known.sclera
-        draw_teeth(now, points, tone, limit, float(dials[AT["teeth"]]))
-    if dials[AT["lips"]] > 0:
-        known.lips = draw_lips(now, points, tone, seen, dials, known.lips, known.share(at, c.LIP_S))
+        draw_teeth(now, mouth, tone, limit, float(dials[AT["teeth"]]))
+    lips = face.lips(len(now)) if dials[AT["lips"]] > 0 else None
+    if lips is not None:
+        known.lips = draw_lips(now, lips, points, tone, seen, dials, known.lips, known.share(at, c.LIP_S))
     if dials[AT["brows"]] > 0:
         draw_brows(now, points, tone, seen_well, float(dials[AT["brows"]]))
     if dials[AT["liner"]] > 0:

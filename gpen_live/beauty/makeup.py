@@ -31,8 +31,32 @@ class Lips:
     around: float
 
 
+@dataclass(frozen=True)
+class LipShape:
+    """Where the lips lie: how far each pixel of the patch lies within them, h x w, 0..1."""
+
+    patch: Patch
+    within: Floats
+
+    @staticmethod
+    def of(points: Floats, side: int) -> LipShape | None:
+        """In a crop of so many pixels, by the mesh (478 x 3); None where they lie outside."""
+        outer, inner = points[list(LIPS_OUTER), :2], points[list(LIPS_INNER), :2]
+        patch = Patch.around(outer, 3 * c.LIP_EDGE, side)
+        if patch is None:
+            return None
+        return LipShape(patch, np.maximum(patch.within(outer, c.LIP_EDGE) - patch.within(inner, c.EDGE), 0))
+
+
 def draw_lips(
-    now: Floats, points: Floats, tone: Tone, uncovered: Floats, dials: Vector, known: Lips | None, share: float
+    now: Floats,
+    shape: LipShape,
+    points: Floats,
+    tone: Tone,
+    uncovered: Floats,
+    dials: Vector,
+    known: Lips | None,
+    share: float,
 ) -> Lips | None:
     """Paints the lips of `now` (S x S x 3, levels, BGR), in place, where they have the colour that they always have.
 
@@ -43,12 +67,8 @@ def draw_lips(
     Returns:
         What is known with this frame; as before where no lips are seen.
     """
-    outer, inner = points[list(LIPS_OUTER), :2], points[list(LIPS_INNER), :2]
-    patch = Patch.around(outer, 3 * c.LIP_EDGE, now.shape[0])
-    if patch is None:
-        return known
+    patch, lips = shape.patch, shape.within.copy()
     seen = patch.of(now)
-    lips = np.maximum(patch.within(outer, c.LIP_EDGE) - patch.within(inner, c.EDGE), 0)
     total = float(lips.sum())
     if total == 0:
         return known

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from gpen_live.beauty import constants as c
-from gpen_live.beauty.features import Eyes
+from gpen_live.beauty.features import Eyes, Mouth
 from gpen_live.beauty.fields import carried, masks_on, reach, turn
+from gpen_live.beauty.makeup import LipShape
 from gpen_live.beauty.maps import Floats, blurred, step
 from gpen_live.faces.mesh import FACE_OVAL, LEFT_BROW, LEFT_EYE, LIPS_OUTER, RIGHT_BROW, RIGHT_EYE, frontality
 from gpen_live.look import Beauty
+
+T = TypeVar("T")
 
 _FEATURES = tuple(np.array(one) for one in (LEFT_EYE, RIGHT_EYE, LEFT_BROW, RIGHT_BROW, LIPS_OUTER))
 _OVAL = np.array(FACE_OVAL)
@@ -30,7 +35,7 @@ class Sight:
 
     def __init__(self, points: Floats, layers: Floats) -> None:
         self.points, self.layers = points, layers
-        self._eyes: dict[int, Eyes | None] = {}
+        self._shapes: dict[tuple[str, int], Any] = {}
 
     def prepare(self, beauty: Beauty, side: int) -> None:
         """Works out what drawing `beauty` on a crop of so many pixels will ask for."""
@@ -39,6 +44,10 @@ class Sight:
             _ = self.seen_well
         if beauty.eyes or beauty.teeth:
             self.eyes(side)
+        if beauty.teeth:
+            self.mouth(side)
+        if beauty.lips:
+            self.lips(side)
         if any(getattr(beauty, name) for name in _LIT):
             _ = self.masks, self.turned
         if beauty.uses("shape"):
@@ -76,9 +85,21 @@ class Sight:
 
     def eyes(self, side: int) -> Eyes | None:
         """The open eyes in a crop of so many pixels."""
-        if side not in self._eyes:
-            self._eyes[side] = Eyes.of(self.points, self.seen_well, side)
-        return self._eyes[side]
+        return self._shape("eyes", side, lambda: Eyes.of(self.points, self.seen_well, side))
+
+    def mouth(self, side: int) -> Mouth | None:
+        """The open mouth in a crop of so many pixels."""
+        return self._shape("mouth", side, lambda: Mouth.of(self.points, side))
+
+    def lips(self, side: int) -> LipShape | None:
+        """The lips in a crop of so many pixels."""
+        return self._shape("lips", side, lambda: LipShape.of(self.points, side))
+
+    def _shape(self, name: str, side: int, make: Callable[[], T]) -> T:
+        if (name, side) not in self._shapes:
+            self._shapes[name, side] = make()
+        found: T = self._shapes[name, side]
+        return found
 
     @cached_property
     def there(self) -> Floats:

@@ -134,7 +134,7 @@ def _around(small: Floats, weight: Floats) -> _Around:
     squares = blurred(resized(level * level * weight, c.FIELD), c.SMOOTH_SIGMA * c.FIELD)
     share = own[:, :, 3]
     near_colour = _normalised(near)
-    own_colour = _normalised(own + np.dstack((near_colour, np.ones_like(share))) * _TINY)
+    own_colour = _normalised(own + cv2.cvtColor(near_colour, cv2.COLOR_BGR2BGRA) * _TINY)
     mean = luma(near_colour)
     # Not over the mean's square: shine is the same on dark skin, so its contrast is larger than what pigment makes of it.
     contrast = np.maximum(squares / (near[:, :, 3] + _TINY) - mean * mean, 0) / (np.float32(128) * (mean + np.float32(c.SHINY)))
