@@ -317,7 +317,7 @@ def gather(
 
     seen: N x 3 x size x size, [-1, 1]. added: levels. layers: R x 5 x MAP x MAP. covers: see `cover`. reach: MAP x MAP.
     Out come small, N x 3 x MAP x MAP; skin, N x 7 x MAP x MAP: bare skin, how far spots are healed, the matte where skin is
-    expected, where it is, the matte as light falls on it, the spots' traces, skin without them; own, N x 7 x FIELD x FIELD: colours
+    expected, where it is, the matte for light, the spots' traces, skin without them; own, N x 7 x FIELD x FIELD: colours
     and squared luma times that skin, the skin, luma, the strongest light; sums, N x blocks x 4: of skin and its colours.
     """
     face = tl.program_id(1)
