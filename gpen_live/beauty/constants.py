@@ -134,8 +134,14 @@ IRIS_EDGE: Final = (1.0, 1.25)
 """The white begins between these multiples of the iris' radius."""
 WHITE_LESS: Final = (0.7, 1.0)
 """Colourfulness as a share of the skin's, between which the white ends: what is as colourful as skin is skin."""
+SKIN_COLOURFUL: Final = 0.15
+"""Colourfulness that skin counts as having at least."""
 WHITE_LIGHTER: Final = 0.3
 WHITE_PALER: Final = 0.5
+IRIS_DISC: Final = (0.85, 1.1)
+"""The iris ends between these multiples of its radius."""
+IRIS_GAIN: Final = (-0.35, 0.5)
+"""Change of a place in the iris at most, as a share."""
 IRIS_CONTRAST: Final = 0.45
 IRIS_LIFT: Final = 0.12
 CATCH_FROM: Final = (0.2, 0.45)
@@ -150,6 +156,8 @@ TOOTH_RED: Final = (-0.2, -0.06)
 """Log of red over green, less the skin's: teeth are less red than skin, gums and tongue are not."""
 TOOTH_YELLOW: Final = 0.8
 TOOTH_LIGHTER: Final = 0.2
+SCLERA_UNSEEN: Final = 1.2
+"""The white's luma over the skin's while no eye has been seen open."""
 SCLERA_S: Final = 1.0
 """How long the running luma of the sclera remembers."""
 
@@ -162,6 +170,12 @@ LIP_OWN: Final = 0.5
 LIP_ALBEDO: Final = 0.3
 LIP_MATT: Final = 0.8
 """Exponent of the lips' own lightness detail below matt lipstick."""
+LIP_GLOSSY: Final = 1.25
+"""The same below glossy lipstick."""
+GLOSS_STREAK: Final = 0.6
+"""How bright the streak along the lips is beside their own highlights."""
+GLOSS_DETAIL: Final = (1.1, 1.9)
+"""Lightness over the lips' mean between which a place is a highlight of theirs."""
 LIP_GLOSS: Final = 0.3
 LIP_COLOUR: Final = 0.6
 """Distance in log ratios of colour from the running colour of the lips at which lipstick fades (a Gaussian's width)."""
@@ -176,6 +190,8 @@ LIP_BARE: Final = (0.4, 0.7)
 """How much skin is seen around lips with a beard and without."""
 LIP_BEARD: Final = 4.0
 """How many times as long it takes to believe in less skin around the lips."""
+LIP_FOUND: Final = 0.2
+"""Share of the lips that must be seen for their colour to be learned from."""
 LIP_S: Final = 1.5
 """How long the running colour remembers."""
 
@@ -183,11 +199,17 @@ LIP_S: Final = 1.5
 BROW_EDGE: Final = 0.009
 BROW_FILL: Final = 0.28
 BROW_HAIR: Final = 0.6
+BROW_LEVEL: Final = 1.1
+"""Luma over the skin's below which it is hair."""
+BROW_MOST: Final = 0.6
+"""How much of hair there is at most."""
 BROW_DENSITY: Final = (1.1, 1.0, 0.85)
 LINER_EDGE: Final = 0.0035
 LINER_WIDTH: Final = (0.002, 0.009)
 """From the inner to the outer corner."""
 LINER_WING: Final = 0.012
+LINER_RISE: Final = 0.6
+"""How far the wing rises, as a share of its length."""
 LINER_DENSITY: Final = 1.3
 
 # The mesh

@@ -75,11 +75,11 @@ def draw_eyes(now: Floats, eyes: Eyes, tone: Tone, amount: float) -> float | Non
     most, least = cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red)
     colourful = np.divide(most - least, most + 1, dtype=np.float32).reshape(seen.shape[:3])
     white = eyes.lid * step(eyes.far, *c.IRIS_EDGE)
-    white *= 1 - step(colourful, *(one * max(tone.colourful, 0.15) for one in c.WHITE_LESS))
+    white *= 1 - step(colourful, *(one * max(tone.colourful, c.SKIN_COLOURFUL) for one in c.WHITE_LESS))
     bright = white * level * level
     total, weight = float(np.vdot(bright, level)), float(bright.sum())
     if amount > 0:
-        change = _drawn_eyes(seen, level, white, eyes.lid * (1 - step(eyes.far, 0.85, 1.1)), amount) - seen
+        change = _drawn_eyes(seen, level, white, eyes.lid * (1 - step(eyes.far, *c.IRIS_DISC)), amount) - seen
         for patch, one in zip(eyes.patches, change, strict=True):
             patch.of(now)[:] += one
     return total / weight if weight > 0.05 else None
@@ -92,7 +92,7 @@ def _drawn_eyes(seen: Floats, level: Floats, white: Floats, iris: Floats, amount
     iris = iris * np.float32(amount)
     # The same gain for all channels: the iris keeps its hue and how colourful it is.
     contrast = np.float32(c.IRIS_CONTRAST) * above / (level + np.float32(0.08)) + np.float32(c.IRIS_LIFT)
-    gain += iris * contrast.clip(-0.35, 0.5)
+    gain += iris * contrast.clip(*c.IRIS_GAIN)
     grey = (level * 255)[:, :, :, None]
     paler = (white * np.float32(c.WHITE_PALER))[:, :, :, None]
     catch = iris * step(above, *c.CATCH_FROM) * np.float32(c.CATCH_MOST)

@@ -145,7 +145,7 @@ def _draw_features(now: Floats, face: Sight, tone: Tone, dials: Vector, known: R
             known.sclera = sclera if known.sclera is None else known.sclera + share * (sclera - known.sclera)
     mouth = face.mouth(len(now)) if dials[AT["teeth"]] > 0 else None
     if mouth is not None:
-        limit = min(1.0, 1.2 * tone.luma / 255) if known.sclera is None else known.sclera
+        limit = min(1.0, c.SCLERA_UNSEEN * tone.luma / 255) if known.sclera is None else known.sclera
         draw_teeth(now, mouth, tone, limit, float(dials[AT["teeth"]]))
     lips = face.lips(len(now)) if dials[AT["lips"]] > 0 else None
     if lips is not None:

@@ -84,7 +84,7 @@ def draw_lips(
     doubt = 1 - step(around, *c.LIP_DOUBT)  # where something may lie before the lips, what is coloured as skin may be a finger
     lips *= 1 - doubt * (1 - _unlike_skin(ratios, known.colour, tone))
     colour, found = known.colour, float(lips.sum()) / total
-    if found > 0.2:
+    if found > c.LIP_FOUND:
         colour = colour + np.float32(share * found) * (_mean(ratios, lips) - colour)
     _painted(seen, lips, patch, points, tone, dials)
     return Lips(colour, most)
@@ -129,10 +129,10 @@ def _painted(seen: Floats, lips: Floats, patch: Patch, points: Floats, tone: Ton
     falling = (tone.luma / 255) ** float(GAMMA) / c.LIP_ALBEDO
     own = float(luma(colour[None, None])[0, 0]) + 1e-4
     aim = mean**c.LIP_OWN * min(own * falling, 1.0) ** (1 - c.LIP_OWN)
-    exponent = np.float32(c.LIP_MATT + (1.25 - c.LIP_MATT) * gloss)
+    exponent = np.float32(c.LIP_MATT + (c.LIP_GLOSSY - c.LIP_MATT) * gloss)
     paint = (np.power(detail, exponent) * np.float32(aim / own))[:, :, None] * colour
     if gloss > 0:
-        shine = _highlight(patch, points) * np.float32(0.6) + step(detail, 1.1, 1.9)
+        shine = _highlight(patch, points) * np.float32(c.GLOSS_STREAK) + step(detail, *c.GLOSS_DETAIL)
         paint = paint + (shine * np.float32(gloss * c.LIP_GLOSS * min(falling, 1.0)))[:, :, None]
     cover = (lips * np.float32(dials[AT["lips"]] * c.LIP_COVER))[:, :, None]
     linear += cover * (np.clip(paint, 0, 1) - linear)
@@ -160,7 +160,7 @@ def draw_brows(now: Floats, points: Floats, tone: Tone, uncovered: Floats, amoun
         if patch is None:
             continue
         seen = patch.of(now)
-        hair = np.clip(1.1 - luma(seen) / np.float32(tone.luma + 1), 0, 0.6)
+        hair = np.clip(c.BROW_LEVEL - luma(seen) / np.float32(tone.luma + 1), 0, c.BROW_MOST)
         dark = (
             patch.within(outline, c.BROW_EDGE)
             * (np.float32(c.BROW_FILL) + np.float32(c.BROW_HAIR) * hair)
@@ -179,7 +179,7 @@ def draw_liner(now: Floats, points: Floats, uncovered: Floats, amount: float) ->
             continue
         outward = outline[0] - outline[8]
         outward = outward / (np.linalg.norm(outward) + 1e-6)
-        tip = outline[0] + np.float32(c.LINER_WING) * (outward + np.array([0, -0.6], np.float32))
+        tip = outline[0] + np.float32(c.LINER_WING) * (outward + np.array([0, -c.LINER_RISE], np.float32))
         along = np.linspace(0, 1, len(lashes), dtype=np.float32)
         thick = c.LINER_WIDTH[0] + (c.LINER_WIDTH[1] - c.LINER_WIDTH[0]) * along * along
         upper = lashes - np.stack([np.zeros_like(thick), thick], axis=1)

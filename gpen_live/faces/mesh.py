@@ -114,7 +114,8 @@ TRIANGLES: Final[npt.NDArray[np.int16]] = _ABOUT["triangles"]
 EARS: Final = (234, 454)
 """The outline's points before the ears, left and right."""
 
-_HIDDEN, _SEEN = 0.08, 0.18
+HIDDEN, SEEN = 0.08, 0.18
+"""Shares of the outline's width on the nose's narrower side, between which the far side is a guess and is seen."""
 
 
 def frontality(points: Floats) -> float:
@@ -129,7 +130,7 @@ def frontality(points: Floats) -> float:
     left, right, nose = (points[index, :2].astype(np.float64) for index in (*EARS, NOSE_TIP))
     across = right - left
     share = float((nose - left) @ across) / max(float(across @ across), 1e-12)
-    return min(max((min(share, 1 - share) - _HIDDEN) / (_SEEN - _HIDDEN), 0.0), 1.0)
+    return min(max((min(share, 1 - share) - HIDDEN) / (SEEN - HIDDEN), 0.0), 1.0)
 
 
 def normals(points: Floats) -> Floats:
@@ -168,6 +169,11 @@ PART_OF: Final = _numbered(
 """478: which part of a face a point moves with: 1 lips, 2 and 3 lids, 4 and 5 irises, 0 all else."""
 _COUNTS: Final = np.bincount(PART_OF)
 
+MIN_CUTOFF: Final = 1.0
+BETA: Final = 160.0
+SPEED_CUTOFF: Final = 5.0
+"""Of the filter, see `MeshFilter`."""
+
 
 class MeshFilter:
     """A One-Euro filter (Casiez, Roussel and Vogel, CHI 2012) over a mesh: still faces are still, fast ones keep up.
@@ -180,7 +186,7 @@ class MeshFilter:
         speed_cutoff: of the speed's estimate, in Hz.
     """
 
-    def __init__(self, *, min_cutoff: float = 1.0, beta: float = 160.0, speed_cutoff: float = 5.0) -> None:
+    def __init__(self, *, min_cutoff: float = MIN_CUTOFF, beta: float = BETA, speed_cutoff: float = SPEED_CUTOFF) -> None:
         self._min_cutoff, self._beta, self._speed_cutoff = min_cutoff, beta, speed_cutoff
         self._value: Floats | None = None
         self._measured: Floats = np.zeros((POINTS, 3), np.float32)
