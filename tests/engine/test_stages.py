@@ -255,6 +255,24 @@ def test_what_was_moved_stays_so_where_the_network_rests(make: Make, move: type[
 
 
 @BOTH
+def test_stages_go_on_where_the_network_rests(make: Make, move: type[HostMove]) -> None:
+    """Lipstick of three frames ago would lie beside a mouth that speaks."""
+    stage = move(nowhere, 10.0)
+    engine, image = make(Sharper(), Known(200), stage), rough()
+    before = settled(engine, image)
+    engine.effort = Effort(enhance_every=3)
+    stage.added = 16.0
+    done = engine.process(image, 8 * STEP, Look())
+    assert "network" not in done.times_ms
+    assert done.times_ms["move"] > 0
+    apart = done.image[100:200, 100:180].astype(int) - before[100:200, 100:180]
+    assert 5 <= np.median(apart) <= 7
+    stage.idle = True
+    done = engine.process(image, 9 * STEP, Look())
+    assert np.abs(done.image.astype(int) - settled(make(Sharper(), Known(200), None), image)).max() <= 1
+
+
+@BOTH
 def test_a_stage_s_change_is_not_scaled_by_the_strength_of_the_network(make: Make, move: type[HostMove]) -> None:
     image = np.full((300, 280, 3), 100, np.uint8)
     for strength in (0.0, 1.0):

@@ -34,7 +34,7 @@ class _Drawn(Change):
 class HostPath:
     """See the module; the interface is that of `gpen_live.engine.paths.base.FramePath`.
 
-    A face's last picture is 3 x S x S as the network gave it, its last change is masked.
+    A face's last picture is 3 x S x S as the network gave it, its last change is the network's, masked.
     """
 
     in_between = True
@@ -78,7 +78,7 @@ class HostPath:
             pictures, changes = [None] * len(faces), [_nothing(size) for _ in faces]
         drawn = self._staged(done, acting, seen, changes, faces)
         with _timed(done, "blend"):
-            for face, picture, change in zip(faces, pictures, drawn, strict=True):
+            for face, picture, change in zip(faces, pictures, changes, strict=True):
                 face.last.keep(at, picture=picture, change=change)
             self._blend(done, canvas, [one for one in zip(faces, drawn, strict=True) if networked or one[1].staged])
 
@@ -104,11 +104,11 @@ class HostPath:
         done: FrameResult,
         acting: Acting,
         seen: Sequence[Image],
-        changes: Sequence[Change],
+        by_network: Sequence[Change],
         faces: Sequence[FaceCrop],
     ) -> list[_Drawn]:
-        """What the acting stages make of the masked changes, masked where they did anything."""
-        changes, touched = list(changes), set[int]()
+        """What the acting stages make of the network's masked changes, masked where they did anything."""
+        changes, touched = list(by_network), set[int]()
         for stage, places in acting:
             touched.update(places)
             with _timed(done, stage.name), answering(stage):
@@ -123,8 +123,13 @@ class HostPath:
     def repeat_faces(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float) -> bool:
         if not all(face.last.change is not None and face.last.fresh(at) for face in faces):
             return False
+        size, acting = self._enhancer.size, active(self._stages, faces)
+        with _timed(done, "warp"):
+            canvas = HostCanvas(image)
+            seen = [canvas.seen(face.matrix, size) for face in faces] if acting else []
+        drawn = self._staged(done, acting, seen, [face.last.change for face in faces], faces)
         with _timed(done, "blend"):
-            self._blend(done, HostCanvas(image), [(face, face.last.change) for face in faces])
+            self._blend(done, canvas, list(zip(faces, drawn, strict=True)))
         return True
 
     def enhance_frame(

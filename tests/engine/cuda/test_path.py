@@ -563,6 +563,6 @@ class OnCard(TensorMove):
         self.saw[: seen.shape[0]].copy_(seen)
 
     def draw(self, seen: torch.Tensor, change: Change) -> None:
-        change.added.add_(self._added)
+        change.added.add_(self.added)
         if change.displacement is not None:
             change.displacement.copy_(self._there[: seen.shape[0]])
