@@ -51,6 +51,8 @@ HEAL_SLOPE: Final = 0.4
 """How much of the slope between the two is carried on into the spot."""
 HEAL_AROUND: Final = 0.1
 """Around the spots, from how far away skin is asked."""
+HEAL_LEAST: Final = 0.004
+"""Square of the trace below which a spot heals in part."""
 HEAL_FIT: Final = 0.016
 """Over what distance a spot's strength is measured."""
 UNDER_EYE_MOST: Final = 1.0
@@ -71,7 +73,7 @@ FACE_INSET: Final = 0.02
 """Within the face's outline by this, the light does without the matte: on eyes, lips and beard too."""
 FOREHEAD: Final = 0.05
 """The mesh ends that far below the hairline."""
-REACH: Final = (0.89, 0.985)
+REACH: Final = (0.8, 0.96)
 """Downwards the effects end between these heights: before the crop does."""
 
 # Light
@@ -179,6 +181,8 @@ GLOSS_DETAIL: Final = (1.1, 1.9)
 LIP_GLOSS: Final = 0.3
 LIP_COLOUR: Final = 0.6
 """Distance in log ratios of colour from the running colour of the lips at which lipstick fades (a Gaussian's width)."""
+LIP_SEEN: Final = (0.15, 0.4)
+"""Share of the skin around lips that is seen, between which they are covered and are not: the upper lip's is in shadow."""
 LIP_DOUBT: Final = (0.72, 0.92)
 """Share of the skin around lips that is seen, between which there is doubt whether they are covered, and none."""
 LIP_BLUR: Final = 0.008

@@ -79,7 +79,7 @@ def draw_lips(
         known = Lips(_mean(ratios, lips), mean_around)
     most = max(mean_around, known.around + share * (mean_around - known.around) / c.LIP_BEARD)
     around /= np.float32(_expected(most))
-    lips *= step(around, *c.COVER_SEEN)
+    lips *= step(around, *c.LIP_SEEN)
     lips *= np.exp(-((ratios - known.colour) ** 2).sum(axis=2) / np.float32(c.LIP_COLOUR**2))
     doubt = 1 - step(around, *c.LIP_DOUBT)  # where something may lie before the lips, what is coloured as skin may be a finger
     lips *= 1 - doubt * (1 - _unlike_skin(ratios, known.colour, tone))

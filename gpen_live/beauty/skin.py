@@ -65,7 +65,7 @@ def skin_maps(small: Floats, skin: Floats, layers: Floats, dials: Vector) -> Ski
     if even > 0:
         log += _evening(around, even * np.float32(c.EVEN_MOST))
     if shadow is not None:
-        log += cv2.merge([shadow * (under_eye * np.float32(c.UNDER_EYE_MOST * c.LAYER_LOG))] * 3)
+        log += cv2.merge([_lift(around, shadow * (under_eye * np.float32(c.UNDER_EYE_MOST * c.LAYER_LOG)))] * 3)
     if shine > 0:
         log += _dulling(around.near, resized(layers[4], c.FIELD) * (shine * np.float32(c.SHINE_MOST)))
     log += _balance(around, around.share * step(resized(layers[0], c.FIELD), *c.SURELY_SKIN), toward, log)
@@ -79,7 +79,7 @@ def skin_maps(small: Floats, skin: Floats, layers: Floats, dials: Vector) -> Ski
     x0, y0, x1, y1 = _box(spots)
     healed = np.zeros_like(small)
     part = (slice(y0, y1), slice(x0, x1))
-    healed[part] = _healed(small[part], skin[part] * (1 - spots[part]), traces[part]) * blemish
+    healed[part] = _healed(small[part], skin[part] * (1 - spots[part]), (traces * spots)[part]) * blemish
     heal = spots * blemish
     delta = healed if delta is None else healed + times(delta, 1 - heal)
     return SkinMaps(delta, heal, log)
@@ -114,7 +114,7 @@ def _healed(small: Floats, weight: Floats, traces: Floats) -> Floats:
     apart = rim + (rim - further) * np.float32(c.HEAL_SLOPE) - small
     fit = cv2.merge((times(apart, traces), traces * traces))
     fit = blurred(np.asarray(fit, np.float32), c.HEAL_FIT * c.MAP)
-    return times(cv2.cvtColor(fit, cv2.COLOR_BGRA2BGR), traces / (fit[:, :, 3] + np.float32(1e-3)))
+    return times(cv2.cvtColor(fit, cv2.COLOR_BGRA2BGR), traces / (fit[:, :, 3] + np.float32(c.HEAL_LEAST)))
 
 
 def _traces(layers: Floats, keep_moles: np.float32) -> Floats:
@@ -168,6 +168,12 @@ def _evening(around: _Around, amount: np.float32) -> Floats:
     log = np.clip(apart - cv2.merge((green, green, green)), *np.log(c.EVEN_LIMITS, dtype=np.float32)) * amount
     shift = luma(log * around.near) / (luma(around.near) + 1)
     return np.asarray(log - cv2.merge((shift, shift, shift)), np.float32)
+
+
+def _lift(around: _Around, log: Floats) -> Floats:
+    """How much lighter shadows become: never lighter than the skin of the face around."""
+    room = np.log((luma(around.wide) + 1) / (luma(around.near) + 1))
+    return np.minimum(log, np.maximum(room, 0))
 
 
 def _dulling(near: Floats, amount: Floats) -> Floats:

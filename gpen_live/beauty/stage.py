@@ -63,6 +63,7 @@ def _by_kernels(device: Device) -> Draws | None:
         from gpen_live.beauty.triton_draw import TritonDraws
 
         draws = TritonDraws(*meshes, layers, device.torch())
+        draws.prepare()
         warm_up(draws, device.torch())
     except Exception:  # noqa: BLE001  no compiler, an old card or driver: there is another way
         _log.warning("the kernels of beauty do not run on %s", device, exc_info=True)

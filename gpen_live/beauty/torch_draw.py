@@ -38,6 +38,8 @@ _EYES = ((mesh.LEFT_EYE, mesh.LEFT_IRIS, mesh.LEFT_PUPIL), (mesh.RIGHT_EYE, mesh
 _EYE_PATCH, _LIPS_PATCH, _BROW_PATCH = (0.16, 0.26), (0.38, 0.42), (0.22, 0.34)
 """Height and width of the parts of a crop in which features are drawn, as fractions of its side."""
 
+LASHES = (8, 9, 10, 11, 12, 13, 14, 15, 0)
+"""Of an eye's edge: the upper lashes, from the inner corner to the outer one."""
 GROWN = 0.5 / 1024
 """By how much outlines grow: as OpenCV's do, which fills every pixel that they touch."""
 
@@ -63,7 +65,7 @@ FindsMeshes = Callable[[Tensor], "tuple[Tensor, Tensor]"]
 """The meshes and scores of N crops (N x 3 x S x S, RGB, 0..255), see `gpen_live.inference.torch_face_mesh`."""
 
 FindsLayers = Callable[[Tensor, Tensor], Tensor]
-"""The layers of N crops of 2 MAP (RGB in [-1, 1]), given those of the frame before, zeros without."""
+"""The layers of N crops, given those of the frame before, zeros without; see `gpen_live.inference.torch_retouch`."""
 
 
 class TorchDraws:
@@ -76,13 +78,14 @@ class TorchDraws:
 
     def look(self, seen: Tensor, told: Tensor, rows: Rows) -> None:
         at, fresh = told[:, ROW].long(), told[:, STEP] > 0
-        points, scores = self._meshes(seen * 127.5 + 127.5)
+        levels = seen * 127.5 + 127.5
+        points, scores = self._meshes(levels)
         told_apart = torch.isfinite(points).all(2).all(1)
         points, scores = torch.where(told_apart[:, None, None], points, rows.points[at]), torch.where(told_apart, scores, 0.0)
         points = self._smoother(points, at, told[:, STEP], rows)
         rows.found[at, 0], rows.found[at, 1] = _step(scores, *c.FOUND), _frontality(points)
         before = torch.where(fresh.view(-1, 1, 1, 1), rows.layers[at], 0.0)
-        rows.layers[at] = self._layers(self._look.resized(seen, 2 * c.MAP), before)
+        rows.layers[at] = self._layers(levels, before)
 
     def draw(self, seen: Tensor, change: Change, told: Tensor, rows: Rows) -> None:
         at, new, fade = told[:, ROW].long(), told[:, NEW, None] > 0, told[:, FADE, None]
@@ -160,6 +163,10 @@ class Look:
         self._luma = self._here(np.array(_LUMA, np.float32)).view(1, 3, 1, 1)
         self._features = [self._here(np.array(one)) for one in _FEATURES]
         self._oval = self._here(np.array(mesh.FACE_OVAL))
+        self._mirror = self._here(np.array([[1, 1, -1], [1, 1, -1], [-1, -1, 1]], np.float32))
+        self._density = self._here(np.array(c.BROW_DENSITY[::-1], np.float32)).view(1, 3, 1)
+        along = np.linspace(0, 1, len(LASHES), dtype=np.float32) ** 2
+        self._thick = self._here(c.LINER_WIDTH[0] + (c.LINER_WIDTH[1] - c.LINER_WIDTH[0]) * along)
         self._matrices: dict[Any, Tensor] = {}
 
     def _here(self, values: Any) -> Tensor:
@@ -347,7 +354,7 @@ class Look:
     def _lamp(self, strong: Tensor, masks: Tensor, points: Tensor, amount: dict[str, Tensor]) -> Tensor:
         """See `gpen_live.beauty.light.lamp_light`: N x 3 x FIELD x FIELD."""
         turned = points.transpose(1, 2) @ self._turning
-        mirrored = turned * turned.new_tensor([[1, 1, -1], [1, 1, -1], [-1, -1, 1]])
+        mirrored = turned * self._mirror
         x, y = masks[:, 2:3], masks[:, 3:4]
         normals = torch.cat([x, y, (1 - x * x - y * y).clamp(min=0).sqrt()], dim=1)
         normals = torch.einsum("nij,njhw->nihw", mirrored, normals)
@@ -492,7 +499,6 @@ class Look:
         self, drawn: Tensor, points: Tensor, tone: dict[str, Tensor], uncovered: Tensor, amount: dict[str, Tensor]
     ) -> None:
         """See `gpen_live.beauty.makeup.draw_brows` and `draw_liner`."""
-        density = drawn.new_tensor(c.BROW_DENSITY[::-1]).view(1, 3, 1)
         level = tone["luma"].flatten(1) + 1
         for brow in (mesh.LEFT_BROW, mesh.RIGHT_BROW):
             outline = points[:, brow, :2]
@@ -501,26 +507,23 @@ class Look:
             hair = (1.1 - (seen * self._luma[:, :, 0]).sum(1) / level).clamp(0, 0.6)
             bare = _step(patch.sampled(uncovered), *c.COVER_SEEN)
             dark = patch.within(outline, c.BROW_EDGE) * (c.BROW_FILL + c.BROW_HAIR * hair) * bare
-            patch.put(drawn, seen * (-(dark * amount["brows"].flatten(1))[:, None] * density).exp())
+            patch.put(drawn, seen * (-(dark * amount["brows"].flatten(1))[:, None] * self._density).exp())
         for eye in (mesh.LEFT_EYE, mesh.RIGHT_EYE):
             outline = points[:, eye, :2]
             patch = _Patch(outline, _EYE_PATCH, drawn.shape[-1])
             bare = _step(patch.sampled(uncovered), *c.COVER_SEEN)
-            dark = patch.within(liner(outline), c.LINER_EDGE) * bare * (amount["liner"].flatten(1) * c.LINER_DENSITY)
+            dark = patch.within(self._liner(outline), c.LINER_EDGE) * bare * (amount["liner"].flatten(1) * c.LINER_DENSITY)
             patch.put(drawn, patch.of(drawn) * (-dark).exp()[:, None])
 
-
-def liner(eye: Tensor) -> Tensor:
-    """The outline, N x 19 x 2, of the line along the upper lashes of eyes (N x 16 x 2)."""
-    lashes = torch.cat([eye[:, 8:], eye[:, :1]], dim=1)
-    outward = eye[:, 0] - eye[:, 8]
-    outward = outward / (outward.norm(dim=1, keepdim=True) + 1e-6)
-    tip = eye[:, 0] + c.LINER_WING * (outward + outward.new_tensor([0.0, -0.6]))
-    along = torch.linspace(0, 1, lashes.shape[1], device=eye.device)
-    thick = c.LINER_WIDTH[0] + (c.LINER_WIDTH[1] - c.LINER_WIDTH[0]) * along * along
-    down = torch.stack([torch.zeros_like(thick), thick], dim=1)
-    lower = lashes + eye.new_tensor([0.0, 0.5 * c.LINER_WIDTH[0]])
-    return torch.cat([lower, tip[:, None], (lashes - down).flip(1)], dim=1)
+    def _liner(self, eye: Tensor) -> Tensor:
+        """The outline, N x 19 x 2, of the line along the upper lashes of eyes (N x 16 x 2)."""
+        x, y = eye[:, LASHES, 0], eye[:, LASHES, 1]
+        outward = eye[:, 0] - eye[:, 8]
+        outward = outward / (outward.norm(dim=1, keepdim=True) + 1e-6)
+        tip_x, tip_y = x[:, -1] + c.LINER_WING * outward[:, 0], y[:, -1] + c.LINER_WING * (outward[:, 1] - 0.6)
+        lower = y + 0.5 * c.LINER_WIDTH[0]
+        x = torch.cat([x, tip_x[:, None], x.flip(1)], dim=1)
+        return torch.stack([x, torch.cat([lower, tip_y[:, None], (y - self._thick).flip(1)], dim=1)], dim=2)
 
 
 class _Patch:

@@ -20,7 +20,7 @@ from gpen_live.beauty.fields import MASKS, SHIFTS, canonical, reach
 from gpen_live.beauty.maps import Floats
 from gpen_live.beauty.resampling import blurring, boxing, resizing
 from gpen_live.beauty.torch import FADE, FIRST_DIAL, LIPS, NEW, NUMBERS, ROW, SCLERA, STEP, Rows
-from gpen_live.beauty.torch_draw import GROWN, fading
+from gpen_live.beauty.torch_draw import GROWN, LASHES, fading
 from gpen_live.beauty.values import AT, DIALS
 from gpen_live.engine.result import Change
 from gpen_live.faces import mesh
@@ -28,14 +28,14 @@ from gpen_live.faces.state import MAX_FACES
 from gpen_live.kernels import beauty_kernels as kernels
 from gpen_live.kernels import face_mesh_kernels
 from gpen_live.kernels.graph import TritonGraph
-from gpen_live.kernels.launch import guarded, launch
+from gpen_live.kernels.launch import ahead, guarded, launch
 from gpen_live.kernels.lite import patterns
 from gpen_live.kernels.lite_tiles import usual_tile
 from gpen_live.nets import face_mesh as nets
 from gpen_live.nets.layers import Network
 
 _INTERPRETED = triton.knobs.runtime.interpret
-_BLOCK = 4096 if _INTERPRETED else 256
+_BLOCK, _FIELD_BLOCK = (4096, 4096) if _INTERPRETED else (128, 64)
 _TILE = 64 if _INTERPRETED else 16
 _MEASURED = 16384 if _INTERPRETED else 2048
 """Pixels of a program, or of a side. Triton's interpreter, one program after the other, likes few of them."""
@@ -43,7 +43,6 @@ _SAMPLES = 256
 """In a larger crop than this, not every pixel is looked at to know the colours of eyes and lips."""
 
 _OUTLINES = ("left_eye", "right_eye", "lips", "mouth", "left_brow", "right_brow", "left_liner", "right_liner", "oval")
-_LASHES = (8, 9, 10, 11, 12, 13, 14, 15, 0)
 _LID, _OUTER, _INNER, _BROW, _LINER = range(5)
 _PLANES = (_LID, _LID, _OUTER, _INNER, _BROW, _BROW, _LINER, _LINER)
 _SOFT = (c.EDGE, c.EDGE, c.LIP_EDGE, c.EDGE, c.BROW_EDGE, c.BROW_EDGE, c.LINER_EDGE, c.LINER_EDGE, 0.0)
@@ -70,28 +69,42 @@ class TritonDraws:
         self._tables = _Tables(device)
         self.maps = _Maps(device)
         self._sized: dict[int, _Sized] = {}
-        self._side = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        count = 3 if device.type == "cuda" else 0
+        self._sides = [torch.cuda.Stream(device) for _ in range(count)]  # type: ignore[no-untyped-call]
+
+    def prepare(self) -> None:
+        """Compiles all kernels, which takes a card's first start most of its time.
+
+        Raises:
+            RuntimeError: the compiler or the card refuses one.
+        """
+        rows, told = Rows(1, self._device), torch.zeros(1, NUMBERS, device=self._device)
+        seen = torch.zeros(1, 3, 2 * c.MAP, 2 * c.MAP, device=self._device)
+        with guarded(self._device), ahead():
+            self.look(seen, told, rows)
+            self.draw(seen, Change(torch.zeros_like(seen), torch.zeros_like(seen[:, :2])), told, rows)
 
     def look(self, seen: Tensor, told: Tensor, rows: Rows) -> None:
         with guarded(self._device):
-            self._beside(lambda: self._find_layers(seen, told, rows), lambda: self.find_meshes(seen, told, rows))
+            self._beside(0, lambda: self._find_layers(seen, told, rows), lambda: self.find_meshes(seen, told, rows))
 
     def draw(self, seen: Tensor, change: Change, told: Tensor, rows: Rows) -> None:
         with guarded(self._device):
             self._draw(seen, change, told, rows)
 
-    def _beside(self, other: Callable[[], None], work: Callable[[], None]) -> None:
-        """Both, at the same time where they are recorded."""
-        if self._side is None:
+    def _beside(self, side: int, other: Callable[[], None], work: Callable[[], None]) -> None:
+        """Both, at the same time where they are recorded: the other one on the stream of this number."""
+        if self._device.type != "cuda":
             other()
             work()
             return
         here = torch.cuda.current_stream(self._device)
-        self._side.wait_stream(here)
-        with torch.cuda.stream(self._side):
+        there = self._sides[side]
+        there.wait_stream(here)
+        with torch.cuda.stream(there):
             other()
         work()
-        here.wait_stream(self._side)
+        here.wait_stream(there)
 
     def _find_layers(self, seen: Tensor, told: Tensor, rows: Rows) -> None:
         at, side = told[:, ROW].long(), 2 * c.MAP
@@ -134,51 +147,60 @@ class TritonDraws:
 
     def place(self, told: Tensor, rows: Rows, count: int, size: int) -> None:
         """All that follows from the points and the dials alone: outlines, masks, shape. count, size: of the crops."""
+        self._beside(1, lambda: self._carry(told, rows, count), lambda: self._outline(told, rows, count, size))
+
+    def _outline(self, told: Tensor, rows: Rows, count: int, size: int) -> None:
         maps, tables, sized = self.maps, self._tables, self._of(size)
         launch(
             kernels.outline, (len(_OUTLINES), count), rows.points, told, tables.outlines, tables.lifts, tables.tips,
             tables.margins, maps.outlines, maps.boxes, POINTS=nets.POINTS, TOLD=NUMBERS, OUTLINES=len(_OUTLINES),
             WING=c.LINER_WING, BLOCK=_SLOTS,
         )  # fmt: skip
+
+        def cover() -> None:
+            grown, more = (round(2 * one * c.MAP) / 2 + 1.5 for one in (c.FEATURE_GROW, c.COVER_FROM))
+            launch(
+                kernels.cover, (_parts(c.MAP**2), count), maps.outlines, tables.counts, maps.covers,
+                OUTLINES=len(_OUTLINES), MOST=_SLOTS, MAP=c.MAP, GROWN=grown, GROWN_MORE=more, BLOCK=_BLOCK,
+            )  # fmt: skip
+
+        def fill() -> None:
+            launch(
+                kernels.fill, ((-(-size // _TILE)) ** 2, count), maps.outlines, tables.counts, maps.boxes, tables.soft,
+                tables.planes, sized.filled, size, OUTLINES=len(_OUTLINES), FILLED=len(_PLANES), PLANES=5, MOST=_SLOTS,
+                GROWN=GROWN, TILE=_TILE,
+            )  # fmt: skip
+
+        self._beside(2, cover, fill)
+
+    def _carry(self, told: Tensor, rows: Rows, count: int) -> None:
+        maps, tables, nodes = self.maps, self._tables, c.WIDE**2
         launch(
-            kernels.cover, (_parts(c.MAP**2), count), maps.outlines, tables.counts, maps.covers,
-            OUTLINES=len(_OUTLINES), MOST=_SLOTS, MAP=c.MAP,
-            GROWN=round(2 * c.FEATURE_GROW * c.MAP) / 2 + 1.5, GROWN_MORE=round(2 * c.COVER_FROM * c.MAP) / 2 + 1.5, BLOCK=_BLOCK,
+            kernels.shifted, (_parts(nodes), count), rows.points, told, tables.guides, tables.places, tables.carry, maps.shift,
+            POINTS=nets.POINTS, TOLD=NUMBERS, GUIDES=c.GUIDES, NODES=nodes, BLOCK=min(_BLOCK, nodes),
         )  # fmt: skip
         launch(
-            kernels.fill, ((-(-size // _TILE)) ** 2, count), maps.outlines, tables.counts, maps.boxes, tables.soft,
-            tables.planes, sized.filled, size, OUTLINES=len(_OUTLINES), FILLED=len(_PLANES), PLANES=5, MOST=_SLOTS,
-            GROWN=GROWN, TILE=_TILE,
-        )  # fmt: skip
-        nodes = c.WIDE**2
-        launch(
-            kernels.shifted, (_parts(nodes, 128), count), rows.points, told, tables.guides, tables.places, tables.carry,
-            maps.shift,
-            POINTS=nets.POINTS, TOLD=NUMBERS, GUIDES=c.GUIDES, NODES=nodes, BLOCK=_block(nodes, 128),
-        )  # fmt: skip
-        launch(
-            kernels.carried, (_parts(nodes, 128), count), maps.shift, maps.there,
-            WIDE=c.WIDE, STEPS=c.CARRY_STEPS, BLOCK=_block(nodes, 128),
+            kernels.carried, (_parts(nodes), count), maps.shift, maps.there, WIDE=c.WIDE, STEPS=c.CARRY_STEPS, BLOCK=_BLOCK
         )  # fmt: skip
         launch(
             kernels.masked, (_parts(c.FIELD**2), count), maps.there, tables.masks, maps.masks,
             FIELD=c.FIELD, WIDE=c.WIDE, MASKS=len(MASKS), BLOCK=_BLOCK,
         )  # fmt: skip
         launch(
-            kernels.shaped, (_parts(nodes, 128), count), maps.there, tables.shifts, maps.dials, maps.shape,
-            WIDE=c.WIDE, SHIFTS=len(SHIFTS), DIALS=len(DIALS), FIRST=AT[SHIFTS[0]], BLOCK=_block(nodes, 128),
+            kernels.shaped, (_parts(nodes), count), maps.there, tables.shifts, maps.dials, maps.shape,
+            WIDE=c.WIDE, SHIFTS=len(SHIFTS), DIALS=len(DIALS), FIRST=AT[SHIFTS[0]], BLOCK=_BLOCK,
         )  # fmt: skip
 
     def _draw(self, seen: Tensor, change: Change, told: Tensor, rows: Rows) -> None:
         maps, tables, count, size = self.maps, self._tables, len(seen), seen.shape[-1]
         sized = self._of(size)
-        blocks = _parts(c.FIELD**2)
+        blocks = _parts(c.FIELD**2, _FIELD_BLOCK)
         common = {"TOLD": NUMBERS, "DIALS": len(DIALS)}
         launch(
             kernels.gather, (blocks, count), seen, change.added, rows.layers, told, maps.dials, maps.covers, tables.reach,
             maps.small, maps.skin, maps.own, maps.tone, size, **common, KEEP=AT["keep_moles"], BLEMISH=AT["blemish"],
             SPOT_LOW=c.SPOT_SURE[0], SPOT_HIGH=c.SPOT_SURE[1], SURE_LOW=c.SURE[0], SURE_HIGH=c.SURE[1],
-            FIELD=c.FIELD, BLOCK=_BLOCK,
+            FIELD=c.FIELD, BLOCK=_FIELD_BLOCK, num_warps=2,
         )  # fmt: skip
         launch(kernels.spread, (27, count), maps.own, tables.matrices, maps.around, FIELD=c.FIELD, num_warps=8)
         launch(
@@ -188,7 +210,7 @@ class TritonDraws:
         launch(
             kernels.decide, (blocks, count), maps.own, maps.around, rows.layers, maps.masks, rows.points, tables.turning,
             maps.tone, told, maps.dials, maps.fields, maps.balance, **common, **_DECIDED, FIELD=c.FIELD, BLOCKS=blocks,
-            BLOCK=_BLOCK,
+            BLOCK=_FIELD_BLOCK, num_warps=2,
         )  # fmt: skip
         launch(
             kernels.heal, (_parts(c.MAP**2), count), maps.small, maps.skin, maps.around, tables.rim, maps.spots,
@@ -243,7 +265,7 @@ class _Maps:
         def room(*shape: int) -> Tensor:
             return torch.zeros(MAX_FACES, *shape, device=device)
 
-        blocks = _parts(c.FIELD**2)
+        blocks = _parts(c.FIELD**2, _FIELD_BLOCK)
         self.picture = room(3, nets.SIDE, nets.SIDE)
         self.crops = room(len(nets.PARTS) * nets.FEATURES, nets.CROP_SIDE, nets.CROP_SIDE)
         self.transforms, self.dials = room(len(nets.CROPS), 6), room(len(DIALS))
@@ -285,7 +307,7 @@ class _Tables:
         self.counts = here([len(one) for one in outlines])
         self.lifts = floats([_lifts(name, len(one)) for name, one in zip(_OUTLINES, outlines, strict=True)])
         liners = ["liner" in name for name in _OUTLINES]
-        self.tips = here([(len(_LASHES), one[0]) if liner else (-1, 0) for liner, one in zip(liners, outlines, strict=True)])
+        self.tips = here([(len(LASHES), one[0]) if liner else (-1, 0) for liner, one in zip(liners, outlines, strict=True)])
         self.soft, self.planes = floats(_SOFT), here(_PLANES)
         self.margins = floats([4 * soft + 2 * GROWN for soft in _SOFT])
 
@@ -322,7 +344,7 @@ def _outline(name: str) -> tuple[int, ...]:
     }  # fmt: skip
     if name in plain:
         return plain[name]
-    lashes = [eyes[name.removesuffix("_liner")][place] for place in _LASHES]
+    lashes = [eyes[name.removesuffix("_liner")][place] for place in LASHES]
     return (*lashes, lashes[-1], *reversed(lashes))
 
 
@@ -330,7 +352,7 @@ def _lifts(name: str, count: int) -> list[float]:
     """By how much each point of an outline lies below its landmark."""
     lifts = [0.0] * _SLOTS
     if "liner" in name:
-        lashes = len(_LASHES)
+        lashes = len(LASHES)
         along = np.linspace(0, 1, lashes) ** 2
         thick = c.LINER_WIDTH[0] + (c.LINER_WIDTH[1] - c.LINER_WIDTH[0]) * along
         lifts[:lashes] = [0.5 * c.LINER_WIDTH[0]] * lashes
@@ -381,11 +403,6 @@ _ADORNED = {
 """Those of `adorn` alone."""
 
 
-def _block(pixels: int, usual: int) -> int:
-    return pixels if _INTERPRETED else usual
-
-
-def _parts(pixels: int, usual: int | None = None) -> int:
+def _parts(pixels: int, block: int = _BLOCK) -> int:
     """Programs for so many pixels."""
-    block = _BLOCK if usual is None else _block(pixels, usual)
     return -(-pixels // block)

@@ -216,11 +216,11 @@ def shifted(
     x, y = tl.zeros((BLOCK,), tl.float32), tl.zeros((BLOCK,), tl.float32)
     for k in range(GUIDES):
         guide = tl.load(guides + k)
-        share = tl.load(carry + k * NODES + node)
+        share = tl.load(carry + k * NODES + node, node < NODES, 0.0)
         x += (tl.load(mine + 3 * guide) - tl.load(places + k)) * share
         y += (tl.load(mine + 3 * guide + 1) - tl.load(places + GUIDES + k)) * share
-    tl.store(out + face * 2 * NODES + node, x)
-    tl.store(out + face * 2 * NODES + NODES + node, y)
+    tl.store(out + face * 2 * NODES + node, x, node < NODES)
+    tl.store(out + face * 2 * NODES + NODES + node, y, node < NODES)
 
 
 @triton.jit

@@ -141,11 +141,20 @@ def test_shadows_get_lighter_and_shine_duller_without_a_change_of_the_mean() -> 
     face = painted()
     x, y = (CANONICAL[CHEEKS[0], :2] * MAP).astype(int)
     for layer, name, sign in ((3, "under_eye", 1), (4, "shine", -1)):
-        there = face.layers.copy()
+        there, seen = face.layers.copy(), face.seen.astype(np.float32)
         there[layer, y - 5 : y + 5, x - 5 : x + 5] = 0.5
-        drawn = luma(added(replace(face, layers=there), **{name: 1.0}))
+        seen[2 * y - 10 : 2 * y + 10, 2 * x - 10 : 2 * x + 10] *= 1 - 0.2 * sign
+        drawn = luma(added(replace(face, seen=seen.clip(0, 255).astype(np.uint8), layers=there), **{name: 1.0}))
         assert sign * drawn[2 * y - 4 : 2 * y + 4, 2 * x - 4 : 2 * x + 4].mean() > 10
         assert abs(float(drawn[face.where("skin")].mean())) < 0.5
+
+
+def test_shadows_never_become_lighter_than_the_face() -> None:
+    face = with_layer(painted(), 3, 1.0)
+    layers = face.layers.copy()
+    layers[3] = layers[0] * (np.indices((MAP, MAP))[1] < MAP // 2)  # said of skin that is no darker than the rest
+    drawn = luma(added(replace(face, layers=layers), under_eye=1.0))
+    assert drawn[face.where("skin")].max() < 25
 
 
 def test_the_iris_keeps_its_hue_and_the_white_gets_whiter() -> None:

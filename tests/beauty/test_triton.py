@@ -13,11 +13,16 @@ from typing import Any
 import pytest
 import torch
 
-from gpen_live.beauty.torch import NUMBERS, Rows
+from gpen_live.beauty.torch import NUMBERS, STEP, Rows
+from gpen_live.beauty.torch_draw import TorchDraws
 from gpen_live.engine.result import Change
+from gpen_live.inference.device import CPU
+from gpen_live.inference.torch_face_mesh import TorchFaceMesh
+from gpen_live.inference.torch_retouch import TorchRetouch
+from tests.beauty.on_device import ALL, crops, nothing, told_of
+from tests.beauty.painted import DARK_SKIN, painted
 from tests.kernels.compiling import compiled, stack_bytes
 
-CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[2]
 pytestmark = [
     pytest.mark.kernels,
@@ -44,6 +49,35 @@ def test_the_interpreted_kernels_draw_what_pytorch_draws() -> None:
     assert apart["found"][0] < 1e-4
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@torch.inference_mode()
+def test_a_card_finds_and_draws_what_pytorch_does() -> None:
+    from gpen_live.beauty.triton_draw import TritonDraws
+    from gpen_live.inference import face_mesh, retouch
+
+    card = torch.device("cuda", 0)
+    kernels = TritonDraws(*face_mesh.shipped_networks(), retouch.shipped_network(), card)
+    kernels.prepare()
+    pytorch = TorchDraws(TorchFaceMesh.load(CPU), TorchRetouch.load(CPU), CPU.torch())
+    faces = [painted(256, smiling=True), painted(256, DARK_SKIN)]
+    found: list[tuple[Change, Rows]] = []
+    for draws, there in ((kernels, card), (pytorch, CPU.torch())):
+        rows, seen = Rows(3, there), crops(faces, there)
+        for i in range(3):
+            told, change = told_of([ALL, ALL], there, new=i == 0), nothing(seen, moves=True)
+            told[:, STEP] = i / 30
+            draws.look(seen, told, rows)
+            draws.draw(seen, change, told, rows)
+        found.append((change, rows))
+    (one, rows), (other, expected) = found
+    assert (rows.points.cpu() - expected.points)[1:3].abs().max() < 1e-3
+    assert (rows.layers.cpu() - expected.layers)[1:3].abs().max() < 2e-2
+    assert (rows.colours.cpu() - expected.colours)[1:3].abs().max() < 1e-2
+    difference = (one.added.cpu() - other.added).abs()
+    assert difference.quantile(0.99) < 0.5
+    assert difference.mean() < 0.05
+
+
 @pytest.mark.parametrize(("capability", "shared"), [(80, 99 * 1024), (90, 227 * 1024)])
 def test_every_kernel_compiles_for_cards(capability: int, shared: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the shared memory of desktop cards, and without variables that spill to slow memory."""
@@ -55,14 +89,15 @@ def test_every_kernel_compiles_for_cards(capability: int, shared: int, tmp_path:
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(triton_draw, "launch", lambda kernel, grid, *given, **sizes: calls.append((kernel, given, sizes)))
     monkeypatch.setattr("gpen_live.kernels.graph.check_device", lambda dtype, device: None)
-    draws = triton_draw.TritonDraws(*face_mesh.shipped_networks(), retouch.shipped_network(), CPU, torch.float32)
-    there: Any = draws
-    there._base = lambda picture: (torch.zeros(1, 3 * nets.BASE_POINTS + 1), torch.zeros(1, nets.FEATURES, 48, 48))
-    there._parts = lambda crops: (torch.zeros(1, len(nets.PARTS) * nets.PART_WIDTH),)
-    there._retouch = lambda seen, before: (before,)
+    there = CPU.torch()
+    draws = triton_draw.TritonDraws(*face_mesh.shipped_networks(), retouch.shipped_network(), there, torch.float32)
+    stand_in: Any = draws
+    stand_in._base = lambda picture: (torch.zeros(1, 3 * nets.BASE_POINTS + 1), torch.zeros(1, nets.FEATURES, 48, 48))
+    stand_in._parts = lambda crops: (torch.zeros(1, len(nets.PARTS) * nets.PART_WIDTH),)
+    stand_in._retouch = lambda seen, before: (before,)
     told, seen = torch.zeros(1, NUMBERS), torch.zeros(1, 3, 256, 256)
-    draws.look(seen, told, Rows(1, CPU))
-    draws.draw(seen, Change(torch.zeros_like(seen), torch.zeros(1, 2, 256, 256)), told, Rows(1, CPU))
+    draws.look(seen, told, Rows(1, there))
+    draws.draw(seen, Change(torch.zeros_like(seen), torch.zeros(1, 2, 256, 256)), told, Rows(1, there))
     assert len(calls) == 20
     for kernel, given, sizes in calls:
         made = compiled(kernel, given, sizes, capability)
