@@ -40,7 +40,8 @@ Draw = Callable[[Image, Mapping[str, Beauty]], Iterator[tuple[str, Image]]]
 class Portraits(QObject):
     """Keeps the pictures up to date; they are made anew when there are other presets, or when `renew` asks for it.
 
-    `made` carries a preset's name and its picture, SIDE x SIDE.
+    `made` carries a preset's name and its picture, a QImage of SIDE x SIDE, or None where there is none any more. Pictures of
+    one face come all at once.
 
     Args:
         looks: the presets.
@@ -48,7 +49,7 @@ class Portraits(QObject):
         patience_s: how long a face is in view before it is taken, in seconds: at the start everybody else is busy.
     """
 
-    made = Signal(str, QImage)
+    made = Signal(str, object)
 
     def __init__(
         self, looks: Looks, draw: Draw | None = None, patience_s: float = PATIENCE_S, parent: QObject | None = None
@@ -65,6 +66,13 @@ class Portraits(QObject):
     def renew(self) -> None:
         """Takes the next frame with a face for new pictures of all presets."""
         self._wanted, self._since = True, math.inf
+
+    def forget(self) -> None:
+        """Somebody else may be in view now: no pictures until there are new ones."""
+        self._crop, self._pictures = None, {}
+        for name, _ in self._looks.presets:
+            self.made.emit(name, None)
+        self.renew()
 
     def offer(self, picture: Picture) -> None:
         """Takes a frame, if one is wanted and there is a face in it. For the window's thread: costs nothing else."""
@@ -101,7 +109,11 @@ class Portraits(QObject):
             self._again = True
         elif crop is not None and missing:
             self._job = background.run(
-                self, lambda job: self._work(job, crop, missing), done=self._done, failed=self._done, progress=self._show
+                self,
+                lambda job: self._work(job, crop, missing),
+                done=self._done,
+                failed=self._done,
+                progress=lambda news: self._keep(crop, *news),
             )
 
     def _work(self, job: background.Job, crop: Image, looks: Mapping[str, Beauty]) -> None:
@@ -109,13 +121,12 @@ class Portraits(QObject):
         for name, drawn in self._draw(crop, looks):
             if job.cancelled():
                 return
-            job.report((name, looks[name], drawn))
+            job.report((looks[name], drawn))
             time.sleep(_PAUSE_S)
 
-    def _show(self, news: tuple[str, Beauty, Image]) -> None:
-        name, beauty, drawn = news
-        self._pictures[beauty] = cut(drawn)
-        self.made.emit(name, self._pictures[beauty])
+    def _keep(self, crop: Image, beauty: Beauty, drawn: Image) -> None:
+        if crop is self._crop:  # else it shows somebody who was forgotten meanwhile
+            self._pictures[beauty] = cut(drawn)
 
     def _done(self, result: object) -> None:
         """Where it failed the neutral drawings stay: pictures are no reason for a message."""
@@ -123,6 +134,10 @@ class Portraits(QObject):
         if self._again:
             self._again = False
             self._update()
+            return
+        for name, beauty in self._looks.presets:
+            if beauty in self._pictures:
+                self.made.emit(name, self._pictures[beauty])
 
 
 def _spread(face: Points) -> float:

@@ -20,19 +20,22 @@ from pytestqt.qtbot import QtBot
 from gpen_live.engine.result import Change, FaceCrop
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.frame import Image
+from gpen_live.live.config import LiveConfig
+from gpen_live.live.status.snapshot import QualityState
 from gpen_live.look import CONTROLS, Beauty, Look
+from gpen_live.messages import message
 from gpen_live.presets import BUILT_IN, Preset, write_preset
 from gpen_live.settings import Settings, SettingsStore
 from gpen_live.sources.demo_scene import LANDMARKS, _photo
 from gpen_live.ui.control_rows import ColourRow, NumberRow, SwitchRow
 from gpen_live.ui.control_words import GROUPS, PALETTES, WORDS, describe_value
 from gpen_live.ui.controller import Controller
-from gpen_live.ui.looks import NOTICE, Looks
+from gpen_live.ui.looks import NOTICE, UNSAVED, Looks
 from gpen_live.ui.portraits import Portraits, aligned, changed, draw_looks
 from gpen_live.ui.preset_actions import DeleteDialog, NameDialog
 from gpen_live.ui.widgets import ValueSlider
 from gpen_live.ui.window import MainWindow
-from tests.ui.fakes import FakePicture, FakePipeline
+from tests.ui.fakes import RUNNING, FakePicture, FakePipeline
 
 LEFT = Qt.MouseButton.LeftButton
 NATURAL, GLAM = BUILT_IN["natural"], BUILT_IN["glam"]
@@ -85,6 +88,11 @@ def test_the_number_keys_choose_presets(window: MainWindow, pipeline: FakePipeli
 
 def test_presets_can_be_chosen_by_keyboard_alone(window: MainWindow, pipeline: FakePipeline) -> None:
     tiles = window.look.tiles.tiles
+    window.look.switch.setFocus()
+    QTest.keyClick(window.look.switch, Qt.Key.Key_Tab)
+    assert tiles["natural"].hasFocus(), "the one in use"
+    QTest.keyClick(tiles["natural"], Qt.Key.Key_Tab)
+    assert window.look.amount.slider.hasFocus()
     tiles["natural"].setFocus()
     QTest.keyClick(tiles["natural"], Qt.Key.Key_Right)
     assert tiles["studio"].hasFocus()
@@ -118,6 +126,26 @@ def test_enhancement_off_greys_out_look_and_network(window: MainWindow) -> None:
     assert not window.look.amount.isEnabled()
     assert not slider(window, "smooth").isEnabled()
     assert not window.network.strength.isEnabled()
+    before = window.looks.beauty
+    for key in (Qt.Key.Key_4, Qt.Key.Key_Minus):
+        QTest.keyClick(window.preview, key)
+    assert window.looks.beauty == before, "nothing changes that can't be seen"
+
+
+def test_a_group_that_is_given_up_to_be_in_time_says_so(window: MainWindow, pipeline: FakePipeline) -> None:
+    window.looks.choose("glam")
+    makeup = window.look.folds["makeup"].head
+    pipeline.state = replace(
+        RUNNING, quality=QualityState(5, (message("effort.detect_every", every=4), message("effort.no_makeup")))
+    )
+    window.controller.poll()
+    assert "left out now" in makeup.accessibleDescription()
+    assert window.look.folds["shape"].head.accessibleDescription() == "closed"
+    line = window.line.toolTip()
+    assert line.index(message("effort.no_makeup").what) < line.index(message("effort.detect_every", every=4).what)
+    pipeline.state = RUNNING
+    window.controller.poll()
+    assert makeup.accessibleDescription() == "closed"
 
 
 # controls
@@ -270,6 +298,13 @@ def test_a_preset_of_one_s_own_is_saved_renamed_and_deleted(window: MainWindow, 
     QTest.mouseClick(question.delete, LEFT)
     assert window.looks.own == []
     assert beauty(pipeline) == mine, "the picture stays as it is"
+    assert not any(tile.isChecked() for tile in window.look.tiles.tiles.values())
+    assert window.look.state.toolTip() == "Not saved"
+    assert window.look.save.isVisible()
+    assert not window.look.reset.isVisible()
+    assert slider(window, "smooth").rest == 77
+    QTest.mouseClick(window.look.tiles.tiles["glam"], LEFT)
+    assert window.look.tiles.tiles["glam"].isChecked()
 
 
 def test_a_name_that_cannot_be_says_why_and_loses_nothing(window: MainWindow) -> None:
@@ -327,6 +362,10 @@ def test_a_bad_file_is_said_and_changes_nothing(window: MainWindow, pipeline: Fa
     assert bar is not None
     assert "smooth" in bar.notice.message.text
     assert (pipeline.changes, window.looks.own) == ([], [])
+    named(window, "Fine")
+    assert window.messages.message(NOTICE) is None, "it is over"
+    window.looks.bring(bad.with_name("none.json"))
+    assert window.messages.message(NOTICE) is not None
     bad.write_text('{"version": 1, "name": "x", "beauty": {"smooth": 0.7}}', encoding="utf-8")
     window.looks.bring(bad)
     assert window.messages.message(NOTICE) is None
@@ -379,8 +418,6 @@ def test_look_and_preset_are_there_again_after_a_restart(
 def test_a_look_of_the_command_line_holds_but_is_not_saved(
     open_window: Callable[[Controller], MainWindow], make_controller: Callable[..., Controller], store: SettingsStore
 ) -> None:
-    from gpen_live.live.config import LiveConfig
-
     controller = make_controller(FakePipeline(), LiveConfig(look=Look(beauty=GLAM)))
     window = open_window(controller)
     assert window.look.tiles.tiles["glam"].isChecked()
@@ -396,7 +433,27 @@ def test_a_preset_that_is_gone_leaves_its_values(
     store.save(Settings(preset="Gone", look=Look(beauty=Beauty(smooth=0.2))))
     window = open_window(make_controller(FakePipeline()))
     assert window.looks.beauty == Beauty(smooth=0.2)
-    assert window.looks.base == ("off", Beauty())
+    assert window.looks.base == (UNSAVED, Beauty(smooth=0.2))
+    assert window.look.state.toolTip() == "Not saved"
+    assert not any(tile.isChecked() for tile in window.look.tiles.tiles.values())
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "state"),
+    [
+        (replace(GLAM, lips=0.31), "glam", "Changed from Glam"),
+        (Beauty(lips=0.31, liner=0.2, brows=0.3, slim=0.4, smooth=0.11), UNSAVED, "Not saved"),
+    ],
+)
+def test_values_of_the_command_line_are_called_after_the_nearest_preset(
+    open_window: Callable[[Controller], MainWindow],
+    make_controller: Callable[..., Controller],
+    asked: Beauty,
+    name: str,
+    state: str,
+) -> None:
+    window = open_window(make_controller(FakePipeline(), LiveConfig(look=Look(beauty=asked))))
+    assert (window.looks.name, window.look.state.toolTip()) == (name, state)
 
 
 # the pictures on the tiles
@@ -499,6 +556,17 @@ def test_pictures_that_fail_leave_the_drawings(window: MainWindow, pipeline: Fak
     qtbot.waitUntil(lambda: window.portraits._job is None)
     assert window.look.tiles.tiles["glam"].picture is None
     assert window.look.grab().width() > 0
+
+
+def test_another_source_takes_the_pictures_away(
+    window: MainWindow, pipeline: FakePipeline, drawing: Drawing, qtbot: QtBot
+) -> None:
+    drawing.go.set()
+    pipeline.preview.put(seen())
+    window.take_frame()
+    qtbot.waitUntil(lambda: window.look.tiles.tiles["glam"].picture is not None)
+    window.controller.update(source="film.mp4")
+    assert all(tile.picture is None for tile in window.look.tiles.tiles.values()), "it may be somebody else"
 
 
 def test_a_small_face_makes_no_picture(controller: Controller, qtbot: QtBot) -> None:
