@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from gpen_live.errors import GpenLiveError, UsageError, reason_of
+from gpen_live.errors import GpenLiveError, UsageError
 from gpen_live.look import CONTROLS, Beauty, Control
 from gpen_live.messages import Message, message
 from gpen_live.system.atomic import replace_file
@@ -31,40 +31,40 @@ ENDING: Final = ".json"
 BUILT_IN: Final[Mapping[str, Beauty]] = MappingProxyType(
     {
         "off": Beauty(),
-        "natural": Beauty(smooth=0.35, even=0.35, blemish=0.7, under_eye=0.35, shine=0.3, eyes=0.2, teeth=0.25, brighten=0.15),
+        "natural": Beauty(smooth=0.5, even=0.5, blemish=0.75, under_eye=0.65, shine=0.4, eyes=0.45, teeth=0.5, brighten=0.45),
         "studio": Beauty(
-            smooth=0.5,
-            even=0.5,
-            blemish=0.85,
-            under_eye=0.5,
+            smooth=0.62,
+            even=0.65,
+            blemish=0.9,
+            under_eye=0.85,
             shine=0.5,
-            eyes=0.35,
-            teeth=0.4,
-            brighten=0.3,
-            light=0.25,
-            warmth=0.1,
-            lips=0.1,
+            eyes=0.6,
+            teeth=0.65,
+            brighten=0.7,
+            warmth=0.05,
+            slim=0.25,
+            eye_size=0.12,
+            lips=0.12,
         ),
         "glam": Beauty(
-            smooth=0.65,
-            even=0.6,
-            blemish=0.95,
-            under_eye=0.65,
-            shine=0.5,
-            eyes=0.5,
-            teeth=0.5,
-            brighten=0.35,
-            light=0.2,
-            warmth=0.1,
-            slim=0.25,
-            jaw=0.15,
-            eye_size=0.15,
-            nose=0.1,
-            lips=0.5,
+            smooth=0.7,
+            even=0.7,
+            blemish=1.0,
+            under_eye=0.9,
+            shine=0.45,
+            eyes=0.65,
+            teeth=0.7,
+            brighten=0.7,
+            warmth=0.08,
+            slim=0.6,
+            jaw=0.25,
+            eye_size=0.25,
+            nose=0.3,
+            lips=0.75,
             lips_gloss=0.4,
-            blush=0.35,
-            brows=0.3,
-            liner=0.35,
+            blush=0.45,
+            brows=0.4,
+            liner=0.55,
         ),
     }
 )
@@ -115,7 +115,7 @@ class PresetStore:
                 except GpenLiveError as error:
                     problems.append(error.message)
         except OSError as error:
-            problems.append(message("preset.unreadable", path=self.folder, reason=reason_of(error)))
+            problems.append(message("preset.unreadable", path=self.folder, reason=_reason(error)))
         return Found(sorted(presets, key=lambda one: one.name.casefold()), problems)
 
     def get(self, name: str) -> Preset:
@@ -174,7 +174,7 @@ class PresetStore:
         try:
             path.unlink()
         except OSError as error:
-            raise GpenLiveError("preset.not_deleted", path=path, reason=reason_of(error)) from error
+            raise GpenLiveError("preset.not_deleted", path=path, reason=_reason(error)) from error
 
     def bring(self, path: Path) -> Preset:
         """Takes in a preset that the user was given as a file. It gets another name where its own belongs to another look.
@@ -204,7 +204,7 @@ class PresetStore:
         try:
             alike = [path for path in self._files() if _alike(path.stem) == _alike(name)]
         except OSError as error:
-            raise GpenLiveError("preset.unreadable", path=self.folder, reason=reason_of(error)) from error
+            raise GpenLiveError("preset.unreadable", path=self.folder, reason=_reason(error)) from error
         return min(alike, key=lambda path: (path.stem != name, path.stem), default=None)
 
     def _existing(self, name: str) -> Path:
@@ -222,7 +222,7 @@ class PresetStore:
                 there.replace(path)
             replace_file(path, encoded(preset))
         except OSError as error:
-            raise GpenLiveError("preset.unsaved", path=path, reason=reason_of(error)) from error
+            raise GpenLiveError("preset.unsaved", path=path, reason=_reason(error)) from error
 
     @staticmethod
     def _read(path: Path) -> Preset:
@@ -295,7 +295,7 @@ def write_preset(preset: Preset, path: Path) -> None:
     try:
         replace_file(path, encoded(preset))
     except OSError as error:
-        raise GpenLiveError("file.unwritable", path=path, reason=reason_of(error)) from error
+        raise GpenLiveError("file.unwritable", path=path, reason=_reason(error)) from error
 
 
 def differences(beauty: Beauty) -> dict[str, float | bool | str]:
@@ -318,13 +318,15 @@ def read_preset(path: Path) -> Preset:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
     except OSError as error:
-        raise GpenLiveError("preset.unreadable", path=path, reason=reason_of(error)) from error
+        raise GpenLiveError("preset.unreadable", path=path, reason=_reason(error)) from error
     if len(content) > _LARGEST_FILE:
         raise GpenLiveError("preset.too_large", path=path, most=_LARGEST_FILE // 1024)
     try:
         tree = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"))  # some editors put that mark at the start
-    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        raise GpenLiveError("preset.not_json", path=path, reason=reason_of(error)) from error
+    except msgspec.DecodeError as error:
+        raise GpenLiveError("preset.not_json", path=path, reason=error) from error
+    except (RecursionError, UnicodeError) as error:
+        raise GpenLiveError("preset.not_one", path=path) from error
     return _preset(tree, path)
 
 
@@ -368,8 +370,10 @@ def _quoted(value: object) -> str:
 def _sound_name(name: str) -> str:
     """What can be a file's name on every system, so that presets can be passed on."""
     sound = unicodedata.normalize("NFC", name).strip()
+    if _RESERVED.fullmatch(sound):
+        raise UsageError("preset.reserved_name", name=_quoted(name))
     fits = 0 < len(sound) <= _LONGEST_NAME and sound.isprintable() and not set(sound) & set(_UNSAFE)
-    if not fits or sound[0] in ".-" or sound[-1] == "." or _RESERVED.fullmatch(sound):
+    if not fits or sound[0] in ".-" or sound[-1] == ".":
         raise UsageError("preset.bad_name", name=_quoted(name), most=_LONGEST_NAME, without=" ".join(_UNSAFE))
     return sound
 
@@ -385,3 +389,7 @@ def _names_like(name: str) -> Iterator[str]:
     for number in itertools.count(2):
         suffix = f" {number}"
         yield f"{name[: _LONGEST_NAME - len(suffix)].rstrip()}{suffix}"
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

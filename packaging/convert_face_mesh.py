@@ -15,7 +15,7 @@ import hashlib
 import json
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +34,7 @@ ORIGIN: Final = "mediapipe 0.10.14 (Google), modules/face_landmark/face_landmark
 GOAL: Final = 0.05
 
 Array = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
 
 _ADD, _CONVOLUTION, _DEPTHWISE, _DEQUANTISE, _POOL, _MULTIPLY, _RESHAPE, _PAD, _SLICE, _SLOPES, _CUSTOM = (
     *(0, 3, 4, 6, 17, 18, 22, 34, 45, 54, 32),
@@ -235,10 +236,10 @@ class Reference:
     def __init__(self, model: Model) -> None:
         self._model = model
 
-    def __call__(self, picture: Array) -> dict[str, Array]:
-        """The outputs by name for a picture (1 x 192 x 192 x 3, RGB in [0, 1])."""
+    def __call__(self, picture: Bytes) -> dict[str, Array]:
+        """The outputs by name for a picture (1 x 192 x 192 x 3, RGB)."""
         model = self._model
-        values: dict[int, Array] = {model.input: picture}
+        values: dict[int, Array] = {model.input: picture / np.float32(255)}
         for step in model.steps:
             if step.code != _DEQUANTISE:
                 values[step.output] = self._value(step, values)
@@ -371,20 +372,20 @@ def reference_points(outputs: dict[str, Array]) -> Array:
     return out
 
 
-def our_points(weights: dict[str, Array], picture: Array) -> tuple[Array, float]:
-    """The same by our networks, in OpenVINO, and the face's logit."""
-    points, logit = FaceMesh(*face_mesh.networks(weights)).found(np.ascontiguousarray(picture.transpose(0, 3, 1, 2)))
-    return points, logit
+def our_points(weights: dict[str, Array], picture: Bytes) -> tuple[Array, float]:
+    """The same of a picture by our networks, in OpenVINO, and the face's logit."""
+    planes = np.ascontiguousarray(picture.transpose(0, 3, 1, 2))
+    return FaceMesh(*face_mesh.networks(weights)).found(planes)
 
 
-def soft_picture(seed: int) -> Array:
-    """Blotches and noise, always the same: 1 x 192 x 192 x 3, [0, 1]."""
+def soft_picture(seed: int) -> Bytes:
+    """Blotches and noise, always the same: 1 x 192 x 192 x 3, RGB."""
     random = np.random.default_rng(seed)
     coarse = np.kron(random.random((12, 12, 3)), np.ones((16, 16, 1)))
-    return np.asarray(np.clip(coarse + random.normal(0, 0.05, coarse.shape), 0, 1)[None], np.float32)
+    return np.asarray(np.clip(coarse + random.normal(0, 0.05, coarse.shape), 0, 1)[None] * 255, np.uint8)
 
 
-def check(model: Model, weights: dict[str, Array], pictures: Iterator[Array]) -> float:
+def check(model: Model, weights: dict[str, Array], pictures: Iterable[Bytes]) -> float:
     """By how many pixels of 192 ours differ from the file's own points at most."""
     reference, worst = Reference(model), 0.0
     for picture in pictures:

@@ -39,7 +39,7 @@ WINDOW = 460  # pixels of the frame around the face
 RAW = Look(enhance=False)
 LOOKS = [(name.capitalize(), Look(beauty=beauty)) for name, beauty in BUILT_IN.items()]
 
-EACH_S = 2.0  # of the film, for each preset
+EACH_S = 1.6  # of the film, for each preset
 EVERY = 2  # frames of the demo camera for one of the film
 QUALITY = 78
 

@@ -133,10 +133,16 @@ def test_any_name_is_refused_or_found_again(tmp_path_factory: pytest.TempPathFac
 
 @pytest.mark.parametrize(
     "name",
-    ["", " ", "../x", "a/b", "a\\b", "C:x", "x" * 41, "nul", "COM1.a", ".hidden", "-x", "dot.", "a\nb", "a\0b", "\udcff", "a?"],
+    ["", " ", "../x", "a/b", "a\\b", "C:x", "x" * 41, ".hidden", "-x", "dot.", "a\nb", "a\0b", "\udcff", "a?"],
 )
 def test_names_that_no_file_can_have_everywhere(name: str) -> None:
     with pytest.raises(UsageError, check=says("preset.bad_name")):
+        own_name(name)
+
+
+@pytest.mark.parametrize("name", ["nul", "CON", "com1.a", " lpt9 "])
+def test_names_that_windows_keeps(name: str) -> None:
+    with pytest.raises(UsageError, check=says("preset.reserved_name")):
         own_name(name)
 
 
@@ -184,7 +190,7 @@ BAD = [
     (b"\xff\xfe\x00", "preset.not_json", {}),
     ("", "preset.not_json", {}),
     ("{", "preset.not_json", {}),
-    ("[" * 60_000, "preset.not_json", {}),
+    ("[" * 60_000, "preset.not_one", {}),
     ("NaN", "preset.not_json", {}),
     (" " * 70_000, "preset.too_large", {"most": 64}),
     ("null", "preset.not_one", {}),
@@ -279,7 +285,8 @@ def test_a_disk_that_refuses(store: PresetStore, monkeypatch: pytest.MonkeyPatch
     store.save("Evening", EVENING)
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", refuse)
-        with pytest.raises(GpenLiveError, check=says("preset.unsaved", path=store.folder / "Morning.json")):
+        full = says("preset.unsaved", path=store.folder / "Morning.json", reason="no space left on device")
+        with pytest.raises(GpenLiveError, check=full):
             store.save("Morning", EVENING)
         with pytest.raises(GpenLiveError, check=says("file.unwritable")):
             write_preset(Preset("Evening", EVENING), tmp_path / "given.json")

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gpen_live.beauty import constants as c
-from gpen_live.beauty.maps import Floats, resized, step
+from gpen_live.beauty.maps import Floats, remapped, resized, step
 from gpen_live.faces.mesh import CANONICAL, CHEEKS, FACE_OVAL, JAW, LEFT_EYE, NOSE_BASE, RIGHT_EYE, normals
 
-MASKS = ("face", "blush", "normal_x", "normal_y", "normal_z")
+MASKS = ("face", "blush", "normal_x", "normal_y")
 """The canonical masks, in their order."""
 SHIFTS = ("slim", "jaw", "eye_size", "nose")
 """The canonical displacements, in their order."""
@@ -26,8 +26,9 @@ class Canonical:
     Args:
         guides: the indices of the landmarks that carry, spread evenly over the face.
         carry: GUIDES x WIDE^2: from their shifts those of the nodes (row by row, node i at (i + .5) / WIDE).
-        masks: FIELD x FIELD x len(MASKS). Normals have length 1; x to the right, y down, z to the viewer.
-        shifts: WIDE x WIDE x 2 len(SHIFTS): for each control x and y of where a place looks, relative to it, for a dial of 1.
+        masks: FIELD x FIELD x len(MASKS). Normals have length 1 and look at the viewer; x to
+            the right, y down.
+        shifts: len(SHIFTS) x WIDE x WIDE x 2: for each control where a place looks (x, y), relative to it, for a dial of 1.
         turning: 478 x 3: the transposed landmarks times this give the linear map that turns the canonical face.
     """
 
@@ -70,14 +71,8 @@ def turn(points: Floats) -> Floats:
 
 
 def sampled(maps: Floats, at: Floats) -> Floats:
-    """Maps (n x n x k) where `at` (h x w x 2, fractions) says, bilinear; beyond their border as at it."""
-    side = maps.shape[0]
-    x, y = at[:, :, 0] * side - np.float32(0.5), at[:, :, 1] * side - np.float32(0.5)
-    parts = [
-        cv2.remap(maps[:, :, k : k + 4], x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).reshape(*at.shape[:2], -1)
-        for k in range(0, maps.shape[2], 4)
-    ]
-    return np.asarray(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2), np.float32)
+    """Maps (n x n x k, k at most 4) where `at` (h x w x 2, fractions) says, bilinear; beyond their border as at it."""
+    return remapped(maps, at * np.float32(maps.shape[0]) - np.float32(0.5))
 
 
 def masks_on(there: Floats) -> Floats:
@@ -132,7 +127,7 @@ def _turning() -> Floats:
 
 def _masks() -> Floats:
     places = grid(c.FIELD)
-    masks = [_face(), _blush(places), *np.moveaxis(_normals(places), 2, 0)]
+    masks = [_face(), _blush(places), *np.moveaxis(_normals(places)[:, :, :2], 2, 0)]
     return np.ascontiguousarray(np.stack(masks, axis=2), np.float32)
 
 
@@ -214,7 +209,7 @@ def _shifts() -> Floats:
         np.stack([most * one, np.zeros_like(one)], axis=2)
         for most, one in ((c.SLIM_MOST, slim), (c.JAW_MOST, low), (c.NOSE_MOST, nose))
     )
-    return np.ascontiguousarray(np.concatenate([slim, low, eyes, nose], axis=2) * still, np.float32)
+    return np.ascontiguousarray(np.stack([slim, low, eyes, nose]) * still, np.float32)
 
 
 def _bump(value: Floats, middle: float, reach: float) -> Floats:

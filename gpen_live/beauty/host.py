@@ -7,40 +7,34 @@ fixed size hold what is low in frequency: so the result is the same for crops of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from gpen_live.beauty import constants as c
-from gpen_live.beauty.features import Tone, draw_eyes, draw_teeth
-from gpen_live.beauty.fields import carried, masks_on, reach, turn
+from gpen_live.beauty.features import draw_eyes, draw_teeth
+from gpen_live.beauty.finding import Coming, Finder, FindsLayers, FindsMesh
 from gpen_live.beauty.light import blush_log, lamp_light, where_lit
 from gpen_live.beauty.makeup import Lips, draw_brows, draw_liner, draw_lips
-from gpen_live.beauty.maps import Floats, blurred, resized, step, step_of
+from gpen_live.beauty.maps import Floats, resized, step_of, times
 from gpen_live.beauty.shape import displaced, displacement, shape_grid
+from gpen_live.beauty.sight import Sight
 from gpen_live.beauty.skin import SkinMaps, skin_maps
+from gpen_live.beauty.tone import Tone
 from gpen_live.beauty.values import AT, Values, Vector, wished
 from gpen_live.engine.result import Change, FaceCrop
-from gpen_live.faces.mesh import (
-    FACE_OVAL,
-    LEFT_BROW,
-    LEFT_EYE,
-    LIPS_OUTER,
-    RIGHT_BROW,
-    RIGHT_EYE,
-    Mesh,
-    MeshFilter,
-    frontality,
-)
+from gpen_live.faces.mesh import MeshFilter
+from gpen_live.faces.smooth import LONGEST_S
 from gpen_live.frame import Image
 
 _SKIN = ("smooth", "even", "blemish", "under_eye", "shine")
 _LIT = ("brighten", "light", "warmth", "blush")
 _DRAWN = ("eyes", "teeth", "lips", "brows", "liner")
 _SHAPED = ("slim", "jaw", "eye_size", "nose")
+_UNSEEN = 0.004  # of the matte: half a level of what it multiplies
 
 
 @dataclass
@@ -61,85 +55,104 @@ class Remembered:
         return 1.0 if self.at is None else 1 - math.exp(-max(0.0, at - self.at) / over_s)
 
 
-def draw(seen: Image, added: Floats, points: Floats, layers: Floats, dials: Vector, known: Remembered, at: float) -> Change:
+def draw(seen: Image, added: Floats, face: Sight, dials: Vector, known: Remembered, at: float) -> Change:
     """A face's crop with its look.
 
     Args:
         seen: the crop as it is in the frame, S x S x 3, uint8, BGR. added: what it changes by so far, S x S x 3, levels.
-        points: the face's mesh, 478 x 3, fractions of the crop's side. layers: the retouch network's, 5 x MAP x MAP.
         dials: see `gpen_live.beauty.values`. known: of this face; brought up to the frame. at: its media time, seconds.
 
     Returns:
         What it changes by now, `added` included; a displacement only for a control of the shape.
     """
-    before = seen.astype(np.float32)
-    now = before + added
-    small = resized(now, c.MAP)
-    free = free_of_features(points)
-    skin = layers[0] * reach() * free  # the network may be wrong at lashes and lips, the mesh isn't
-    tone = Tone.of(small, skin)
-    there = carried(points) if _on(dials, (*_LIT, *_SHAPED)) else None
-    maps = skin_maps(small, skin, layers, dials) if _on(dials, _SKIN) else None
-    log = None if maps is None or maps.log is None else resized(maps.log, c.MAP) * skin[:, :, None]
-    if there is not None and _on(dials, _LIT):
-        log = _added(log, _light(small, skin, points, there, dials))
+    window = Window.around(face.layers[0], face.points, seen.shape[0])
+    before = window.of(seen).astype(np.float32)
+    now = np.empty(seen.shape, np.float32)  # within the window alone
+    part = window.of(now)
+    np.add(before, window.of(added), out=part)
+    np.maximum(part, 0, out=part)  # a change of the frame before may take more than there is
+    small = window.reduced(now)
+    tone = Tone.of(small, face.skin)
+    maps = skin_maps(small, face.skin, face.layers, dials) if _on(dials, _SKIN) else None
+    log = None if maps is None or maps.log is None else times(resized(maps.log, c.MAP), face.skin)
+    if _on(dials, _LIT):
+        log = _added(log, _light(small, face, tone, dials))
     if maps is not None or log is not None:
-        now = _mapped(now, small, maps, log)
+        _map(part, window, small, maps, log)
+        np.maximum(part, 0, out=part)
 
     if _on(dials, _DRAWN):
-        _draw_features(now, points, tone, uncovered(layers[0], free, points), dials, known, at)
+        _draw_features(now, face, tone, dials, known, at)
     known.at = at
 
-    now -= before
-    grid = None if there is None else shape_grid(there, dials)
+    change = added.copy()
+    np.subtract(part, before, out=window.of(change))
+    grid = shape_grid(face.there, dials) if _on(dials, _SHAPED) else None
     if grid is None:
-        return Change(now)
+        return Change(change)
     moved = displacement(grid, seen.shape[0])
-    return Change(displaced(now, moved), moved)
+    return Change(displaced(change, moved, grid), moved)
 
 
-_FEATURES = tuple(np.array(one) for one in (LEFT_EYE, RIGHT_EYE, LEFT_BROW, RIGHT_BROW, LIPS_OUTER))
-_OVAL = np.array(FACE_OVAL)
+@dataclass(frozen=True)
+class Window:
+    """The part of a crop in which anything is drawn: cells x0, y0, x1, y1 (ends excluded) of MAP, and their pixels."""
+
+    cells: tuple[int, int, int, int]
+    pixels: tuple[int, int, int, int]
+
+    @staticmethod
+    def around(matte: Floats, points: Floats, side: int) -> Window:
+        """Around the skin and the mesh; all of the crop where the maps' cells are no whole pixels."""
+        if side % c.MAP:
+            return Window((0, 0, c.MAP, c.MAP), (0, 0, side, side))
+        ends = []
+        for axis in (0, 1):
+            found = np.flatnonzero(matte.max(axis=axis) > _UNSEEN)
+            least, most = (float(one) * c.MAP for one in (points[:, axis].min(), points[:, axis].max()))
+            if len(found):
+                least, most = min(least, found[0]), max(most, found[-1] + 1)
+            margin = c.MARGIN * c.MAP
+            ends.append((min(max(int(least - margin), 0), c.MAP - 2), max(min(math.ceil(most + margin), c.MAP), 2)))
+        (x0, x1), (y0, y1) = ends
+        cells = (min(x0, x1 - 2), min(y0, y1 - 2), x1, y1)
+        x0, y0, x1, y1 = (one * (side // c.MAP) for one in cells)
+        return Window(cells, (x0, y0, x1, y1))
+
+    def of(self, picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Its part of the crop, not a copy."""
+        x0, y0, x1, y1 = self.pixels
+        return picture[y0:y1, x0:x1]
+
+    def reduced(self, picture: Floats) -> Floats:
+        """The crop at MAP x MAP, outside the window as at its border."""
+        x0, y0, x1, y1 = self.cells
+        small = resized(self.of(picture), x1 - x0, y1 - y0)
+        return np.asarray(cv2.copyMakeBorder(small, y0, c.MAP - y1, x0, c.MAP - x1, cv2.BORDER_REPLICATE), np.float32)
+
+    def enlarged(self, one: Floats) -> Floats:
+        """Its part of a map (MAP x MAP, or x k) at the crop's size."""
+        x0, y0, x1, y1 = self.cells
+        left, top, right, bottom = self.pixels
+        return resized(one[y0:y1, x0:x1], right - left, bottom - top)
 
 
-def free_of_features(points: Floats) -> Floats:
-    """1 away from eyes, brows and lips, where the mesh knows for certain that there is no skin: MAP x MAP."""
-    places = _map_pixels(points)
-    outlines = [places[one] for one in _FEATURES]
-    free = np.full((c.MAP, c.MAP), 255, np.uint8)
-    cv2.fillPoly(free, outlines, (0,), cv2.LINE_AA, 4)
-    thickness = round(2 * c.FEATURE_GROW * c.MAP)
-    cv2.polylines(free, outlines, isClosed=True, color=(0,), thickness=thickness, lineType=cv2.LINE_AA, shift=4)
-    return np.asarray(cv2.blur(free, (3, 3)) * np.float32(1 / 255), np.float32)
-
-
-def uncovered(matte: Floats, free: Floats, points: Floats) -> Floats:
-    """How far nothing lies before the face, MAP x MAP, on eyes, brows and lips too: as far as the skin around them is seen."""
-    face = np.zeros((c.MAP, c.MAP), np.uint8)
-    cv2.fillPoly(face, [_map_pixels(points)[_OVAL]], (1,), cv2.LINE_8, 4)
-    expected = free * face
-    around = blurred(np.dstack((matte * expected, expected)), c.COVER_SIGMA * c.MAP)
-    return np.asarray((around[:, :, 0] + 1e-4) / (around[:, :, 1] + 1e-4), np.float32)
-
-
-def _map_pixels(points: Floats) -> npt.NDArray[np.int32]:
-    """In the maps' pixels, as OpenCV's drawing takes them: times 16."""
-    return np.asarray(np.rint((points[:, :2] * c.MAP - 0.5) * 16), np.int32)
-
-
-def _draw_features(now: Floats, points: Floats, tone: Tone, seen: Floats, dials: Vector, known: Remembered, at: float) -> None:
-    """What has an outline, in place. `seen`: see `uncovered`."""
-    seen_well = step(seen, *c.COVER_SEEN)
+def _draw_features(now: Floats, face: Sight, tone: Tone, dials: Vector, known: Remembered, at: float) -> None:
+    """What has an outline, in place."""
+    points, seen, seen_well = face.points, face.uncovered, face.seen_well
     if dials[AT["eyes"]] > 0 or dials[AT["teeth"]] > 0:
-        sclera = draw_eyes(now, points, tone, seen_well, float(dials[AT["eyes"]]))
+        eyes = face.eyes(len(now))
+        sclera = None if eyes is None else draw_eyes(now, eyes, tone, float(dials[AT["eyes"]]))
         if sclera is not None:
             share = known.share(at, c.SCLERA_S)
             known.sclera = sclera if known.sclera is None else known.sclera + share * (sclera - known.sclera)
-    if dials[AT["teeth"]] > 0:
-        limit = min(1.0, 1.2 * tone.luma / 255) if known.sclera is None else known.sclera
-        draw_teeth(now, points, tone, limit, float(dials[AT["teeth"]]))
-    if dials[AT["lips"]] > 0:
-        known.lips = draw_lips(now, points, tone, seen, dials, known.lips, known.share(at, c.LIP_S))
+    mouth = face.mouth(len(now)) if dials[AT["teeth"]] > 0 else None
+    if mouth is not None:
+        limit = min(1.0, c.SCLERA_UNSEEN * tone.luma / 255) if known.sclera is None else known.sclera
+        draw_teeth(now, mouth, tone, limit, float(dials[AT["teeth"]]))
+    lips = face.lips(len(now)) if dials[AT["lips"]] > 0 else None
+    if lips is not None:
+        known.lips = draw_lips(now, lips, points, tone, seen, dials, known.lips, known.share(at, c.LIP_S))
     if dials[AT["brows"]] > 0:
         draw_brows(now, points, tone, seen_well, float(dials[AT["brows"]]))
     if dials[AT["liner"]] > 0:
@@ -150,26 +163,25 @@ def _on(dials: Vector, names: tuple[str, ...]) -> bool:
     return any(dials[AT[name]] != 0 for name in names)
 
 
-def _light(small: Floats, skin: Floats, points: Floats, there: Floats, dials: Vector) -> Floats | None:
+def _light(small: Floats, face: Sight, tone: Tone, dials: Vector) -> Floats | None:
     """The log gain of light and blush, MAP x MAP x 3."""
-    masks = masks_on(there)
-    log = lamp_light(small, masks, turn(points), dials)
+    log = lamp_light(small, face.masks, face.turned, dials)
     if log is not None:
-        log = resized(log, c.MAP) * where_lit(masks, skin)[:, :, None]
+        log = times(resized(log, c.MAP), where_lit(face.masks, face.matte))
     if dials[AT["blush"]] > 0:
-        log = _added(log, resized(blush_log(small, masks, dials), c.MAP) * skin[:, :, None])
+        log = _added(log, times(resized(blush_log(small, face.masks, tone, dials), c.MAP), face.skin))
     return log
 
 
-def _mapped(now: Floats, small: Floats, maps: SkinMaps | None, log: Floats | None) -> Floats:
-    """The picture with what the maps say, at its own resolution."""
-    side = now.shape[0]
-    drawn = now
+def _map(part: Floats, window: Window, small: Floats, maps: SkinMaps | None, log: Floats | None) -> None:
+    """Brings what the maps say into the window's part of the picture, in place."""
     if maps is not None and maps.delta is not None:
-        drawn = drawn + resized(maps.delta, side)
-        if maps.heal is not None and maps.heal.any():
-            drawn -= resized(maps.heal, side)[:, :, None] * (now - resized(small, side))
-    return drawn if log is None else drawn * resized(np.asarray(cv2.exp(log), np.float32), side)
+        delta = window.enlarged(maps.delta)
+        if maps.heal is not None:
+            delta -= times(part - window.enlarged(small), window.enlarged(maps.heal))
+        part += delta
+    if log is not None:
+        part *= window.enlarged(np.asarray(cv2.exp(log), np.float32))
 
 
 def _added(one: Floats | None, other: Floats | None) -> Floats | None:
@@ -178,53 +190,58 @@ def _added(one: Floats | None, other: Floats | None) -> Floats | None:
     return np.asarray(one + other, np.float32)
 
 
-FindsMesh = Callable[[Image], Mesh]
-"""A crop's mesh, see `gpen_live.inference.face_mesh`."""
-
-FindsLayers = Callable[[Image, "Floats | None"], Floats]
-"""The layers of a crop of 2 MAP, given those of the frame before, see `gpen_live.inference.retouch`."""
-
-
 @dataclass
 class _Kept:
-    """All that lives with a face."""
+    """All that lives with a face. `at`: of the frame in which it was looked at last."""
 
     values: Values = field(default_factory=Values)
     known: Remembered = field(default_factory=Remembered)
     smooth: MeshFilter = field(default_factory=MeshFilter)
-    points: Floats | None = None
+    coming: Coming | None = None
+    at: float = -math.inf
     score: float = 0.0
-    layers: Floats | None = None
+    sight: Sight | None = None
+
+    def fresh(self, at: float) -> bool:
+        """Whether what was seen of the face is of any help for a frame at `at` seconds."""
+        return self.sight is not None and 0 <= at - self.at <= LONGEST_S
+
+    def take(self, coming: Coming) -> None:
+        """What was found. Where nothing can be told there is no face, and what was drawn on it fades where it last was."""
+        self.coming = None
+        found = coming.found.result()
+        self.score, self.at = found.score, coming.at
+        self.sight = found.sight or self.sight
 
 
 class HostBeauty:
-    """The stage on the host; see `gpen_live.engine.result.Stage`."""
+    """The stage on the host; see `gpen_live.engine.result.Stage`. It looks at a face while the frame's network runs."""
 
     name = "beauty"
 
     def __init__(self, mesh: FindsMesh, retouch: FindsLayers) -> None:
-        self._mesh, self._retouch = mesh, retouch
+        self._finder = Finder(mesh, retouch)
 
     def active(self, face: FaceCrop) -> bool:
         kept = face.kept.get(self.name)
         return face.look.beauty.uses() or (kept is not None and not kept.values.nothing)
 
+    def begin(self, seen: Image, told: FaceCrop) -> None:
+        kept: _Kept = told.kept.setdefault(self.name, _Kept())
+        fresh = kept.fresh(told.at)
+        if told.refresh or not fresh:
+            before = kept.sight if fresh else None
+            kept.coming = self._finder.begin(seen, told.at, kept.smooth, before, told.look.beauty)
+
     def __call__(self, seen: Image, change: Change, told: FaceCrop) -> Change:
-        kept = told.kept.setdefault(self.name, _Kept())
-        if told.refresh or kept.points is None or kept.layers is None:
-            mesh = self._mesh(seen)
-            kept.points, kept.score = kept.smooth(mesh.points, told.at), mesh.score
-            kept.layers = self._retouch(_square(seen), kept.layers)
-        dials = kept.values(wished(told.look.beauty), told.at, step_of(kept.score, *c.FOUND), frontality(kept.points))
+        kept: _Kept = told.kept.setdefault(self.name, _Kept())
+        if kept.coming is None or kept.coming.at != told.at:
+            self.begin(seen, told)
+        if kept.coming is not None:
+            kept.take(kept.coming)
+        if kept.sight is None:
+            return change
+        dials = kept.values(wished(told.look.beauty), told.at, step_of(kept.score, *c.FOUND), kept.sight.frontal)
         if kept.values.nothing:
             return change
-        return draw(seen, change.added, kept.points, kept.layers, dials, kept.known, told.at)
-
-
-def _square(seen: Image) -> Image:
-    """As the networks see a crop."""
-    side = 2 * c.MAP
-    if seen.shape[0] == side:
-        return seen
-    method = cv2.INTER_AREA if seen.shape[0] > side else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(seen, (side, side), interpolation=method), np.uint8)
+        return draw(seen, change.added, kept.sight, dials, kept.known, told.at)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 
 from gpen_live.beauty import constants as c
-from gpen_live.beauty.features import Tone
-from gpen_live.beauty.maps import Floats, luma, step
+from gpen_live.beauty.maps import Floats, luma, step, step_of
 from gpen_live.beauty.outlines import Patch
+from gpen_live.beauty.tone import Tone
 from gpen_live.beauty.values import AT, Vector
 from gpen_live.faces.mesh import LEFT_BROW, LEFT_EYE, LIPS_INNER, LIPS_OUTER, RIGHT_BROW, RIGHT_EYE
 
@@ -29,8 +31,32 @@ class Lips:
     around: float
 
 
+@dataclass(frozen=True)
+class LipShape:
+    """Where the lips lie: how far each pixel of the patch lies within them, h x w, 0..1."""
+
+    patch: Patch
+    within: Floats
+
+    @staticmethod
+    def of(points: Floats, side: int) -> LipShape | None:
+        """In a crop of so many pixels, by the mesh (478 x 3); None where they lie outside."""
+        outer, inner = points[list(LIPS_OUTER), :2], points[list(LIPS_INNER), :2]
+        patch = Patch.around(outer, 3 * c.LIP_EDGE, side)
+        if patch is None:
+            return None
+        return LipShape(patch, np.maximum(patch.within(outer, c.LIP_EDGE) - patch.within(inner, c.EDGE), 0))
+
+
 def draw_lips(
-    now: Floats, points: Floats, tone: Tone, uncovered: Floats, dials: Vector, known: Lips | None, share: float
+    now: Floats,
+    shape: LipShape,
+    points: Floats,
+    tone: Tone,
+    uncovered: Floats,
+    dials: Vector,
+    known: Lips | None,
+    share: float,
 ) -> Lips | None:
     """Paints the lips of `now` (S x S x 3, levels, BGR), in place, where they have the colour that they always have.
 
@@ -41,28 +67,51 @@ def draw_lips(
     Returns:
         What is known with this frame; as before where no lips are seen.
     """
-    outer, inner = points[list(LIPS_OUTER), :2], points[list(LIPS_INNER), :2]
-    patch = Patch.around(outer, 3 * c.LIP_EDGE, now.shape[0])
-    if patch is None:
-        return known
+    patch, lips = shape.patch, shape.within.copy()
     seen = patch.of(now)
-    lips = np.maximum(patch.within(outer, c.LIP_EDGE) - patch.within(inner, c.EDGE), 0)
     total = float(lips.sum())
     if total == 0:
         return known
     around = patch.sampled(uncovered)
     mean_around = float((lips * around).sum()) / total
-    ratios = np.log((seen[:, :, (0, 2)] + 4) / (seen[:, :, 1:2] + 4))
+    ratios = _ratios(seen, now.shape[0])
     if known is None:
         known = Lips(_mean(ratios, lips), mean_around)
     most = max(mean_around, known.around + share * (mean_around - known.around) / c.LIP_BEARD)
-    lips *= step(around / np.float32(most + 0.02), *c.COVER_SEEN)
+    around /= np.float32(_expected(most))
+    lips *= step(around, *c.LIP_SEEN)
     lips *= np.exp(-((ratios - known.colour) ** 2).sum(axis=2) / np.float32(c.LIP_COLOUR**2))
+    doubt = 1 - step(around, *c.LIP_DOUBT)  # where something may lie before the lips, what is coloured as skin may be a finger
+    lips *= 1 - doubt * (1 - _unlike_skin(ratios, known.colour, tone))
     colour, found = known.colour, float(lips.sum()) / total
-    if found > 0.2:
+    if found > c.LIP_FOUND:
         colour = colour + np.float32(share * found) * (_mean(ratios, lips) - colour)
     _painted(seen, lips, patch, points, tone, dials)
     return Lips(colour, most)
+
+
+def _ratios(seen: Floats, side: int) -> Floats:
+    """Log of blue and of red over green, without noise."""
+    size = 2 * round(c.LIP_BLUR * side / 2) + 1
+    blue, green, red = cv2.split(np.log(cv2.blur(seen, (size, size), borderType=cv2.BORDER_REPLICATE) + 4))
+    return np.asarray(cv2.merge((blue - green, red - green)), np.float32)
+
+
+def _expected(most: float) -> float:
+    """How much skin is to be seen around lips that nothing covers: all of it, but for a beard, which `most` tells."""
+    return most + step_of(most, *c.LIP_BARE) * max(1 - most, 0.0) + 0.02
+
+
+def _unlike_skin(ratios: Floats, lips: Floats, tone: Tone) -> Floats:
+    """How far each pixel is coloured as the lips rather than as skin; all of it where the two don't differ much."""
+    skin = np.array([tone.blue, tone.red], np.float32)
+    apart = lips - skin
+    far = float(apart @ apart)
+    if far == 0:
+        return np.ones(ratios.shape[:2], np.float32)
+    along = ((ratios - skin) @ apart) / np.float32(far)
+    sure = np.float32(step_of(math.sqrt(far), *c.LIP_APART))
+    return np.asarray(1 - sure * (1 - step(along, *c.LIP_ALONG)), np.float32)
 
 
 def _mean(values: Floats, weight: Floats) -> Floats:
@@ -71,7 +120,7 @@ def _mean(values: Floats, weight: Floats) -> Floats:
 
 def _painted(seen: Floats, lips: Floats, patch: Patch, points: Floats, tone: Tone, dials: Vector) -> None:
     """Lipstick as a layer of pigment in linear light, lit as the skin is, through which the lips' lightness detail shows."""
-    colour = dials[AT["lips_color_b"] : AT["lips_color_b"] + 3]
+    colour = tone.tinted(dials[AT["lips_color_b"] : AT["lips_color_b"] + 3])
     gloss = float(dials[AT["lips_gloss"]])
     linear = np.power(np.clip(seen * np.float32(1 / 255), 1e-3, 1), GAMMA)
     level = luma(linear)
@@ -80,10 +129,10 @@ def _painted(seen: Floats, lips: Floats, patch: Patch, points: Floats, tone: Ton
     falling = (tone.luma / 255) ** float(GAMMA) / c.LIP_ALBEDO
     own = float(luma(colour[None, None])[0, 0]) + 1e-4
     aim = mean**c.LIP_OWN * min(own * falling, 1.0) ** (1 - c.LIP_OWN)
-    exponent = np.float32(c.LIP_MATT + (1.25 - c.LIP_MATT) * gloss)
+    exponent = np.float32(c.LIP_MATT + (c.LIP_GLOSSY - c.LIP_MATT) * gloss)
     paint = (np.power(detail, exponent) * np.float32(aim / own))[:, :, None] * colour
     if gloss > 0:
-        shine = _highlight(patch, points) * np.float32(0.6) + step(detail, 1.1, 1.9)
+        shine = _highlight(patch, points) * np.float32(c.GLOSS_STREAK) + step(detail, *c.GLOSS_DETAIL)
         paint = paint + (shine * np.float32(gloss * c.LIP_GLOSS * min(falling, 1.0)))[:, :, None]
     cover = (lips * np.float32(dials[AT["lips"]] * c.LIP_COVER))[:, :, None]
     linear += cover * (np.clip(paint, 0, 1) - linear)
@@ -111,7 +160,7 @@ def draw_brows(now: Floats, points: Floats, tone: Tone, uncovered: Floats, amoun
         if patch is None:
             continue
         seen = patch.of(now)
-        hair = np.clip(1.1 - luma(seen) / np.float32(tone.luma + 1), 0, 0.6)
+        hair = np.clip(c.BROW_LEVEL - luma(seen) / np.float32(tone.luma + 1), 0, c.BROW_MOST)
         dark = (
             patch.within(outline, c.BROW_EDGE)
             * (np.float32(c.BROW_FILL) + np.float32(c.BROW_HAIR) * hair)
@@ -130,7 +179,7 @@ def draw_liner(now: Floats, points: Floats, uncovered: Floats, amount: float) ->
             continue
         outward = outline[0] - outline[8]
         outward = outward / (np.linalg.norm(outward) + 1e-6)
-        tip = outline[0] + np.float32(c.LINER_WING) * (outward + np.array([0, -0.6], np.float32))
+        tip = outline[0] + np.float32(c.LINER_WING) * (outward + np.array([0, -c.LINER_RISE], np.float32))
         along = np.linspace(0, 1, len(lashes), dtype=np.float32)
         thick = c.LINER_WIDTH[0] + (c.LINER_WIDTH[1] - c.LINER_WIDTH[0]) * along * along
         upper = lashes - np.stack([np.zeros_like(thick), thick], axis=1)

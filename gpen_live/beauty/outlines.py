@@ -31,6 +31,16 @@ class Patch:
         x1, y1 = np.ceil((points.max(axis=0) + margin) * side).astype(int).clip(0, side)
         return Patch(int(x0), int(y0), int(x1), int(y1), side) if x0 < x1 and y0 < y1 else None
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.y1 - self.y0, self.x1 - self.x0
+
+    def grown(self, height: int, width: int) -> Patch:
+        """A patch of this size, no smaller than it is, that holds it."""
+        x0, y0 = min(self.x0, self.side - width), min(self.y0, self.side - height)
+        return Patch(x0, y0, x0 + width, y0 + height, self.side)
+
     def of(self, picture: Floats) -> Floats:
         """The part of a picture of this side, not a copy."""
         return picture[self.y0 : self.y1, self.x0 : self.x1]

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from gpen_live.beauty import constants as c
-from gpen_live.beauty.maps import Floats, blurred, luma, resized, step
+from gpen_live.beauty.maps import Floats, blurred, luma, resized, step, times
 from gpen_live.beauty.values import AT, Vector
 
 _TINY = np.float32(1e-4)
@@ -52,7 +53,8 @@ def skin_maps(small: Floats, skin: Floats, layers: Floats, dials: Vector) -> Ski
     """
     smooth, even, blemish = dials[AT["smooth"]], dials[AT["even"]], dials[AT["blemish"]]
     under_eye, shine = dials[AT["under_eye"]], dials[AT["shine"]]
-    spots = _spots(layers, dials[AT["keep_moles"]]) if blemish > 0 else None
+    traces = _traces(layers, dials[AT["keep_moles"]]) * skin if blemish > 0 else None
+    spots = None if traces is None else step(traces, *c.SPOT_SURE)
     around = _around(small, skin if spots is None else skin * (1 - spots))
     shadow = resized(layers[3], c.FIELD) if under_eye > 0 else None
 
@@ -63,48 +65,86 @@ def skin_maps(small: Floats, skin: Floats, layers: Floats, dials: Vector) -> Ski
     if even > 0:
         log += _evening(around, even * np.float32(c.EVEN_MOST))
     if shadow is not None:
-        log += (shadow * (under_eye * np.float32(c.UNDER_EYE_MOST * c.LAYER_LOG)))[:, :, None]
+        log += cv2.merge([_lift(around, shadow * (under_eye * np.float32(c.UNDER_EYE_MOST * c.LAYER_LOG)))] * 3)
     if shine > 0:
         log += _dulling(around.near, resized(layers[4], c.FIELD) * (shine * np.float32(c.SHINE_MOST)))
-    log += _balance(around, toward, log)
+    log += _balance(around, around.share * step(resized(layers[0], c.FIELD), *c.SURELY_SKIN), toward, log)
 
-    heal = None if spots is None else spots * skin * blemish
     delta = None
-    if heal is not None or toward.any():
-        mean = resized(np.dstack((around.near, toward)), c.MAP)
-        toward = mean[:, :, 3] * skin
-        if heal is not None:
-            toward = np.maximum(toward, heal)
-        delta = (mean[:, :, :3] - small) * toward[:, :, None]
+    if toward.any():
+        apart = np.asarray(cv2.subtract(resized(around.near, c.MAP), small), np.float32)
+        delta = times(apart, resized(toward, c.MAP) * skin * _alike(apart, small))
+    if traces is None or spots is None or not spots.any():
+        return SkinMaps(delta, None, log)
+    x0, y0, x1, y1 = _box(spots)
+    healed = np.zeros_like(small)
+    part = (slice(y0, y1), slice(x0, x1))
+    healed[part] = _healed(small[part], skin[part] * (1 - spots[part]), (traces * spots)[part]) * blemish
+    heal = spots * blemish
+    delta = healed if delta is None else healed + times(delta, 1 - heal)
     return SkinMaps(delta, heal, log)
 
 
-def _spots(layers: Floats, keep_moles: np.float32) -> Floats:
-    spots = layers[1] * (1 - keep_moles * layers[2])
-    if keep_moles < 1:
-        spots = np.maximum(spots, layers[2] * (1 - keep_moles))
-    return step(spots, *c.SPOT_SURE)
+def _box(spots: Floats) -> tuple[int, int, int, int]:
+    """The part of the maps in which spots lie, and as far around as they are healed from: x0, y0, x1, y1, even."""
+    far = round(c.HEAL_AROUND * c.MAP / 2) * 2
+    ends = []
+    for axis in (0, 1):
+        found = np.flatnonzero(spots.any(axis=axis))
+        ends.append((max(int(found[0]) // 2 * 2 - far, 0), min(int(found[-1]) // 2 * 2 + 2 + far, c.MAP)))
+    (x0, x1), (y0, y1) = ends
+    return x0, y0, x1, y1
+
+
+def _healed(small: Floats, weight: Floats, traces: Floats) -> Floats:
+    """What takes the traces of spots off the skin, in levels; for any part of the maps.
+
+    What should be there goes on from the skin around, slope and all: its mean at the rim, and some more of how that differs from
+    the mean further out. From what differs, the part that has the trace's own form is taken away: pores and shading stay.
+    """
+    height, width = traces.shape
+    weighted = times(cv2.cvtColor(small, cv2.COLOR_BGR2BGRA), weight)
+    coarse = resized(weighted, width // 2, height // 2)
+    rim = blurred(weighted, c.HEAL_RIM * c.MAP)
+    near = np.zeros_like(coarse)
+    for times_as_far, share in ((2, 1e-2), (4, 1e-4)):  # where no skin is so near, that from further out stands in
+        near += blurred(coarse, times_as_far * c.HEAL_RIM * c.FIELD) * np.float32(share)
+    rim = _normalised(rim + resized(near, width, height))
+    further = resized(_normalised(blurred(coarse, c.HEAL_FAR * c.FIELD)), width, height)
+    apart = rim + (rim - further) * np.float32(c.HEAL_SLOPE) - small
+    fit = cv2.merge((times(apart, traces), traces * traces))
+    fit = blurred(np.asarray(fit, np.float32), c.HEAL_FIT * c.MAP)
+    return times(cv2.cvtColor(fit, cv2.COLOR_BGRA2BGR), traces / (fit[:, :, 3] + np.float32(c.HEAL_LEAST)))
+
+
+def _traces(layers: Floats, keep_moles: np.float32) -> Floats:
+    """How strong the spots are that are to be healed."""
+    traces = layers[1] * (1 - keep_moles * layers[2])
+    return np.asarray(traces if keep_moles == 1 else np.maximum(traces, layers[2] * (1 - keep_moles)), np.float32)
 
 
 def _around(small: Floats, weight: Floats) -> _Around:
     level = luma(small)
-    parts = np.empty((c.MAP, c.MAP, 5), np.float32)
-    np.multiply(small, weight[:, :, None], out=parts[:, :, :3])
-    np.multiply(level * level, weight, out=parts[:, :, 3])
-    parts[:, :, 4] = weight
-    own = resized(parts, c.FIELD)
+    weighted = times(cv2.cvtColor(small, cv2.COLOR_BGR2BGRA), weight)  # alpha is 1: the fourth is the weight itself
+    own = resized(weighted, c.FIELD)
     wide = blurred(resized(own, c.WIDE), c.EVEN_SIGMA * c.WIDE)
     wide = resized(wide, c.FIELD)
     # Where no skin is near, that far around stands in: the middle of what is healed.
     near = blurred(own, c.SMOOTH_SIGMA * c.FIELD) + wide * _TINY
-    near /= near[:, :, 4:] + _TINY * _TINY
-    share = own[:, :, 4]
-    own = (own[:, :, :3] + near[:, :, :3] * _TINY) / (own[:, :, 4:] + _TINY)
-    wide = wide[:, :, :3] / (wide[:, :, 4:] + _TINY * _TINY)
-    mean = luma(near[:, :, :3])
-    # Over the mean, not its square: shine is the same on dark skin, so its contrast is larger than what pigment makes of it.
-    contrast = np.maximum(near[:, :, 3] - mean * mean, 0) / (np.float32(128) * (mean + 1))
-    return _Around(share, own, np.ascontiguousarray(near[:, :, :3]), wide, contrast)
+    squares = blurred(resized(level * level * weight, c.FIELD), c.SMOOTH_SIGMA * c.FIELD)
+    share = own[:, :, 3]
+    near_colour = _normalised(near)
+    own_colour = _normalised(own + cv2.cvtColor(near_colour, cv2.COLOR_BGR2BGRA) * _TINY)
+    mean = luma(near_colour)
+    # Not over the mean's square: shine is the same on dark skin, so its contrast is larger than what pigment makes of it.
+    contrast = np.maximum(squares / (near[:, :, 3] + _TINY) - mean * mean, 0) / (np.float32(128) * (mean + np.float32(c.SHINY)))
+    return _Around(share, own_colour, near_colour, _normalised(wide), contrast)
+
+
+def _normalised(weighted: Floats) -> Floats:
+    """The colour of a weighted sum, n x n x 4."""
+    inverse = 1 / (weighted[:, :, 3] + _TINY * _TINY)
+    return times(cv2.cvtColor(weighted, cv2.COLOR_BGRA2BGR), inverse)
 
 
 def _texture(contrast: Floats) -> Floats:
@@ -113,12 +153,27 @@ def _texture(contrast: Floats) -> Floats:
     return np.asarray(kept / (contrast + kept), np.float32)
 
 
+def _alike(apart: Floats, small: Floats) -> Floats:
+    """How far what differs by so much from the skin around is still skin: not a rim of glasses where the matte is in doubt."""
+    odd = luma(apart)
+    odd = odd * odd * (np.float32(128 / c.SMOOTH_ODD**2) / (luma(small) + np.float32(c.SHINY)))
+    return np.asarray(1 / (1 + odd * odd), np.float32)
+
+
 def _evening(around: _Around, amount: np.float32) -> Floats:
     """Log gains that take the colour (blue and red over green) towards that of the skin far around, luma kept."""
-    near, wide = around.near + 1, around.wide + 1
-    there = (wide / wide[:, :, 1:2]) / (near / near[:, :, 1:2])
-    log = np.log(np.clip(there, *c.EVEN_LIMITS)) * amount
-    return np.asarray(log - (luma(log * near) / luma(near))[:, :, None], np.float32)
+    near, wide = cv2.log(around.near + 1), cv2.log(around.wide + 1)
+    apart = wide - near
+    green = apart[:, :, 1]
+    log = np.clip(apart - cv2.merge((green, green, green)), *np.log(c.EVEN_LIMITS, dtype=np.float32)) * amount
+    shift = luma(log * around.near) / (luma(around.near) + 1)
+    return np.asarray(log - cv2.merge((shift, shift, shift)), np.float32)
+
+
+def _lift(around: _Around, log: Floats) -> Floats:
+    """How much lighter shadows become: never lighter than the skin of the face around."""
+    room = np.log((luma(around.wide) + 1) / (luma(around.near) + 1))
+    return np.minimum(log, np.maximum(room, 0))
 
 
 def _dulling(near: Floats, amount: Floats) -> Floats:
@@ -126,15 +181,15 @@ def _dulling(near: Floats, amount: Floats) -> Floats:
 
     Half of it is taken so, half as a gain: taken away in full, what is lit too much for the camera would turn grey or green.
     """
-    level = luma(near)[:, :, None] + 1
-    lost = 1 - np.exp(amount * np.float32(-c.LAYER_LOG))[:, :, None]
-    left = 1 - np.float32(0.5) * lost * (1 + level / (near + 1))
-    return np.asarray(np.log(np.maximum(left, np.float32(0.3))), np.float32)
+    level = luma(near) + 1
+    lost = np.float32(0.5) * (1 - np.exp(amount * np.float32(-c.LAYER_LOG)))
+    left = 1 - times(1 + times(1 / (near + 1), level), lost)
+    return np.asarray(cv2.log(np.maximum(left, np.float32(0.3))), np.float32)
 
 
-def _balance(around: _Around, toward: Floats, log: Floats) -> Floats:
-    """The log gain, x 3, which keeps the mean colour of the face's skin."""
-    after = (around.own + toward[:, :, None] * (around.near - around.own)) * np.exp(log)
-    share = around.share.ravel()
+def _balance(around: _Around, surely: Floats, toward: Floats, log: Floats) -> Floats:
+    """The log gain, x 3, which keeps the mean colour of the face's skin, `surely` so."""
+    after = (around.own + times(around.near - around.own, toward)) * cv2.exp(log)
+    share = surely.ravel()
     was, became = share @ around.own.reshape(-1, 3), share @ after.reshape(-1, 3)
     return np.asarray(np.log((was + 1) / (became + 1)), np.float32)

@@ -5,6 +5,9 @@
 Frames come one after the other without a camera's pauses, first as fast as the path takes them, then at a camera's pace (a card
 that has rested is slower). In the same run the same frames go through PyTorch's own operations, which are the baseline and the
 measure of the picture. Networks without weights on this machine run with untrained ones: as much arithmetic.
+
+With `--beauty` the same frames, with one face and with four unless `--faces` says how many, are timed with the look and without
+it in turns.
 """
 
 from __future__ import annotations
@@ -13,19 +16,22 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
+import cv2
 import numpy as np
 import psutil
 
+from gpen_live.beauty.stage import open_stage
 from gpen_live.bench.weights import weights_for
 from gpen_live.engine.engine import Engine
 from gpen_live.engine.paths.base import FramePath, open_path, slow_path
 from gpen_live.engine.result import FrameResult
-from gpen_live.faces.align import GPEN_TEMPLATE
+from gpen_live.faces.align import GPEN_TEMPLATE, similarity
 from gpen_live.faces.state import MAX_FACES
 from gpen_live.frame import Image, PixelFormat, Size
 from gpen_live.inference.device import choose_device, describe_device, peak_memory_mb
@@ -34,6 +40,7 @@ from gpen_live.live.slot import Slot
 from gpen_live.look import Look, Mode
 from gpen_live.models.registry import get
 from gpen_live.options import DEVICE, MODEL, SizeType
+from gpen_live.presets import BUILT_IN
 
 if TYPE_CHECKING:
     from gpen_live.faces.detect import Detection, Detector
@@ -46,6 +53,7 @@ _SETTLED = 40
 _PACE_S = 1 / 60
 _ROUND = (1, 2, 3, 4, 0)  # faces in view, one after the other
 _STAY = 40  # frames each: they fade in and out
+_TURNS = 5
 
 
 @click.command()
@@ -56,6 +64,7 @@ _STAY = 40  # frames each: they fade in and out
 @click.option("--pixel-format", type=click.Choice([one.value for one in PixelFormat]), default="nv12", show_default=True)
 @click.option("--faces", type=click.IntRange(1, 4), help="So many at fixed places, whatever the detector finds.")
 @click.option("--appear", is_flag=True, help="Faces come one by one, and go: what do the frames take in which one comes?")
+@click.option("--beauty", type=click.Choice(list(BUILT_IN)), default="off", show_default=True, help="What does this look cost?")
 @click.option("--full", is_flag=True, help="The whole frame instead of its faces.")
 @click.option("--frames", type=click.IntRange(10), default=2000, show_default=True)
 @click.option("--pinned", is_flag=True, help="Frames lie in page-locked memory already.")
@@ -69,6 +78,7 @@ def command(
     pixel_format: str,
     faces: int | None,
     appear: bool,
+    beauty: str,
     full: bool,
     frames: int,
     pinned: bool,
@@ -85,8 +95,13 @@ def command(
         load_s = time.perf_counter() - start
     detector = load_detector(chosen)
     images, found = _frames(size, pinned=pinned)
+    look = Look(mode=Mode.FULL if full else Mode.ROI)
     coming = None
-    if appear:
+    if beauty != "off":
+        made = _with_faces(images, detector, size)
+        images = [_page_locked(image) for image in made] if pinned else made
+        coming = _Coming(detector, size)
+    elif appear:
         coming = _Coming(detector, size)
     elif faces is not None or not found:
         _fix(detector, size, faces or 1)
@@ -94,7 +109,7 @@ def command(
         f"{describe_device(chosen)}, {size}, {model}{'' if own else ' (untrained)'}, {pixel_format}, torch {torch.__version__}"
     )
     path = open_path(chosen, detector, enhancer)
-    runner = _Runner(chosen, detector, enhancer, path, images, PixelFormat(pixel_format), full=full)
+    runner = _Runner(chosen, detector, enhancer, path, images, PixelFormat(pixel_format), look)
     age_s = time.time() - psutil.Process().create_time()
     click.echo(
         f"  {enhancer.runtime} in {enhancer.precision}; network ready after {load_s:.2f} s (warm-up {enhancer.warm_up_s:.2f} s); "
@@ -103,13 +118,20 @@ def command(
     _measure(type(path).__name__, runner, frames)
     _throughput(runner, images, frames)
     click.echo(f"  GPU memory {peak_memory_mb(chosen):.0f} MB at most, with loading")
-    if coming is not None:
+    if coming is not None and beauty == "off":
         _measure_appearances(runner, coming, frames)
+    if coming is not None and beauty != "off":
+        look = replace(look, beauty=BUILT_IN[beauty])
+        runner.open_stage()
+        counts = (1, MAX_FACES) if faces is None else (faces,)
+        _measure_looks(runner, coming, look, counts, frames)
     if path.may_fall_back:
         canvas = slow_path(chosen, detector, enhancer)
-        baseline = _Runner(chosen, detector, enhancer, canvas, images, PixelFormat(pixel_format), full=full)
+        baseline = _Runner(chosen, detector, enhancer, canvas, images, PixelFormat(pixel_format), look)
+        if beauty != "off":
+            baseline.open_stage()
         _measure("PyTorch's own operations, as baseline", baseline, min(frames, 200))
-        _compare(chosen, detector, enhancer, (path, canvas), images[0], full=full)
+        _compare(runner, baseline, images[0], look)
     if profile is not None:
         _profile(runner, profile)
 
@@ -125,23 +147,38 @@ class _Runner:
         path: FramePath,
         images: Sequence[Image],
         pixel_format: PixelFormat,
-        *,
-        full: bool,
+        look: Look,
     ) -> None:
         self.engine = Engine(device, detector, enhancer, path)
         self.engine.new_scene()
-        self._images, self._pixel_format = images, pixel_format
-        self._look = Look(mode=Mode.FULL if full else Mode.ROI)
+        self._images, self._pixel_format, self.look = images, pixel_format, look
         self._number = 0
-        for _ in range(_SETTLED):  # faces fade in, graphs are recorded
-            self.once()
+        self.settle()
 
-    def once(self, image: Image | None = None) -> FrameResult:
+    def settle(self, image: Image | None = None) -> None:
+        """Frames until faces have faded in, looks have, and graphs are recorded."""
+        for _ in range(_SETTLED):
+            self.once(image)
+
+    def open_stage(self) -> None:
+        """From now on a look's beauty is drawn.
+
+        Raises:
+            click.ClickException: it isn't, on this device.
+        """
+        stage = open_stage(self.engine.device)
+        if stage is None:
+            raise click.ClickException("beauty is not drawn on this device")
+        self.engine.stages = (stage,)
+        self.settle()
+
+    def once(self, image: Image | None = None, pixel_format: PixelFormat | None = None) -> FrameResult:
         """One frame (the next one, if none is given), until its pixels lie in host memory."""
+        pixel_format = pixel_format or self._pixel_format
         image, at = self._images[self._number % len(self._images)] if image is None else image, self._number / 60
         self._number += 1
-        done = self.engine.process(image, at, self._look, self._pixel_format)
-        done.picture.pixels(self._pixel_format)
+        done = self.engine.process(image, at, self.look, pixel_format)
+        done.picture.pixels(pixel_format)
         return done
 
 
@@ -190,6 +227,40 @@ def _measure_appearances(runner: _Runner, coming: _Coming, frames: int) -> None:
     )
 
 
+def _measure_looks(runner: _Runner, coming: _Coming, look: Look, counts: Sequence[int], frames: int) -> None:
+    """What frames take with a look and without it, in turns: medians of the turns' medians."""
+    plain, drawn = runner.look, look
+    first = 0.0
+    for count in counts:
+        coming.count = count
+        p50: dict[Look, list[float]] = {plain: [], drawn: []}
+        busy: dict[Look, list[float]] = {plain: [], drawn: []}
+        stages: dict[Look, list[dict[str, float]]] = {plain: [], drawn: []}
+        for turn in range(2 * _TURNS):
+            runner.look = (plain, drawn)[turn % 2]
+            runner.settle()
+            taken, worked = [], []
+            for _ in range(max(1, frames // (2 * _TURNS))):
+                start = time.perf_counter()
+                done = runner.once()
+                taken.append((time.perf_counter() - start) * 1e3)
+                worked.append(done.busy_ms)
+                stages[runner.look].append(done.times_ms)
+            p50[runner.look].append(statistics.median(taken))
+            busy[runner.look].append(statistics.median(worked))
+        off, on, off_busy, on_busy = (statistics.median(each[one]) for each in (p50, busy) for one in (plain, drawn))
+        first = first or on - off
+        trouble = runner.engine.stage_trouble
+        click.echo(f"\nA look, {len(done.faces)} faces, {_TURNS} turns{'' if trouble is None else f'; it failed: {trouble}'}")
+        click.echo(
+            f"  p50 {off:.3f} ms without, {on:.3f} ms with it: {on - off:+.3f} ms, {(on - off) / first:.2f} times the first row's"
+        )
+        click.echo(f"  busy {off_busy:.3f} ms without, {on_busy:.3f} ms with it: {on_busy - off_busy:+.3f} ms")
+        for name in stages[drawn][-1]:
+            without, within = (statistics.median(one.get(name, 0.0) for one in stages[each]) for each in (plain, drawn))
+            click.echo(f"    {name:9s} {without:.3f} ms, {within:.3f} ms")
+
+
 def _throughput(runner: _Runner, images: Sequence[Image], frames: int) -> None:
     """As in the live pipeline: another thread stages the next frame while one is at work."""
     slot: Slot[Image] = Slot()
@@ -217,23 +288,19 @@ def _quantiles(values: list[float]) -> str:
     return f"p50 {p50:.3f} ms, p95 {p95:.3f} ms"
 
 
-def _compare(
-    device: Device,
-    detector: Detector,
-    enhancer: HostEnhancer | Enhancer,
-    paths: tuple[FramePath, ...],
-    image: Image,
-    *,
-    full: bool,
-) -> None:
+def _compare(fast_runner: _Runner, slow_runner: _Runner, image: Image, look: Look) -> None:
     """How far the two ways' pictures of one still frame lie apart."""
-    fast, slow = (
-        _Runner(device, detector, enhancer, path, [image], PixelFormat.BGR, full=full).once().image.astype(int) for path in paths
-    )
+    pictures = []
+    for runner in (fast_runner, slow_runner):
+        runner.look = look
+        runner.engine.new_scene()
+        runner.settle(image)
+        pictures.append(runner.once(image, PixelFormat.BGR).image.astype(int))
+    fast, slow = pictures
     difference, change = np.abs(fast - slow), np.abs(slow - image)
     click.echo(
         f"\nagainst PyTorch's operations: {difference.max()} levels at most, {difference.mean():.4f} on average "
-        f"(the network itself changes {change.max()} and {change.mean():.4f})"
+        f"(what is drawn changes {change.max()} and {change.mean():.4f})"
     )
 
 
@@ -260,6 +327,21 @@ def _frames(size: Size, *, pinned: bool) -> tuple[list[Image], bool]:
         images = [np.ascontiguousarray(one.repeat(8, 0).repeat(8, 1)[: size.height, : size.width]) for one in small]
         found = False
     return ([_page_locked(image) for image in images] if pinned else images), found
+
+
+def _with_faces(images: Sequence[Image], detector: Detector, size: Size) -> list[Image]:
+    """The frames with their face at each of the four fixed places; as they are, where none is found in them."""
+    out = []
+    for image in images:
+        found = detector.detect(image, max_faces=1)
+        made = image.copy()
+        for place, face in enumerate(_side_by_side(size, MAX_FACES) if found else ()):
+            matrix = similarity(found[0].landmarks, face.landmarks)
+            moved = cv2.warpAffine(image, matrix, (size.width, size.height), borderMode=cv2.BORDER_REFLECT_101)
+            start, end = (round((place + part) * size.width / (MAX_FACES + 1)) for part in (0.5, 1.5))
+            made[:, start:end] = moved[:, start:end]
+        out.append(made)
+    return out
 
 
 def _page_locked(image: Image) -> Image:

@@ -57,7 +57,7 @@ class PathTime:
     """The frame path from a frame in memory to NV12 in memory, one frame after the other, in milliseconds by stage.
 
     Of `frames`, so many were `enhanced`: in the others there was no face. `grade` is of the frame's median. `beauty` names
-    what was drawn on the faces.
+    what was drawn on the faces; `cpu_ms` is the median of what all cores worked for a frame: other programs hardly change it.
     """
 
     model: str
@@ -69,6 +69,7 @@ class PathTime:
     fps: float
     grade: str
     beauty: str = "off"
+    cpu_ms: float = 0.0
 
 
 @dataclass(frozen=True)

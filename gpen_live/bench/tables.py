@@ -138,7 +138,11 @@ def _beauty_note(bench: Bench, path: PathTime) -> Iterator[str]:
     plain = bench.path(path.model, path.mode)
     if path.beauty != "off" and plain is not None:
         more = path.frame_ms.p50 - plain.frame_ms.p50
-        yield f"{path.model}, {_path_name(path)}: {more:+.2f} ms on the whole frame's p50, in turns with none."
+        work = path.cpu_ms - plain.cpu_ms
+        yield (
+            f"{path.model}, {_path_name(path)}: {more:+.2f} ms on the whole frame's p50, in turns with none; "
+            f"{work:+.1f} ms of processor time."
+        )
 
 
 def _roi(bench: Bench) -> Iterator[Table]:

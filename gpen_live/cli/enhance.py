@@ -18,7 +18,7 @@ from gpen_live.options import beauty_options, check_weights, network_options
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--aligned", is_flag=True, help="IN is an aligned face crop: write it alone, at the network's size.")
 @network_options
-@beauty_options("off")
+@beauty_options()
 def command(
     *,
     source: Path,
@@ -51,11 +51,15 @@ def command(
 
 @contextmanager
 def _counting() -> Iterator[Callable[[int, int], None]]:
-    """A bar on the terminal, one step a face."""
+    """A bar on the terminal, one step a face; nothing where there is none."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, of: None
+        return
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("Loading", total=None)
         yield lambda done, of: bar.update(task, description="Faces", completed=done, total=of)

@@ -16,6 +16,7 @@ from gpen_live.live.config import LiveConfig, Resting, output_parts
 from gpen_live.look import Beauty, Look, Mode
 from gpen_live.messages import message
 from gpen_live.options import FiniteRange, SizeType, beauty_options, check_weights, check_writable, network_options
+from gpen_live.presets import BUILT_IN, DEFAULT
 from gpen_live.system.display import display_available
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ _NO_DISPLAY = message("run.no_display")
 @click.option("--fps", type=FiniteRange(1, 240), help="Frame rate of the output.", show_default="the source's")
 @click.option("--mode", type=click.Choice([mode.value for mode in Mode]), default="roi", show_default=True)
 @network_options
-@beauty_options("off")
+@beauty_options()
 @click.option(
     "--leave-room",
     type=FiniteRange(0, 90),
@@ -144,7 +145,7 @@ def open_window() -> int:
     if display_available():
         return _window(None, None, None, None)
     click.echo(_NO_DISPLAY.text, err=True)
-    return run_headless(LiveConfig(), frames=None, seconds=None, report=None)
+    return run_headless(LiveConfig(look=Look(beauty=BUILT_IN[DEFAULT])), frames=None, seconds=None, report=None)
 
 
 def _window(config: LiveConfig | None, frames: int | None, seconds: float | None, report: Path | None) -> int:

@@ -169,11 +169,14 @@ class Engine:
         if not placed:
             done.raw_reason = COMING if done.faces else NO_FACE
             return
-        if not self._repeated(done, image, placed, at):
-            self._staged(look, lambda: self._path.enhance_faces(done, image, placed, at, pixel_format))
-            self._since_network = 0
-            self._drawn += 1
+        self._staged(look, lambda: self._enhance(done, image, placed, at, pixel_format))
+        self._drawn += 1
         self._proven = True
+
+    def _enhance(self, done: FrameResult, image: Image, placed: Sequence[FaceCrop], at: float, pixel_format: PixelFormat) -> None:
+        if not self._repeated(done, image, placed, at):
+            self._path.enhance_faces(done, image, placed, at, pixel_format)
+            self._since_network = 0
 
     def _placed_faces(self, done: FrameResult, image: Image, at: float, look: Look) -> list[FaceCrop]:
         """The faces that are followed to this frame, and lie in it as one can."""

@@ -77,7 +77,8 @@ def enhance_aligned(image: Image, enhancer: AnyEnhancer, look: Look, stages: Seq
     face = FaceCrop(WHOLE, 1.0, look, LastResult())
     change = _staged(image, Change(_networked(image, enhancer, look)), face, stages)
     if change.displacement is not None:
-        canvas.displace([((0, 0, enhancer.size, enhancer.size), change.displacement)])
+        field = canvas.field(WHOLE, change.displacement)
+        canvas.displace([] if field is None else [field])
     canvas.add_whole(change.added)
     return canvas.picture()
 

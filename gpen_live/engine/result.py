@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -114,6 +114,17 @@ class StageError(Exception):
     def __init__(self, stage: Stage, reason: str) -> None:
         super().__init__(reason)
         self.stage, self.reason = stage, reason
+
+
+@runtime_checkable
+class EarlyStage(Protocol):
+    """A stage of which a part needs no more than a face's crop, on the host."""
+
+    def begin(self, seen: Image, told: FaceCrop) -> None:
+        """Called before the network runs, with what the stage is called with after it: threads of its own may work meanwhile.
+
+        The call need not come: the network may fail.
+        """
 
 
 class Stage(Protocol):

@@ -114,12 +114,12 @@ TRIANGLES: Final[npt.NDArray[np.int16]] = _ABOUT["triangles"]
 EARS: Final = (234, 454)
 """The outline's points before the ears, left and right."""
 
-_HIDDEN, _SEEN = 0.04, 0.16
-_UNSURE, _SURE = 0.5, 0.9
+HIDDEN, SEEN = 0.08, 0.18
+"""Shares of the outline's width on the nose's narrower side, between which the far side is a guess and is seen."""
 
 
 def frontality(points: Floats) -> float:
-    """How much is seen of a face's far side: 1 up to about 45 degrees from the front, falling to 0 towards the profile.
+    """How much is seen of a face's far side: 1 up to about 40 degrees from the front, falling to 0 at about 60.
 
     It goes by how far between both sides of the outline the nose's tip lies; the far side's points are guessed where it is at the
     edge.
@@ -130,16 +130,7 @@ def frontality(points: Floats) -> float:
     left, right, nose = (points[index, :2].astype(np.float64) for index in (*EARS, NOSE_TIP))
     across = right - left
     share = float((nose - left) @ across) / max(float(across @ across), 1e-12)
-    return _ramp(min(share, 1 - share), _HIDDEN, _SEEN)
-
-
-def visibility(mesh: Mesh) -> float:
-    """How far what is drawn by a mesh may be seen, 0..1: `frontality`, and none of it where hardly a face is left."""
-    return frontality(mesh.points) * _ramp(mesh.score, _UNSURE, _SURE)
-
-
-def _ramp(value: float, zero: float, one: float) -> float:
-    return min(max((value - zero) / (one - zero), 0.0), 1.0)
+    return min(max((min(share, 1 - share) - HIDDEN) / (SEEN - HIDDEN), 0.0), 1.0)
 
 
 def normals(points: Floats) -> Floats:
@@ -148,10 +139,9 @@ def normals(points: Floats) -> Floats:
     Args:
         points: 478 x 3.
     """
-    corners = points[TRIANGLES]
-    faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    sums = np.zeros((BASE_POINTS, 3), np.float32)
-    np.add.at(sums, TRIANGLES.ravel(), np.repeat(faces, 3, axis=0))
+    a, b, c = points[TRIANGLES.T]
+    faces = np.repeat(np.cross(b - a, c - a), 3, axis=0)
+    sums = np.stack([np.bincount(TRIANGLES.ravel(), faces[:, axis], BASE_POINTS) for axis in range(3)], axis=1)
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
     return np.asarray(sums / np.maximum(lengths, 1e-12), np.float32)
 
@@ -179,6 +169,11 @@ PART_OF: Final = _numbered(
 """478: which part of a face a point moves with: 1 lips, 2 and 3 lids, 4 and 5 irises, 0 all else."""
 _COUNTS: Final = np.bincount(PART_OF)
 
+MIN_CUTOFF: Final = 1.0
+BETA: Final = 160.0
+SPEED_CUTOFF: Final = 5.0
+"""Of the filter, see `MeshFilter`."""
+
 
 class MeshFilter:
     """A One-Euro filter (Casiez, Roussel and Vogel, CHI 2012) over a mesh: still faces are still, fast ones keep up.
@@ -191,7 +186,7 @@ class MeshFilter:
         speed_cutoff: of the speed's estimate, in Hz.
     """
 
-    def __init__(self, *, min_cutoff: float = 1.0, beta: float = 160.0, speed_cutoff: float = 5.0) -> None:
+    def __init__(self, *, min_cutoff: float = MIN_CUTOFF, beta: float = BETA, speed_cutoff: float = SPEED_CUTOFF) -> None:
         self._min_cutoff, self._beta, self._speed_cutoff = min_cutoff, beta, speed_cutoff
         self._value: Floats | None = None
         self._measured: Floats = np.zeros((POINTS, 3), np.float32)

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from gpen_live.faces.mesh import Floats, Mesh, window
-from gpen_live.inference.openvino.graph import build
-from gpen_live.inference.openvino.network import Requests, library
+from gpen_live.inference.openvino.face_mesh import build
+from gpen_live.inference.openvino.network import compiled, core, library
 from gpen_live.models.loading import load
 from gpen_live.models.registry import get, locate
 from gpen_live.nets import face_mesh as nets
@@ -28,13 +28,8 @@ class FaceMesh:
     """
 
     def __init__(self, base: Network, parts: Network, *, threads: int = 1) -> None:
-        self._base, self._parts = (
-            Requests(build(library(), network), "fp32", threads).of(shape)
-            for network, shape in (
-                (base, (1, 3, nets.SIDE, nets.SIDE)),
-                (parts, (1, len(nets.PARTS) * nets.FEATURES, nets.CROP_SIDE, nets.CROP_SIDE)),
-            )
-        )
+        self._request = compiled(core(), build(library(), base, parts), "fp32", threads)
+        self._planes = np.empty((1, 3, nets.SIDE, nets.SIDE), np.uint8)
 
     @staticmethod
     def load(*, threads: int = 1) -> FaceMesh:
@@ -51,23 +46,19 @@ class FaceMesh:
         seen = crop[top : top + side, left : left + side]
         if box > 1:
             seen = cv2.resize(seen, (side // box, side // box), interpolation=cv2.INTER_AREA)
-        blue, green, red = cv2.split(cv2.resize(seen, (nets.SIDE, nets.SIDE), interpolation=cv2.INTER_LINEAR))
-        picture = np.multiply([[red, green, blue]], np.float32(1 / 255), dtype=np.float32)
-        found, logit = self.found(picture)
+        small = cv2.resize(seen, (nets.SIDE, nets.SIDE), interpolation=cv2.INTER_LINEAR)
+        cv2.mixChannels([small], list(self._planes[0]), [0, 2, 1, 1, 2, 0])
+        found, logit = self.found(self._planes)
         found *= side / (nets.SIDE * len(crop))
         found[:, 0] += left / len(crop)
         found[:, 1] += top / len(crop)
         return Mesh(found, 1 / (1 + math.exp(-max(logit, -80.0))))
 
     def found(self, picture: Array) -> tuple[Floats, float]:
-        """The points in a picture (1 x 3 x 192 x 192, float32, RGB in [0, 1]), 478 x 3 in its pixels, and the logit of a face."""
-        self._base.infer({0: picture}, share_inputs=True)
-        numbers = self._base.get_output_tensor(0).data
-        points = numbers[:, :-1].reshape(1, nets.BASE_POINTS, 3)
-        transforms = nets.crop_transforms(points)
-        crops = nets.part_crops(self._base.get_output_tensor(1).data, transforms)
-        self._parts.infer({0: crops}, share_inputs=True)
-        return nets.refined(points, transforms, self._parts.get_output_tensor(0).data)[0], float(numbers[0, -1])
+        """The points in a picture (1 x 3 x 192 x 192, uint8, RGB), 478 x 3 in its pixels, and the logit of a face."""
+        self._request.infer({0: picture}, share_inputs=True)
+        points, logit = (self._request.get_output_tensor(i).data for i in range(2))
+        return np.array(points), float(logit[0, 0])
 
 
 def shipped_networks() -> tuple[Network, Network]:

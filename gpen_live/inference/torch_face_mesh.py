@@ -75,7 +75,7 @@ class TorchFaceMesh:
 
     @torch.inference_mode()
     def found(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """As `FaceMesh.found`, for N pictures: N x 478 x 3, and N logits."""
+        """The points in N pictures (N x 3 x 192 x 192, RGB in [0, 1]), N x 478 x 3 in their pixels, and N logits."""
         numbers, features = (each.float() for each in self._base.run(pictures))
         base = numbers[:, :-1].view(len(pictures), nets.BASE_POINTS, 3)
         transforms = self._transforms(base)
@@ -90,7 +90,7 @@ class TorchFaceMesh:
         return points, numbers[:, -1]
 
     def _transforms(self, points: Tensor) -> Tensor:
-        """As `crop_transforms`."""
+        """From fractions of each crop's sides to pixels of the picture: N x 3 x 2 x 3."""
         flat = points[..., :2]
         across = flat[:, self._second] - flat[:, self._first]
         cosine, sine = (across / across.norm(dim=2, keepdim=True).clamp_min(1e-6)).unbind(2)
@@ -102,7 +102,7 @@ class TorchFaceMesh:
         return torch.cat([linear, (middle - linear.sum(dim=3) / 2)[..., None]], dim=3)
 
     def _crops(self, features: Tensor, transforms: Tensor) -> Tensor:
-        """As `part_crops`."""
+        """What the parts see, N x 160 x 16 x 16."""
         count, channels, height, width = features.shape
         at = (transforms[..., :2] @ self._pixels + transforms[..., 2:]) / nets.FEATURE_STEP  # N x 3 x 2 x 256
         x, y = at[:, :, 0], at[:, :, 1]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -18,9 +19,15 @@ Launch = Callable[..., None]
 """A way to treat a kernel, its grid and its arguments: `launch` or `prepare`."""
 
 
+_AHEAD: ContextVar[bool] = ContextVar("ahead", default=False)
+
+
 def launch(kernel: Any, grid: tuple[int, ...], *arguments: Any, **constants: Any) -> None:
     """Launches a kernel on the current stream."""
-    kernel[grid](*arguments, **constants)
+    if _AHEAD.get():
+        prepare(kernel, grid, *arguments, **constants)
+    else:
+        kernel[grid](*arguments, **constants)
 
 
 def prepare(kernel: Any, grid: tuple[int, ...], *arguments: Any, **constants: Any) -> None:
@@ -42,6 +49,17 @@ def together(*, ignore_errors: bool = False) -> Iterator[None]:
     finally:
         pool.shutdown(cancel_futures=True)
         _async_compile.active_mode.set(None)  # Triton leaves it on where a kernel was refused
+
+
+@contextmanager
+def ahead() -> Iterator[None]:
+    """What this thread launches inside is compiled instead, side by side: what it would write is not written."""
+    token = _AHEAD.set(True)
+    try:
+        with together():
+            yield
+    finally:
+        _AHEAD.reset(token)
 
 
 @contextmanager

@@ -2,8 +2,16 @@
 
 Kartynnik et al., "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs" (arXiv 1907.06724) and Grishchenko et
 al., "Attention Mesh: High-fidelity Face Mesh Prediction in Real-time" (arXiv 2006.10962). A base network finds 468 points of the
-whole face; around mouth and eyes its own features are cropped, turned upright (`crop_transforms`), and five small networks side
-by side find their points anew, and the irises. They run as one: the channels of each are a group.
+whole face; around mouth and eyes its own features are cropped, turned upright, and five small networks side by side find their
+points anew, and the irises. They run as one: the channels of each are a group.
+
+Between the two graphs (`gpen_live.inference.openvino.face_mesh`, `gpen_live.inference.torch_face_mesh`):
+
+* A crop's sides are `CROP_MARGIN` times those of the box around its points (`CROPS`), in the coordinates in which two of them
+  (`CORNERS`) are level.
+* Of the features it has `CROP_SIDE` x `CROP_SIDE` bilinear samples, at the middles of its pixels; those outside of the outermost
+  pixels' centres are zero. A part sees the crop `CROP_OF_PART`.
+* What a part finds goes back to the picture and replaces the base's x and y; z stays. An iris gets the mean z of its eye's edge.
 """
 
 from __future__ import annotations
@@ -175,75 +183,3 @@ def _halved(name: str, x: Layer, width: int, groups: int) -> Layer:
 _CENTRES: Final = (np.arange(CROP_SIDE, dtype=np.float32) + 0.5) / CROP_SIDE
 CROP_PIXELS: Final = np.stack(np.meshgrid(_CENTRES, _CENTRES)).reshape(2, -1)
 """x, y of a crop's pixels, as fractions of its sides."""
-
-
-def crop_transforms(points: Floats) -> Floats:
-    """Where the crops lie.
-
-    A crop's sides are `CROP_MARGIN` times those of the box around its points, in the coordinates in which the two corners of
-    mouth or eye are level.
-
-    Args:
-        points: N x 468 x 2 or more: x, y in pixels of the picture.
-
-    Returns:
-        N x 3 x 2 x 3: the transforms from fractions of each crop's sides to pixels of the picture.
-    """
-    flat = points[..., :2]
-    first, second = zip(*CORNERS, strict=True)
-    across = flat[:, second] - flat[:, first]
-    cosine, sine = np.moveaxis(across / np.maximum(np.linalg.norm(across, axis=2, keepdims=True), 1e-6), 2, 0)
-    back = np.stack([cosine, -sine, sine, cosine], axis=2).reshape(-1, len(CROPS), 2, 2)
-    level = [flat[:, box] @ back[:, crop] for crop, box in enumerate(CROPS)]
-    low, high = (np.stack([which(each, axis=1) for each in level], axis=1) for which in (np.min, np.max))
-    out = np.empty((len(points), len(CROPS), 2, 3), np.float32)
-    out[..., :2] = back * (CROP_MARGIN * (high - low))[:, :, None]
-    out[..., 2] = (back @ ((low + high) / 2)[..., None])[..., 0] - out[..., :2].sum(axis=3) / 2
-    return out
-
-
-def part_crops(features: Floats, transforms: Floats) -> Floats:
-    """What the parts see of the base network's features: bilinear samples, zero outside of them.
-
-    Args:
-        features: N x 32 x 48 x 48. transforms: as `crop_transforms` gives them.
-
-    Returns:
-        N x 160 x 16 x 16.
-    """
-    count, channels, height, width = features.shape
-    at = transforms[..., :2] @ CROP_PIXELS + transforms[..., 2:]
-    x, y = (at / FEATURE_STEP - 0.5).transpose(2, 0, 1, 3).reshape(2, count, -1)
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    left, top = np.clip(np.floor(x), 0, width - 2), np.clip(np.floor(y), 0, height - 2)
-    right, low = x - left, y - top
-    shares = np.stack([(1 - right) * (1 - low), right * (1 - low), (1 - right) * low, right * low], axis=1) * inside[:, None]
-    corners = (top * width + left).astype(np.intp)[:, None] + np.array([0, 1, width, width + 1])[:, None]
-    out = np.empty((count, len(PARTS), channels, CROP_SIDE * CROP_SIDE), np.float32)
-    for one, flat in enumerate(features.reshape(count, channels, -1)):
-        pixels = np.ascontiguousarray(flat.T)  # whole pixels are quick to pick
-        sums = np.einsum("kp,kpc->pc", shares[one], pixels.take(corners[one], axis=0))
-        crops = sums.reshape(len(CROPS), -1, channels).transpose(0, 2, 1)
-        for part, crop in enumerate(CROP_OF_PART):
-            out[one, part] = crops[crop]
-    return out.reshape(count, -1, CROP_SIDE, CROP_SIDE)
-
-
-def refined(base: Floats, transforms: Floats, parts: Floats) -> Floats:
-    """The points of both networks together.
-
-    Args:
-        base: N x 468 x 3. transforms: as `crop_transforms` gives them. parts: N x 800, the second network's.
-
-    Returns:
-        N x 478 x 3 in pixels of the picture. Points found anew keep their depth; an iris gets the mean of its eye's edge.
-    """
-    out = np.empty((len(base), POINTS, 3), np.float32)
-    out[:, :BASE_POINTS] = base
-    local = parts.reshape(len(base), len(PARTS), -1, 2) * np.float32(1 / (FEATURE_STEP * CROP_SIDE))
-    for part, indices in enumerate(PARTS):
-        transform = transforms[:, CROP_OF_PART[part]]
-        out[:, indices, :2] = local[:, part, : len(indices)] @ transform[:, :, :2].transpose(0, 2, 1) + transform[:, None, :, 2]
-    for iris, eye in ((LEFT_IRIS, LEFT_EYE), (RIGHT_IRIS, RIGHT_EYE)):
-        out[:, iris, 2] = base[:, eye[:EYE_EDGE], 2].mean(axis=1, keepdims=True)
-    return out

@@ -1,7 +1,8 @@
-"""The face mesh: its canonical face measured, and its points judged on hand-set ones.
+"""The face mesh: its canonical face measured, its points judged on hand-set ones, its time taken.
 
     python -m gpen_live.training.face_mesh canonical --photos PHOTOS [--photos MORE] --out gpen_live/faces/mesh.npz
     python -m gpen_live.training.face_mesh london LONDON
+    python -m gpen_live.training.face_mesh time
 
 PHOTOS are folders with `manifest.csv` and `photos/` (see `gpen_live.facedata.pack`). The canonical face is the mean of frontal,
 neutral faces with closed mouths in their aligned crops, made symmetric; a triangulation over it (Delaunay, of faces with
@@ -15,7 +16,9 @@ ethnicity.
 from __future__ import annotations
 
 import csv
+import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,9 @@ from gpen_live.frame import Image
 from gpen_live.inference.device import CPU
 from gpen_live.inference.face_mesh import FaceMesh
 from gpen_live.inference.loading import load_detector
+from gpen_live.inference.openvino.network import OpenVinoNetwork
+from gpen_live.models.loading import load
+from gpen_live.models.registry import get, locate
 from gpen_live.nets.face_mesh import BASE_POINTS
 
 Floats = npt.NDArray[np.float32]
@@ -48,7 +54,7 @@ _TURNED = 8.0
 
 @click.group()
 def main() -> None:
-    """The face mesh: its canonical face measured, and its points judged."""
+    """The face mesh: its canonical face, how close its points are, and how fast it is."""
 
 
 @main.command()
@@ -185,6 +191,31 @@ def table(groups: dict[str, list[list[float]]]) -> str:
         means = " | ".join(f"{mean:.1f}" for mean in np.mean(rows, axis=0))
         lines.append(f"| {name} | {len(rows)} | {means} |")
     return "\n".join(lines)
+
+
+@main.command("time")
+@click.option("--calls", type=click.IntRange(1), default=300, show_default=True)
+def take_times(calls: int) -> None:
+    """Time beside lite-256's, in turns, on one and on two threads: medians and minima."""
+    spec = get("lite-256")
+    lite = load(spec, locate(spec)).network
+    assert lite is not None
+    random = np.random.default_rng(0)
+    crop = np.asarray(cv2.resize(random.integers(0, 256, (8, 8, 3), np.uint8), (SIZE, SIZE)), np.uint8)
+    picture = np.zeros((1, 3, SIZE, SIZE), np.float32)
+    click.echo("| threads | mesh, ms | lite-256, ms | ratio |\n| --- | --- | --- | --- |")
+    for threads in (1, 2):
+        find = FaceMesh.load(threads=threads)
+        enhance = OpenVinoNetwork(lite, "fp32", size=SIZE, threads=threads, most_threads=threads)
+        times = np.array([(_taken(lambda: find(crop)), _taken(lambda: enhance(picture))) for _ in range(calls)]) * 1000  # noqa: B023
+        for kind, (ours, theirs) in (("median", np.median(times, axis=0)), ("minimum", times.min(axis=0))):
+            click.echo(f"| {threads}, {kind} | {ours:.1f} | {theirs:.1f} | {ours / theirs:.2f} |")
+
+
+def _taken(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ class Job(QObject):
         super().__init__()
         self._owner = owner
         self._cancelled = threading.Event()
+        self._over = threading.Event()
         self._done: Callable[[Any], None] = lambda result: None
         self._failed: Callable[[Exception], None] = lambda error: None
         self._progress: Callable[[Any], None] = lambda news: None
@@ -39,6 +40,10 @@ class Job(QObject):
     def cancelled(self) -> bool:
         """Whether the work was asked to end; for the work itself to look at."""
         return self._cancelled.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Waits until the work has ended, for so many seconds at most; returns whether it has."""
+        return self._over.wait(seconds)
 
     def report(self, news: object) -> None:
         """Tells of progress; called by the work, from its thread."""
@@ -65,6 +70,8 @@ class Job(QObject):
             _emit(self._ended, None, error)
         else:
             _emit(self._ended, result, None)
+        finally:
+            self._over.set()
 
 
 def run(

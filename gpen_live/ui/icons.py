@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QRectF, Qt
-from PySide6.QtGui import QIcon, QPainter, QPixmap
+from PySide6.QtGui import QIcon, QPainter, QPixmap, QPixmapCache
 from PySide6.QtSvg import QSvgRenderer
 
 APP_ICON = Path(__file__).with_name("icon.svg")
@@ -24,12 +24,17 @@ def _document(name: str, colour: str) -> QByteArray:
 
 def pixmap(name: str, colour: str, size: int, ratio: float = 1.0) -> QPixmap:
     """The icon `name` in `colour`, `size` device-independent pixels wide and high, sharp at the device pixel `ratio`."""
+    image = QPixmap()
+    key = f"gpen-live {name} {colour} {size} {ratio}"
+    if QPixmapCache.find(key, image):
+        return image
     image = QPixmap(round(size * ratio), round(size * ratio))
     image.fill(Qt.GlobalColor.transparent)
     painter = QPainter(image)
     QSvgRenderer(_document(name, colour)).render(painter, QRectF(0, 0, size * ratio, size * ratio))
     painter.end()
     image.setDevicePixelRatio(ratio)
+    QPixmapCache.insert(key, image)
     return image
 
 

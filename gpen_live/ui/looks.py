@@ -11,16 +11,19 @@ from typing import Any, NamedTuple
 from PySide6.QtCore import QObject, Signal
 
 from gpen_live.errors import GpenLiveError
-from gpen_live.look import Beauty
-from gpen_live.messages import joined
+from gpen_live.look import CONTROLS, Beauty
+from gpen_live.messages import Message, joined
 from gpen_live.presets import BUILT_IN, Preset, PresetStore, built_in, write_preset
 from gpen_live.ui.controller import Controller
 from gpen_live.ui.notify import Level, Notice
 
-OFF = "off"
+UNSAVED = ""
+"""The name of values that come from no preset."""
+
 NOTICE = "presets"
 
 _ONE_CHANGE_S = 1.0
+_NEAR = 3  # controls that may differ from a preset for values to be a change of it
 _MOST_STEPS = 200
 
 
@@ -59,7 +62,8 @@ class Looks(QObject):
         self._last_change = ("", 0.0)
         self.own: list[Preset] = []
         self.problems = self._read()
-        self._name = self._like(self.beauty) or controller.settings.preset
+        self._loose = self.beauty  # the base of values that come from no preset
+        self._name = self._origin()
         controller.changed.connect(self.changed)
 
     # what there is
@@ -76,13 +80,13 @@ class Looks(QObject):
 
     @property
     def name(self) -> str:
-        """Of the preset that the values in use come from."""
+        """Of the preset that the values in use come from; UNSAVED where that one is gone, or there never was one."""
         return self.base.name
 
     @property
     def base(self) -> Preset:
-        """The preset that the values in use come from, as it is kept; "off" where that one is gone."""
-        return next((one for one in self.presets if one.name == self._name), Preset(OFF, BUILT_IN[OFF]))
+        """The preset that the values in use come from, as it is kept; where that one is gone, the values that it had."""
+        return next((one for one in self.presets if one.name == self._name), Preset(UNSAVED, self._loose))
 
     @property
     def modified(self) -> bool:
@@ -139,6 +143,7 @@ class Looks(QObject):
         """
         preset = self._store.save(name, self.beauty)
         self._name = preset.name
+        self._controller.settled.emit(NOTICE)
         self._listed()
 
     def rename(self, old: str, new: str) -> None:
@@ -151,10 +156,13 @@ class Looks(QObject):
         self._name = renamed if self._name == old else self._name
         self._undo = [_State(renamed if name == old else name, beauty) for name, beauty in self._undo]
         self._redo = [_State(renamed if name == old else name, beauty) for name, beauty in self._redo]
+        self._controller.settled.emit(NOTICE)
         self._listed()
 
     def delete(self, name: str) -> None:
         """Removes a preset of the user's; the values in use stay."""
+        if name == self.name:
+            self._loose = self.base.beauty
         self._try(lambda: self._store.delete(name))
 
     def bring(self, path: Path) -> None:
@@ -169,7 +177,7 @@ class Looks(QObject):
 
     def export(self, path: Path) -> None:
         """Writes the values in use, under the name of their preset or of the file, to a file that can be passed on."""
-        name = path.stem if self.modified else self.name
+        name = path.stem if self.modified or self.name == UNSAVED else self.name
         self._try(lambda: write_preset(Preset(name, dataclasses.replace(self.beauty, amount=1.0)), path))
 
     def tell_problems(self) -> None:
@@ -180,7 +188,7 @@ class Looks(QObject):
 
     # inside
 
-    def _read(self) -> list[Any]:
+    def _read(self) -> list[Message]:
         found = self._store.found()
         self.own = found.presets
         return found.problems
@@ -203,11 +211,13 @@ class Looks(QObject):
         self._listed()
         return done
 
-    def _like(self, beauty: Beauty) -> str:
-        """The preset with these values; "" if there is none."""
-        kept = self._controller.settings.preset
-        alike = [one.name for one in self.presets if _alike(one.beauty, beauty)]
-        return kept if kept in alike else next(iter(alike), "")
+    def _origin(self) -> str:
+        """The preset that the values at the start come from: the one in the settings, or the nearest to the command line's."""
+        kept, beauty = self._controller.settings.preset, self.beauty
+        if _alike(beauty, self._controller.settings.look.beauty):
+            return kept
+        nearest = min(self.presets, key=lambda one: (_distance(one.beauty, beauty), one.name != kept))
+        return nearest.name if _distance(nearest.beauty, beauty) <= _NEAR else UNSAVED
 
     def _take(self, what: str, state: _State) -> None:
         if state != _State(self.name, self.beauty):
@@ -216,6 +226,8 @@ class Looks(QObject):
 
     def _hold(self, state: _State) -> None:
         self._name = state.name
+        if self.name == UNSAVED:
+            self._loose = state.beauty
         self._controller.change_beauty(_fields(state.beauty), preset=state.name)
 
     def _remember(self, what: str) -> None:
@@ -245,6 +257,11 @@ def _fields(beauty: Beauty) -> dict[str, Any]:
     return {one.name: getattr(beauty, one.name) for one in dataclasses.fields(beauty)}
 
 
+def _distance(first: Beauty, second: Beauty) -> int:
+    """In how many controls they differ."""
+    return sum(getattr(first, one.name) != getattr(second, one.name) for one in CONTROLS)
+
+
 def _alike(first: Beauty, second: Beauty) -> bool:
     """Whether they differ in the amount at most."""
-    return dataclasses.replace(first, amount=1.0) == dataclasses.replace(second, amount=1.0)
+    return _distance(first, second) == 0

@@ -29,6 +29,7 @@ _CROP = 256
 _PART = (0.2, 0.27, 0.6)  # of the crop: left, top and side of what a picture shows, from the hair to the chin
 _LEAST_SPREAD = 24.0  # pixels between the eyes: a smaller face shows nothing of a look
 _STEPS, _STEP_S = 4, 0.1  # a look has faded in after so many frames
+_STOP_WITHIN_S = 2.0
 _PAUSE_S = 0.05  # between two pictures: they are in no hurry
 
 
@@ -39,7 +40,8 @@ Draw = Callable[[Image, Mapping[str, Beauty]], Iterator[tuple[str, Image]]]
 class Portraits(QObject):
     """Keeps the pictures up to date; they are made anew when there are other presets, or when `renew` asks for it.
 
-    `made` carries a preset's name and its picture, SIDE x SIDE.
+    `made` carries a preset's name and its picture, a QImage of SIDE x SIDE, or None where there is none any more. Pictures of
+    one face come all at once.
 
     Args:
         looks: the presets.
@@ -47,7 +49,7 @@ class Portraits(QObject):
         patience_s: how long a face is in view before it is taken, in seconds: at the start everybody else is busy.
     """
 
-    made = Signal(str, QImage)
+    made = Signal(str, object)
 
     def __init__(
         self, looks: Looks, draw: Draw | None = None, patience_s: float = PATIENCE_S, parent: QObject | None = None
@@ -65,6 +67,13 @@ class Portraits(QObject):
         """Takes the next frame with a face for new pictures of all presets."""
         self._wanted, self._since = True, math.inf
 
+    def forget(self) -> None:
+        """Somebody else may be in view now: no pictures until there are new ones."""
+        self._crop, self._pictures = None, {}
+        for name, _ in self._looks.presets:
+            self.made.emit(name, None)
+        self.renew()
+
     def offer(self, picture: Picture) -> None:
         """Takes a frame, if one is wanted and there is a face in it. For the window's thread: costs nothing else."""
         if not self._wanted or self._job is not None:
@@ -80,6 +89,13 @@ class Portraits(QObject):
             self._crop, self._pictures = aligned(picture.raw, face), {}
             self._update()
 
+    def stop(self) -> None:
+        """Ends what is being drawn: a network at work while the process ends would take it down."""
+        self._wanted = self._again = False
+        if self._job is not None:
+            self._job.cancel()
+            self._job.wait(_STOP_WITHIN_S)
+
     def _update(self) -> None:
         """Shows the pictures that are there, and draws those that are missing."""
         missing = {}
@@ -93,19 +109,24 @@ class Portraits(QObject):
             self._again = True
         elif crop is not None and missing:
             self._job = background.run(
-                self, lambda job: self._work(job, crop, missing), done=self._done, failed=self._done, progress=self._show
+                self,
+                lambda job: self._work(job, crop, missing),
+                done=self._done,
+                failed=self._done,
+                progress=lambda news: self._keep(crop, *news),
             )
 
     def _work(self, job: background.Job, crop: Image, looks: Mapping[str, Beauty]) -> None:
         give_way()
         for name, drawn in self._draw(crop, looks):
-            job.report((name, looks[name], drawn))
+            if job.cancelled():
+                return
+            job.report((looks[name], drawn))
             time.sleep(_PAUSE_S)
 
-    def _show(self, news: tuple[str, Beauty, Image]) -> None:
-        name, beauty, drawn = news
-        self._pictures[beauty] = cut(drawn)
-        self.made.emit(name, self._pictures[beauty])
+    def _keep(self, crop: Image, beauty: Beauty, drawn: Image) -> None:
+        if crop is self._crop:  # else it shows somebody who was forgotten meanwhile
+            self._pictures[beauty] = cut(drawn)
 
     def _done(self, result: object) -> None:
         """Where it failed the neutral drawings stay: pictures are no reason for a message."""
@@ -113,6 +134,10 @@ class Portraits(QObject):
         if self._again:
             self._again = False
             self._update()
+            return
+        for name, beauty in self._looks.presets:
+            if beauty in self._pictures:
+                self.made.emit(name, self._pictures[beauty])
 
 
 def _spread(face: Points) -> float:

@@ -137,22 +137,23 @@ class PresetTiles(QWidget):
             self._grid.removeWidget(tile)
             tile.hide()
             tile.deleteLater()
-        previous: QWidget | None = None
         for place, (name, title, about) in enumerate(presets):
             tile = self.tiles.get(name) or self._new_tile(name)
             tile.describe(title, about, place + 1 if place < 9 else 0)
             self._grid.addWidget(tile, place // _COLUMNS, place % _COLUMNS)
-            if previous is not None:
-                QWidget.setTabOrder(previous, tile)
-            previous = tile
         self.tiles = {name: self.tiles[name] for name in names}
 
     def show_chosen(self, name: str, *, modified: bool, mirrored: bool) -> None:
         """Marks the preset in use, and whether its values were changed since; `mirrored` turns the pictures."""
+        self._group.setExclusive(False)  # else one of them would stay checked
         for tile in self.tiles.values():
             tile.show_mirrored(mirrored)
             tile.setChecked(tile.preset == name)
             tile.show_modified(modified and tile.preset == name)
+        self._group.setExclusive(True)
+        entry = self.tiles.get(name) or next(iter(self.tiles.values()), None)
+        for tile in self.tiles.values():  # Tab leads to the one in use, arrow keys from there to the others
+            tile.setFocusPolicy(Qt.FocusPolicy.TabFocus if tile is entry or tile.hasFocus() else Qt.FocusPolicy.NoFocus)
 
     def show_picture(self, name: str, picture: QImage | None) -> None:
         """Puts a picture onto the tile of a preset, if there is one of that name."""

@@ -485,9 +485,9 @@ class Fold(QWidget):
         self.head.toggled.connect(self.inner.setVisible)
         self.head.toggled.connect(self.toggled)
 
-    def say(self, words: str) -> None:
-        """Shows a few words beside the heading."""
-        self.head.say(words)
+    def say(self, words: str, *, warns: bool = False) -> None:
+        """Shows a few words beside the heading; `warns`: they are about trouble."""
+        self.head.say(words, warns)
 
 
 class _FoldHead(QAbstractButton):
@@ -500,16 +500,16 @@ class _FoldHead(QAbstractButton):
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setFixedHeight(32)
-        self._words = ""
+        self._words, self._warns = "", False
         self.toggled.connect(self._tell)
         self._tell()
 
     def sizeHint(self) -> QSize:
         return QSize(120, 32)
 
-    def say(self, words: str) -> None:
-        if words != self._words:
-            self._words = words
+    def say(self, words: str, warns: bool) -> None:
+        if (words, warns) != (self._words, self._warns):
+            self._words, self._warns = words, warns
             self._tell()
             self.update()
 
@@ -535,7 +535,7 @@ class _FoldHead(QAbstractButton):
         area = box.adjusted(18, 0, -1, 0)
         painter.setPen(QColor(colours.text))
         painter.drawText(area, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), self.text())
-        painter.setPen(QColor(colours.muted))
+        painter.setPen(QColor(colours.warn if self._warns else colours.muted))
         painter.drawText(area, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), self._words)
 
 

@@ -239,7 +239,7 @@ class MainWindow(QMainWindow):
         settings = self.controller.settings
         if self._source != self.controller.config.source:
             self._source = self.controller.config.source
-            self.portraits.renew()
+            self.portraits.forget()
         self.overlay_button.setChecked(settings.overlay)
         self.preview.set_overlay(settings.overlay)
         self.mirror_button.setChecked(settings.mirror)
@@ -274,12 +274,12 @@ class MainWindow(QMainWindow):
 
     def show_divided(self, on: bool) -> None:
         """Shows before and after side by side, or no longer."""
+        if self.preview.divider.hasFocus():
+            self.preview.setFocus()  # before it hides, which would hand the focus on to anything
         self.preview.set_divided(on)
         self.split_button.setChecked(on)
         if on:
             self.preview.divider.setFocus()
-        elif self.preview.divider.hasFocus():
-            self.preview.setFocus()
 
     def _bring_into_view(self, fold: Fold) -> None:
         QTimer.singleShot(_LAID_OUT_MS, lambda: self.roll.ensureWidgetVisible(fold, 0, 2 * UNIT))
@@ -344,7 +344,8 @@ class MainWindow(QMainWindow):
             step = STRENGTH_STEP if key == Qt.Key.Key_Up else -STRENGTH_STEP
             controller.set_strength(controller.config.look.strength + step)
             return None
-        if key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
+        enhance = controller.config.look.enhance
+        if enhance and key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
             step = -AMOUNT_STEP if key == Qt.Key.Key_Minus else AMOUNT_STEP
             self.looks.set_value("amount", min(1.0, max(0.0, round(self.looks.beauty.amount + step, 2))))
             return None
@@ -355,7 +356,7 @@ class MainWindow(QMainWindow):
             self.preview.set_comparing(True)
         elif key == Qt.Key.Key_B:
             self.show_divided(not self.preview.divided)
-        elif Qt.Key.Key_1 <= key <= Qt.Key.Key_9:
+        elif enhance and Qt.Key.Key_1 <= key <= Qt.Key.Key_9:
             presets = self.looks.presets
             if (place := key - Qt.Key.Key_1) < len(presets):
                 self.looks.choose(presets[place].name)
@@ -452,6 +453,7 @@ class MainWindow(QMainWindow):
         self._frames.stop()
         self.controller.update(window=self._geometry())
         self.hide()
+        self.portraits.stop()
         self.controller.shutdown()
         super().closeEvent(event)
 
@@ -485,6 +487,6 @@ def state_line(snapshot: Snapshot, config: LiveConfig) -> tuple[str, str]:
     network = snapshot.model_name if config.look.strength > 0 else "look alone"
     words += [f"{network} on {device_name(snapshot.device)}", describe_faces(snapshot.faces)]
     if snapshot.quality.given_up:
-        given_up = " ".join(one.what for one in snapshot.quality.given_up)
+        given_up = " ".join(one.what for one in reversed(snapshot.quality.given_up))  # what is seen most comes first
         return "warn", " · ".join([*words, f"reduced to stay within {config.budget_ms:g} ms: {given_up}"])
     return "good", " · ".join(words)

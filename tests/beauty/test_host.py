@@ -13,6 +13,7 @@ import pytest
 from gpen_live.beauty.constants import FADE_S, MAP
 from gpen_live.beauty.fields import canonical, carried, grid, sampled
 from gpen_live.beauty.host import HostBeauty, Remembered, draw
+from gpen_live.beauty.sight import Sight
 from gpen_live.beauty.values import AT, DIALS, Values, wished
 from gpen_live.engine.result import Change, FaceCrop
 from gpen_live.faces.mesh import CANONICAL, CHEEKS, JAW, LEFT_EYE, LIPS_OUTER, MIRROR, Mesh
@@ -33,7 +34,7 @@ def look(**dials: Any) -> Beauty:
 
 def change_of(face: Painted, beauty: Beauty, known: Remembered | None = None) -> Change:
     nothing = np.zeros(face.seen.shape, np.float32)
-    return draw(face.seen, nothing, face.points, face.layers, wished(beauty), known or Remembered(), 0.0)
+    return draw(face.seen, nothing, Sight(face.points, face.layers), wished(beauty), known or Remembered(), 0.0)
 
 
 def added(face: Painted, **dials: Any) -> Floats:
@@ -115,7 +116,7 @@ def test_even_takes_colour_to_the_mean_and_leaves_lightness(tone: tuple[int, int
         soft = cv2.GaussianBlur(np.asarray(picture, np.float32), (0, 0), 5)
         return np.asarray(np.log(soft[:, :, 2] / soft[:, :, 1])[skin], np.float32)
 
-    assert redness(after).std() < 0.6 * redness(face.seen).std()
+    assert redness(after).std() < 0.7 * redness(face.seen).std()
     assert abs(float(redness(after).mean() - redness(face.seen).mean())) < 0.01
     assert np.abs(luma(after - face.seen)[skin]).max() < 2
 
@@ -140,11 +141,20 @@ def test_shadows_get_lighter_and_shine_duller_without_a_change_of_the_mean() -> 
     face = painted()
     x, y = (CANONICAL[CHEEKS[0], :2] * MAP).astype(int)
     for layer, name, sign in ((3, "under_eye", 1), (4, "shine", -1)):
-        there = face.layers.copy()
+        there, seen = face.layers.copy(), face.seen.astype(np.float32)
         there[layer, y - 5 : y + 5, x - 5 : x + 5] = 0.5
-        drawn = luma(added(replace(face, layers=there), **{name: 1.0}))
+        seen[2 * y - 10 : 2 * y + 10, 2 * x - 10 : 2 * x + 10] *= 1 - 0.2 * sign
+        drawn = luma(added(replace(face, seen=seen.clip(0, 255).astype(np.uint8), layers=there), **{name: 1.0}))
         assert sign * drawn[2 * y - 4 : 2 * y + 4, 2 * x - 4 : 2 * x + 4].mean() > 10
         assert abs(float(drawn[face.where("skin")].mean())) < 0.5
+
+
+def test_shadows_never_become_lighter_than_the_face() -> None:
+    face = with_layer(painted(), 3, 1.0)
+    layers = face.layers.copy()
+    layers[3] = layers[0] * (np.indices((MAP, MAP))[1] < MAP // 2)  # said of skin that is no darker than the rest
+    drawn = luma(added(replace(face, layers=layers), under_eye=1.0))
+    assert drawn[face.where("skin")].max() < 25
 
 
 def test_the_iris_keeps_its_hue_and_the_white_gets_whiter() -> None:
@@ -305,7 +315,7 @@ def test_the_side_of_the_crop_makes_no_difference(name: str) -> None:
 def test_what_the_network_changed_is_built_upon() -> None:
     face = painted()
     more = np.full(face.seen.shape, 7.25, np.float32)
-    drawn = draw(face.seen, more, face.points, face.layers, wished(Beauty(lips=1.0)), Remembered(), 0.0).added
+    drawn = draw(face.seen, more, Sight(face.points, face.layers), wished(Beauty(lips=1.0)), Remembered(), 0.0).added
     np.testing.assert_allclose(drawn[face.where("wall")], 7.25, atol=1e-4)
 
 
@@ -313,9 +323,8 @@ def test_canonical_fields_are_mirrored() -> None:
     masks, shifts = canonical().masks, canonical().shifts
     np.testing.assert_allclose(masks[:, :, :2], masks[:, ::-1, :2], atol=0.03)
     np.testing.assert_allclose(masks[:, :, 2], -masks[:, ::-1, 2], atol=0.03)
-    np.testing.assert_allclose(np.linalg.norm(masks[:, :, 2:5], axis=2), 1, atol=1e-3)
-    np.testing.assert_allclose(shifts[:, :, 0::2], -shifts[:, ::-1, 0::2], atol=1e-4)
-    np.testing.assert_allclose(shifts[:, :, 1::2], shifts[:, ::-1, 1::2], atol=1e-4)
+    np.testing.assert_allclose(shifts[..., 0], -shifts[:, :, ::-1, 0], atol=1e-4)
+    np.testing.assert_allclose(shifts[..., 1], shifts[:, :, ::-1, 1], atol=1e-4)
 
 
 def test_masks_follow_the_face() -> None:
@@ -365,8 +374,7 @@ class Known:
         self.calls += 1
         return Mesh(self.face.points, self.score)
 
-    def layers(self, picture: Any, __: Any) -> Floats:
-        assert picture.shape == (2 * MAP, 2 * MAP, 3)
+    def layers(self, _: Any, __: Any) -> Floats:
         return self.face.layers
 
 
@@ -397,6 +405,17 @@ def test_what_is_no_face_gets_nothing() -> None:
     change = stage(face.seen, nothing, everything)
     np.testing.assert_array_equal(change.added, 0)
     assert change.displacement is None
+
+
+@pytest.mark.parametrize("level", [-400.0, -20.0, 400.0])
+def test_a_change_beyond_black_and_white_stays_a_number(level: float) -> None:
+    """As where the network rests, and its last change lies on a mouth that has opened since."""
+    face = painted(smiling=True)
+    before = np.full(face.seen.shape, level, np.float32)
+    everything = wished(look(**dict.fromkeys(ALL, 1.0)))
+    with np.errstate(invalid="raise", divide="raise"):
+        change = draw(face.seen, before, Sight(face.points, face.layers), everything, Remembered(), 0.0)
+    assert np.isfinite(change.added).all()
 
 
 def test_closed_eyes_are_left_alone() -> None:

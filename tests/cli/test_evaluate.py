@@ -149,3 +149,23 @@ def test_wrong_usage_of_looks(capfd: pytest.CaptureFixture[str], photos: Path, t
         code, _, err = call(capfd, photos, *words)
         assert code == 2, words
         assert told in err
+
+
+def test_a_run_with_looks_writes_report_tables_and_sheet(
+    capfd: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    folder = tmp_path_factory.mktemp("one")
+    cv2.imwrite(str(folder / "astronaut.png"), np.ascontiguousarray(portrait()[..., ::-1]))
+    report, markdown, sheet = (tmp_path / name for name in ("r.json", "t.md", "s.jpg"))
+    words = (folder, "--beauty", "natural", "--slow-faces", "0", "--device", "cpu")
+    code, out, err = call(capfd, *words, "--report", report, "--markdown", markdown, "--sheet", sheet)
+    assert code == 0, err
+    assert "1 faces, 0 of them filmed: natural." in err
+    built: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    assert built["complete"] is True
+    assert built["unseen"] == []
+    assert 0.5 < built["values"]["fine"]["natural"][0] < 1.01
+    assert built["values"]["middle"]["smooth = 1"][0] < built["values"]["middle"]["natural"][0] < 1
+    assert markdown.read_text(encoding="utf-8") == out
+    assert "| fine texture kept, natural |" in out
+    assert cv2.imread(str(sheet)) is not None

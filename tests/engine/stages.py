@@ -38,7 +38,7 @@ class HostMove:
     name = "move"
 
     def __init__(self, displacement: Displacement, added: float = 0.0) -> None:
-        self._displacement, self._added = displacement, added
+        self._displacement, self.added = displacement, added
 
     def active(self, face: FaceCrop) -> bool:
         return not self.idle
@@ -46,7 +46,7 @@ class HostMove:
     def __call__(self, seen: Any, change: Change, told: Any) -> Change:
         height, width = seen.shape[:2]
         moved = np.ascontiguousarray(self._displacement(height, width).transpose(1, 2, 0))
-        return Change(change.added + np.float32(self._added), moved)
+        return Change(change.added + np.float32(self.added), moved)
 
 
 class TensorMove(HostMove):
@@ -55,4 +55,4 @@ class TensorMove(HostMove):
     def __call__(self, seen: Any, change: Change, told: Any) -> Change:
         count, _, height, width = seen.shape
         moved = torch.from_numpy(self._displacement(height, width)).to(seen.device)
-        return Change(change.added + self._added, moved.expand(count, -1, -1, -1).contiguous())
+        return Change(change.added + self.added, moved.expand(count, -1, -1, -1).contiguous())

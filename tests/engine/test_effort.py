@@ -220,7 +220,7 @@ def test_faces_take_turns_in_being_looked_at_anew(enhance_every: int) -> None:
     engine.effort = Effort(refresh_every=2, enhance_every=enhance_every)
     run(engine, detector, 16, first=4)
     one, other = stage.looks.values()
-    assert sum(one) == len(one) // 2 == 8 // enhance_every
+    assert sum(one) == len(one) // 2 == 8, "also where the network rests"
     assert [not looked for looked in one] == other
 
 

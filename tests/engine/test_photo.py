@@ -42,7 +42,7 @@ class Watching(HostMove):
         assert isinstance(told, FaceCrop)
         assert seen.shape == change.added.shape
         self.seen.append(len(seen))
-        return Change(change.added + np.float32(self._added))
+        return Change(change.added + np.float32(self.added))
 
 
 def face(x: float, y: float, side: float) -> Points:

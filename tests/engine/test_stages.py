@@ -14,6 +14,7 @@ from torch import nn
 
 from gpen_live.engine.effort import Effort
 from gpen_live.engine.engine import Engine
+from gpen_live.engine.paths.host_canvas import HostCanvas
 from gpen_live.engine.paths.mask import rim_mask
 from gpen_live.engine.paths.torch import TorchPath
 from gpen_live.engine.result import Change, FaceCrop
@@ -254,8 +255,53 @@ def test_what_was_moved_stays_so_where_the_network_rests(make: Make, move: type[
 
 
 @BOTH
+def test_stages_go_on_where_the_network_rests(make: Make, move: type[HostMove]) -> None:
+    """Lipstick of three frames ago would lie beside a mouth that speaks."""
+    stage = move(nowhere, 10.0)
+    engine, image = make(Sharper(), Known(200), stage), rough()
+    before = settled(engine, image)
+    engine.effort = Effort(enhance_every=3)
+    stage.added = 16.0
+    done = engine.process(image, 8 * STEP, Look())
+    assert "network" not in done.times_ms
+    assert done.times_ms["move"] > 0
+    apart = done.image[100:200, 100:180].astype(int) - before[100:200, 100:180]
+    assert 5 <= np.median(apart) <= 7
+    stage.idle = True
+    done = engine.process(image, 9 * STEP, Look())
+    assert np.abs(done.image.astype(int) - settled(make(Sharper(), Known(200), None), image)).max() <= 1
+
+
+@BOTH
 def test_a_stage_s_change_is_not_scaled_by_the_strength_of_the_network(make: Make, move: type[HostMove]) -> None:
     image = np.full((300, 280, 3), 100, np.uint8)
     for strength in (0.0, 1.0):
         out = settled(make(Nothing(), Known(200), move(nowhere, 20.0)), image, Look(strength=strength))
         assert out[150, 140].tolist() == [120, 120, 120]
+
+
+@pytest.mark.parametrize("fade", [1.0, 0.4])
+def test_a_large_face_s_displacement_is_true_to_a_fraction_of_a_pixel_between_its_nodes(fade: float) -> None:
+    """It is worked out for every fourth pixel of the frame; where nothing moves each pixel looks at itself, to the bit."""
+    matrix = np.array([[0.45, 0.12, -60.0], [-0.12, 0.45, 40.0]])
+    size = 256
+    displacement = (wavy(size, size) * rim_mask(size)).transpose(1, 2, 0).copy()
+    displacement[:100] = 0
+    placed = HostCanvas(np.zeros((500, 700, 3), np.uint8)).field(matrix, displacement, fade)
+    assert placed is not None
+    (x0, y0, x1, y1), looks = placed
+    x, y = (each.astype(np.float32) for each in np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)))
+    u, v = (row[0] * x + row[1] * y + row[2] for row in matrix.astype(np.float32))
+    there = cv2.remap(displacement, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    exact = there @ np.linalg.inv(matrix[:, :2]).T * fade + np.stack([x, y], axis=-1)
+    inside = (v > 103) | (v < 97)  # but for where the picture of it was cut
+    assert np.abs(looks - exact)[inside].max() < 0.25
+    assert np.abs(looks - exact)[inside].mean() < 0.02
+    assert np.abs(exact - np.stack([x, y], axis=-1)).max() > 4 * fade
+    still = (v < 92) & (u > 4) & (u < 252)
+    assert np.abs(looks - np.stack([x, y], axis=-1))[still].max() < 1 / 32
+
+
+def test_what_moves_nothing_costs_nothing() -> None:
+    canvas = HostCanvas(rough())
+    assert canvas.field(np.eye(2, 3), np.zeros((64, 64, 2), np.float32)) is None

@@ -16,6 +16,7 @@ from gpen_live.frame import PixelFormat, Size
 from gpen_live.inference.device import CPU
 from gpen_live.inference.loading import load_detector, load_enhancer
 from gpen_live.look import Look, Mode
+from gpen_live.presets import BUILT_IN
 from gpen_live.sources.demo_scene import DemoScene
 
 engine = Engine(CPU, load_detector(CPU), load_enhancer("lite-256", None, CPU))
@@ -26,6 +27,16 @@ for mode in Mode:
     assert not done.raw_reason, done.raw_reason
     assert (done.image != scene.frame(2)).any()
     done.picture.pixels(PixelFormat.NV12)
+beauty = {"gpen_live.beauty", "gpen_live.beauty.host", "gpen_live.inference.face_mesh", "gpen_live.inference.retouch"}
+assert not beauty & set(sys.modules), "what is off is not even imported"
+
+from gpen_live.beauty.stage import open_stage
+
+engine.stages = (open_stage(CPU),)
+for mode in Mode:
+    for number in range(3, 6):
+        done = engine.process(scene.frame(number), number / 30, Look(mode=mode, beauty=BUILT_IN["glam"]))
+    assert done.times_ms["beauty"] > 0 and not engine.notes, engine.notes
 print(sorted({"torch", "torchvision", "scipy", "facexlib", "skimage"} & set(sys.modules)))
 """
 

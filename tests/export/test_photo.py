@@ -73,12 +73,12 @@ def test_the_face_of_a_photo_is_enhanced_and_the_rest_left_alone(tmp_path: Path)
     rng = np.random.default_rng(0)
     soft = cv2.GaussianBlur(image, (0, 0), 1.2).astype(float) + rng.normal(scale=8, size=image.shape)
     cv2.imwrite(str(source), np.clip(soft, 0, 255).astype(np.uint8))
-    assert main(["enhance", str(source), str(target)]) == 0
+    assert main(["enhance", str(source), str(target), "--beauty", "off"]) == 0
     before, after = (cv2.imread(str(path)).astype(int) for path in (source, target))
     face, rest = (slice(80, 160), slice(190, 260)), (slice(300, None), slice(None))
     assert np.array_equal(after[rest], before[rest])
     assert np.abs(after[face] - image[face]).mean() < 0.85 * np.abs(before[face] - image[face]).mean(), "nearer to the truth"
-    assert main(["enhance", str(source), str(target), "--strength", "0"]) == 0
+    assert main(["enhance", str(source), str(target), "--beauty", "off", "--strength", "0"]) == 0
     assert np.array_equal(cv2.imread(str(target)), cv2.imread(str(source)))
 
 
@@ -94,6 +94,7 @@ def test_an_aligned_crop_through_official_weights_is_the_networks_picture(tmp_pa
         str(source),
         str(target),
         "--aligned",
+        *("--beauty", "off"),
         "--model",
         "gpen-256",
         "--weights",
@@ -108,3 +109,18 @@ def test_an_aligned_crop_through_official_weights_is_the_networks_picture(tmp_pa
     difference = (written - expected).abs()
     assert difference.mean() < STRICT.mean + 0.25
     assert difference.max() < STRICT.most + 1
+
+
+def test_beauty_is_drawn_on_the_face_of_a_photo_and_on_an_aligned_crop(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.png", tmp_path / "out.png"
+    image = np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])
+    cv2.imwrite(str(source), image)
+    words = ["enhance", str(source), str(target), "--strength", "0"]
+    assert main([*words, "--beauty", "glam"]) == 0
+    change = np.abs(cv2.imread(str(target)).astype(int) - image).max(axis=2)
+    assert change[80:160, 190:260].mean() > 3
+    assert not change[300:].any()
+    crop = cv2.resize(image[:190, 130:320], (256, 256))
+    cv2.imwrite(str(source), crop)
+    assert main([*words, "--aligned", "--beauty", "off", "--beauty-set", "lips=1"]) == 0
+    assert np.abs(cv2.imread(str(target)).astype(int) - crop).max() > 30

@@ -69,11 +69,6 @@ def test_faces_count_until_their_far_side_is_hidden() -> None:
     assert mesh.frontality(turned(35, 0)) == 1
 
 
-def test_what_is_hardly_a_face_fades_out() -> None:
-    shown = [mesh.visibility(mesh.Mesh(mesh.CANONICAL, score)) for score in (0.2, 0.5, 0.7, 0.9, 1.0)]
-    assert shown == pytest.approx([0, 0, 0.5, 1, 1])
-
-
 def measurements(motion: mesh.Floats, noise: float) -> list[mesh.Floats]:
     """The canonical face at the places of `motion` (T x 2), each point with its own noise."""
     random = np.random.default_rng(0)

@@ -63,10 +63,13 @@ def test_nothing_is_no_face(find: FaceMesh) -> None:
 
 
 def test_pytorch_finds_the_same_points(find: FaceMesh, find_in_pytorch: TorchFaceMesh) -> None:
-    pictures = np.random.default_rng(0).random((2, 3, nets.SIDE, nets.SIDE), np.float32)
-    points, logits = find_in_pytorch.found(torch.from_numpy(pictures))
-    for one, picture in enumerate(pictures):
-        wanted, logit = find.found(picture[None])
+    random = np.random.default_rng(0).integers(0, 256, (1, 3, nets.SIDE, nets.SIDE), np.uint8)
+    face = drawing(nets.SIDE)[..., ::-1].transpose(2, 0, 1)[None]
+    tilted = np.rot90(face, axes=(2, 3))  # some of its crops lie outside
+    pictures = np.ascontiguousarray(np.concatenate([random, face, tilted]))
+    points, logits = find_in_pytorch.found(torch.from_numpy(pictures) / 255)
+    for one in range(len(pictures)):
+        wanted, logit = find.found(pictures[one : one + 1])
         np.testing.assert_allclose(points[one], wanted, atol=0.02)
         assert float(logits[one]) == pytest.approx(logit, abs=0.01)
 

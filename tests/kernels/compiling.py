@@ -22,7 +22,7 @@ def compiled(kernel: Any, arguments: tuple[Any, ...], sizes: dict[str, Any], cap
     options = {key: sizes[key] for key in _OPTIONS if key in sizes}
     constants = {key: value for key, value in sizes.items() if key not in options}
     given = dict(zip(kernel.arg_names, arguments, strict=False))
-    signature = {key: _TYPES[value.dtype] if isinstance(value, torch.Tensor) else "i32" for key, value in given.items()}
+    signature = {key: _type_of(value) for key, value in given.items()}
     tensors = [index for index, value in enumerate(given.values()) if isinstance(value, torch.Tensor)]
     source = compiler.ASTSource(
         fn=kernel,
@@ -31,6 +31,12 @@ def compiled(kernel: Any, arguments: tuple[Any, ...], sizes: dict[str, Any], cap
         attrs={(index,): [["tt.divisibility", 16]] for index in tensors},
     )
     return triton.compile(source, target=target, options=options)
+
+
+def _type_of(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return _TYPES[value.dtype]
+    return "fp32" if isinstance(value, float) else "i32"
 
 
 def stack_bytes(cubin: bytes, folder: Path) -> int:

@@ -11,6 +11,7 @@ from skimage.data import astronaut
 
 from gpen_live.errors import GpenLiveError
 from gpen_live.facedata import pack
+from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.quality.photos import MARGIN, aligned, read_faces
 from tests.messages.says import says
 from tests.quality.pictures import EYES_NOSE_MOUTH, canvas, portrait
@@ -77,3 +78,34 @@ def test_what_is_missing_or_broken_is_named(photos: Path, tmp_path: Path) -> Non
     (photos / "manifest.csv").write_text("file,split\na.png,val\n", encoding="utf-8")
     with pytest.raises(GpenLiveError, check=says("quality.manifest", path=photos / "manifest.csv")):
         read_faces(photos, size=256)
+
+
+def test_a_folder_with_points_set_by_hand(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    cv2.imwrite(str(tmp_path / "photos" / "001_neutral.png"), np.asarray(astronaut())[..., ::-1])
+    points = np.zeros((1, 189, 2), np.float32)
+    points[0, [0, 1, 87, 93]] = np.array(EYES_NOSE_MOUTH)[[0, 1, 3, 4]]
+    np.savez(tmp_path / "points.npz", files=np.array(["001_neutral.png"]), points=points)
+    info = "file,id,split,ethnicity\n001_neutral.png,1,val,west_asian\n001_smiling.png,1,val,west_asian\n"
+    (tmp_path / "info.csv").write_text(info, encoding="utf-8")
+    (face,) = read_faces(tmp_path, size=256, margin=40)
+    assert (face.name, face.ethnicity, face.canvas.shape) == ("001_neutral", "west_asian", (336, 336, 3))
+    assert face.points is not None
+    eyes = face.points[[0, 1]] - 40
+    assert eyes == pytest.approx(GPEN_TEMPLATE[:2] * 256, abs=6)
+    assert np.abs(face.crop.astype(int) - portrait()).mean() < 12  # the template's nose is left out
+    with pytest.raises(GpenLiveError, check=says("quality.no_faces", path=tmp_path, size=256)):
+        read_faces(tmp_path, size=256, split="train")
+    (tmp_path / "info.csv").write_text("file\n001_neutral.png\n", encoding="utf-8")
+    with pytest.raises(GpenLiveError, check=says("quality.manifest", path=tmp_path / "info.csv")):
+        read_faces(tmp_path, size=256)
+
+
+def test_another_margin(photos: Path) -> None:
+    pack.pack(photos, photos / "faces.npz", kernels=2)
+    (plain,) = read_faces(photos / "faces.npz", size=256)
+    for margin in (10, MARGIN, 50):
+        (face,) = read_faces(photos / "faces.npz", size=256, margin=margin)
+        assert face.canvas.shape == (256 + 2 * margin,) * 2 + (3,)
+        assert np.array_equal(face.crop, plain.crop)
+        assert read_faces(photos, size=256, margin=margin)[0].crop.shape == (256, 256, 3)

@@ -73,6 +73,7 @@ def test_the_keyboard_does_all_of_it(window: MainWindow) -> None:
     QTest.keyClick(line, Qt.Key.Key_Escape)
     assert not window.preview.divided
     assert not window.split_button.isChecked()
+    assert window.preview.hasFocus()
 
 
 def test_holding_compare_shows_all_of_the_raw_picture_meanwhile(divided: MainWindow) -> None:

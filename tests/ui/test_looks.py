@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -19,18 +20,22 @@ from pytestqt.qtbot import QtBot
 from gpen_live.engine.result import Change, FaceCrop
 from gpen_live.faces.align import GPEN_TEMPLATE
 from gpen_live.frame import Image
+from gpen_live.live.config import LiveConfig
+from gpen_live.live.status.snapshot import QualityState
 from gpen_live.look import CONTROLS, Beauty, Look
+from gpen_live.messages import message
 from gpen_live.presets import BUILT_IN, Preset, write_preset
 from gpen_live.settings import Settings, SettingsStore
+from gpen_live.sources.demo_scene import LANDMARKS, _photo
 from gpen_live.ui.control_rows import ColourRow, NumberRow, SwitchRow
 from gpen_live.ui.control_words import GROUPS, PALETTES, WORDS, describe_value
 from gpen_live.ui.controller import Controller
-from gpen_live.ui.looks import NOTICE, Looks
-from gpen_live.ui.portraits import Portraits, changed, draw_looks
+from gpen_live.ui.looks import NOTICE, UNSAVED, Looks
+from gpen_live.ui.portraits import Portraits, aligned, changed, draw_looks
 from gpen_live.ui.preset_actions import DeleteDialog, NameDialog
 from gpen_live.ui.widgets import ValueSlider
 from gpen_live.ui.window import MainWindow
-from tests.ui.fakes import FakePicture, FakePipeline
+from tests.ui.fakes import RUNNING, FakePicture, FakePipeline
 
 LEFT = Qt.MouseButton.LeftButton
 NATURAL, GLAM = BUILT_IN["natural"], BUILT_IN["glam"]
@@ -83,6 +88,11 @@ def test_the_number_keys_choose_presets(window: MainWindow, pipeline: FakePipeli
 
 def test_presets_can_be_chosen_by_keyboard_alone(window: MainWindow, pipeline: FakePipeline) -> None:
     tiles = window.look.tiles.tiles
+    window.look.switch.setFocus()
+    QTest.keyClick(window.look.switch, Qt.Key.Key_Tab)
+    assert tiles["natural"].hasFocus(), "the one in use"
+    QTest.keyClick(tiles["natural"], Qt.Key.Key_Tab)
+    assert window.look.amount.slider.hasFocus()
     tiles["natural"].setFocus()
     QTest.keyClick(tiles["natural"], Qt.Key.Key_Right)
     assert tiles["studio"].hasFocus()
@@ -112,9 +122,30 @@ def test_plus_and_minus_change_the_amount_and_not_the_network(window: MainWindow
 def test_enhancement_off_greys_out_look_and_network(window: MainWindow) -> None:
     QTest.mouseClick(window.look.switch, LEFT)
     assert not window.look.tiles.isEnabled()
+    assert window.look.state.toolTip() == "Enhancement is off"
     assert not window.look.amount.isEnabled()
     assert not slider(window, "smooth").isEnabled()
     assert not window.network.strength.isEnabled()
+    before = window.looks.beauty
+    for key in (Qt.Key.Key_4, Qt.Key.Key_Minus):
+        QTest.keyClick(window.preview, key)
+    assert window.looks.beauty == before, "nothing changes that can't be seen"
+
+
+def test_a_group_that_is_given_up_to_be_in_time_says_so(window: MainWindow, pipeline: FakePipeline) -> None:
+    window.looks.choose("glam")
+    makeup = window.look.folds["makeup"].head
+    pipeline.state = replace(
+        RUNNING, quality=QualityState(5, (message("effort.detect_every", every=4), message("effort.no_makeup")))
+    )
+    window.controller.poll()
+    assert "left out now" in makeup.accessibleDescription()
+    assert window.look.folds["shape"].head.accessibleDescription() == "closed"
+    line = window.line.toolTip()
+    assert line.index(message("effort.no_makeup").what) < line.index(message("effort.detect_every", every=4).what)
+    pipeline.state = RUNNING
+    window.controller.poll()
+    assert makeup.accessibleDescription() == "closed"
 
 
 # controls
@@ -154,7 +185,7 @@ def test_a_double_click_goes_back_to_the_preset_s_value(window: MainWindow, pipe
     one = slider(window, "smooth")
     one.setValue(90)
     QTest.mouseDClick(one, LEFT, pos=QPoint(20, one.height() // 2))
-    assert one.value() == 35
+    assert one.value() == round(100 * NATURAL.smooth)
     assert beauty(pipeline) == NATURAL
     window.look.amount.slider.setValue(20)
     QTest.mouseDClick(window.look.amount.slider, LEFT)
@@ -206,7 +237,7 @@ def test_a_palette_offers_colours_that_the_controls_take() -> None:
 
 def test_reset_takes_all_changes_back_but_the_amount(window: MainWindow, pipeline: FakePipeline) -> None:
     assert not window.look.reset.isVisible()
-    slider(window, "teeth").setValue(90)
+    slider(window, "teeth").setValue(97)
     window.look.amount.slider.setValue(70)
     QTest.mouseClick(window.look.reset, LEFT)
     assert beauty(pipeline) == replace(NATURAL, amount=0.7)
@@ -216,19 +247,19 @@ def test_reset_takes_all_changes_back_but_the_amount(window: MainWindow, pipelin
 def test_changes_can_be_undone_and_made_again(window: MainWindow, pipeline: FakePipeline) -> None:
     now = [0.0]
     window.looks._clock = lambda: now[0]
-    for value in (50, 60, 70):  # one movement of one slider
+    for value in (3, 5, 7):  # one movement of one slider
         slider(window, "smooth").setValue(value)
     now[0] += 5
-    slider(window, "teeth").setValue(90)
+    slider(window, "teeth").setValue(97)
     QTest.mouseClick(window.look.tiles.tiles["glam"], LEFT)
     seen = []
     for _ in range(4):
         QTest.keyClick(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         seen.append((window.looks.name, beauty(pipeline)))
-    changed = replace(NATURAL, smooth=0.7)
+    smoothed = replace(NATURAL, smooth=0.07)
     assert seen == [
-        ("natural", replace(changed, teeth=0.9)),
-        ("natural", changed),
+        ("natural", replace(smoothed, teeth=0.97)),
+        ("natural", smoothed),
         ("natural", NATURAL),
         ("natural", NATURAL),
     ]
@@ -267,6 +298,13 @@ def test_a_preset_of_one_s_own_is_saved_renamed_and_deleted(window: MainWindow, 
     QTest.mouseClick(question.delete, LEFT)
     assert window.looks.own == []
     assert beauty(pipeline) == mine, "the picture stays as it is"
+    assert not any(tile.isChecked() for tile in window.look.tiles.tiles.values())
+    assert window.look.state.toolTip() == "Not saved"
+    assert window.look.save.isVisible()
+    assert not window.look.reset.isVisible()
+    assert slider(window, "smooth").rest == 77
+    QTest.mouseClick(window.look.tiles.tiles["glam"], LEFT)
+    assert window.look.tiles.tiles["glam"].isChecked()
 
 
 def test_a_name_that_cannot_be_says_why_and_loses_nothing(window: MainWindow) -> None:
@@ -324,6 +362,10 @@ def test_a_bad_file_is_said_and_changes_nothing(window: MainWindow, pipeline: Fa
     assert bar is not None
     assert "smooth" in bar.notice.message.text
     assert (pipeline.changes, window.looks.own) == ([], [])
+    named(window, "Fine")
+    assert window.messages.message(NOTICE) is None, "it is over"
+    window.looks.bring(bad.with_name("none.json"))
+    assert window.messages.message(NOTICE) is not None
     bad.write_text('{"version": 1, "name": "x", "beauty": {"smooth": 0.7}}', encoding="utf-8")
     window.looks.bring(bad)
     assert window.messages.message(NOTICE) is None
@@ -362,12 +404,12 @@ def test_look_and_preset_are_there_again_after_a_restart(
     window: MainWindow, open_window: Callable[[Controller], MainWindow], make_controller: Callable[..., Controller]
 ) -> None:
     QTest.mouseClick(window.look.tiles.tiles["glam"], LEFT)
-    slider(window, "lips").setValue(80)
+    slider(window, "lips").setValue(33)
     window.look.amount.slider.setValue(50)
     window.close()
     again = make_controller(FakePipeline())
     other = open_window(again)
-    assert again.config.look.beauty == replace(GLAM, lips=0.8, amount=0.5)
+    assert again.config.look.beauty == replace(GLAM, lips=0.33, amount=0.5)
     assert other.looks.name == "glam"
     assert other.looks.modified
     assert other.look.amount.slider.value() == 50
@@ -376,15 +418,13 @@ def test_look_and_preset_are_there_again_after_a_restart(
 def test_a_look_of_the_command_line_holds_but_is_not_saved(
     open_window: Callable[[Controller], MainWindow], make_controller: Callable[..., Controller], store: SettingsStore
 ) -> None:
-    from gpen_live.live.config import LiveConfig
-
     controller = make_controller(FakePipeline(), LiveConfig(look=Look(beauty=GLAM)))
     window = open_window(controller)
     assert window.look.tiles.tiles["glam"].isChecked()
-    slider(window, "smooth").setValue(10)
-    assert controller.config.look.beauty == replace(GLAM, smooth=0.1)
+    slider(window, "smooth").setValue(13)
+    assert controller.config.look.beauty == replace(GLAM, smooth=0.13)
     window.close()
-    assert store.load().settings.look.beauty == replace(NATURAL, smooth=0.1)
+    assert store.load().settings.look.beauty == replace(NATURAL, smooth=0.13)
 
 
 def test_a_preset_that_is_gone_leaves_its_values(
@@ -393,7 +433,27 @@ def test_a_preset_that_is_gone_leaves_its_values(
     store.save(Settings(preset="Gone", look=Look(beauty=Beauty(smooth=0.2))))
     window = open_window(make_controller(FakePipeline()))
     assert window.looks.beauty == Beauty(smooth=0.2)
-    assert window.looks.base == ("off", Beauty())
+    assert window.looks.base == (UNSAVED, Beauty(smooth=0.2))
+    assert window.look.state.toolTip() == "Not saved"
+    assert not any(tile.isChecked() for tile in window.look.tiles.tiles.values())
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "state"),
+    [
+        (replace(GLAM, lips=0.31), "glam", "Changed from Glam"),
+        (Beauty(lips=0.31, liner=0.2, brows=0.3, slim=0.4, smooth=0.11), UNSAVED, "Not saved"),
+    ],
+)
+def test_values_of_the_command_line_are_called_after_the_nearest_preset(
+    open_window: Callable[[Controller], MainWindow],
+    make_controller: Callable[..., Controller],
+    asked: Beauty,
+    name: str,
+    state: str,
+) -> None:
+    window = open_window(make_controller(FakePipeline(), LiveConfig(look=Look(beauty=asked))))
+    assert (window.looks.name, window.look.state.toolTip()) == (name, state)
 
 
 # the pictures on the tiles
@@ -498,6 +558,17 @@ def test_pictures_that_fail_leave_the_drawings(window: MainWindow, pipeline: Fak
     assert window.look.grab().width() > 0
 
 
+def test_another_source_takes_the_pictures_away(
+    window: MainWindow, pipeline: FakePipeline, drawing: Drawing, qtbot: QtBot
+) -> None:
+    drawing.go.set()
+    pipeline.preview.put(seen())
+    window.take_frame()
+    qtbot.waitUntil(lambda: window.look.tiles.tiles["glam"].picture is not None)
+    window.controller.update(source="film.mp4")
+    assert all(tile.picture is None for tile in window.look.tiles.tiles.values()), "it may be somebody else"
+
+
 def test_a_small_face_makes_no_picture(controller: Controller, qtbot: QtBot) -> None:
     portraits = Portraits(Looks(controller), Drawing(), 0.0)
     portraits.offer(seen(64))
@@ -536,6 +607,16 @@ def test_each_look_is_drawn_once_it_has_faded_in(monkeypatch: pytest.MonkeyPatch
     assert list(draw_looks(crop, looks)) == []
 
 
+def test_the_real_look_is_seen_on_a_real_face() -> None:
+    crop = aligned(_photo(), np.array(LANDMARKS))
+    drawn = dict(draw_looks(crop, {"off": Beauty(), "lips": Beauty(lips=1, lips_color="#ff0000")}))
+    assert np.array_equal(drawn["off"], crop)
+    change = drawn["lips"].astype(int) - crop
+    mouth, forehead = change[175:195, 110:146], change[60:100, 100:150]
+    assert mouth[:, :, 1].min() < -30, "less green on the lips"
+    assert abs(forehead).max() <= 1
+
+
 def test_where_nothing_can_be_drawn_it_is_tried_once(window: MainWindow, pipeline: FakePipeline, qtbot: QtBot) -> None:
     asked: list[int] = []
 
@@ -549,6 +630,25 @@ def test_where_nothing_can_be_drawn_it_is_tried_once(window: MainWindow, pipelin
     qtbot.waitUntil(lambda: window.portraits._job is None)
     qtbot.wait(50)
     assert asked == [4]
+
+
+def test_closing_ends_what_is_being_drawn(window: MainWindow, pipeline: FakePipeline, qtbot: QtBot) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def slowly(crop: Image, looks: Mapping[str, Beauty]) -> Iterator[tuple[str, Image]]:
+        try:
+            for name in itertools.cycle(looks):
+                begun.set()
+                yield name, crop
+        finally:
+            ended.set()
+
+    window.portraits._draw, window.portraits.patience_s = slowly, 0.0
+    pipeline.preview.put(seen())
+    window.take_frame()
+    assert begun.wait(60)
+    window.close()
+    assert ended.is_set()
 
 
 def test_a_change_is_drawn_onto_a_crop_as_the_frame_path_does() -> None:

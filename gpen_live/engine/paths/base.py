@@ -68,7 +68,7 @@ class FramePath(Protocol):
         """
 
     def repeat_faces(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float) -> bool:
-        """As `enhance_faces`, with what the network changed last, moved along with each face.
+        """As `enhance_faces`, with what the network changed last, moved along with each face; stages work on it as ever.
 
         False, and nothing done, if there is no such change for one of them, or only an old one.
         """

@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from gpen_live.engine.paths.host_canvas import Floats, HostCanvas, levels, mask_of_three, planes, rim_of_three
 from gpen_live.engine.paths.resample import bicubic, bilinear
-from gpen_live.engine.paths.staged import NOT_FINITE, active, answering
+from gpen_live.engine.paths.staged import NOT_FINITE, Acting, active, answering
 from gpen_live.engine.paths.whole import fitting, rim
-from gpen_live.engine.result import Change, FaceCrop, FrameResult, HostPicture, Stage, StageError
+from gpen_live.engine.result import Change, EarlyStage, FaceCrop, FrameResult, HostPicture, Stage, StageError
 from gpen_live.frame import Image, PixelFormat, Size
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class _Drawn(Change):
 class HostPath:
     """See the module; the interface is that of `gpen_live.engine.paths.base.FramePath`.
 
-    A face's last picture is 3 x S x S as the network gave it, its last change is masked.
+    A face's last picture is 3 x S x S as the network gave it, its last change is the network's, masked.
     """
 
     in_between = True
@@ -67,13 +66,19 @@ class HostPath:
         with _timed(done, "warp"):
             canvas = HostCanvas(image)
             seen = [canvas.seen(face.matrix, size) for face in faces]
+        acting = active(self._stages, faces)
+        for stage, places in acting:
+            if networked and isinstance(stage, EarlyStage):
+                with _timed(done, stage.name), answering(stage):
+                    for i in places:
+                        stage.begin(seen[i], faces[i])
         if networked:
             pictures, changes = self._networked(done, seen, faces, at)
         else:
             pictures, changes = [None] * len(faces), [_nothing(size) for _ in faces]
-        drawn = self._staged(done, seen, changes, faces)
+        drawn = self._staged(done, acting, seen, changes, faces)
         with _timed(done, "blend"):
-            for face, picture, change in zip(faces, pictures, drawn, strict=True):
+            for face, picture, change in zip(faces, pictures, changes, strict=True):
                 face.last.keep(at, picture=picture, change=change)
             self._blend(done, canvas, [one for one in zip(faces, drawn, strict=True) if networked or one[1].staged])
 
@@ -95,11 +100,16 @@ class HostPath:
             ]
 
     def _staged(
-        self, done: FrameResult, seen: Sequence[Image], changes: Sequence[Change], faces: Sequence[FaceCrop]
+        self,
+        done: FrameResult,
+        acting: Acting,
+        seen: Sequence[Image],
+        by_network: Sequence[Change],
+        faces: Sequence[FaceCrop],
     ) -> list[_Drawn]:
-        """What the stages make of the masked changes, masked where they did anything."""
-        changes, touched = list(changes), set[int]()
-        for stage, places in active(self._stages, faces):
+        """What the acting stages make of the network's masked changes, masked where they did anything."""
+        changes, touched = list(by_network), set[int]()
+        for stage, places in acting:
             touched.update(places)
             with _timed(done, stage.name), answering(stage):
                 for i in places:
@@ -113,8 +123,13 @@ class HostPath:
     def repeat_faces(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float) -> bool:
         if not all(face.last.change is not None and face.last.fresh(at) for face in faces):
             return False
+        size, acting = self._enhancer.size, active(self._stages, faces)
+        with _timed(done, "warp"):
+            canvas = HostCanvas(image)
+            seen = [canvas.seen(face.matrix, size) for face in faces] if acting else []
+        drawn = self._staged(done, acting, seen, [face.last.change for face in faces], faces)
         with _timed(done, "blend"):
-            self._blend(done, HostCanvas(image), [(face, face.last.change) for face in faces])
+            self._blend(done, canvas, list(zip(faces, drawn, strict=True)))
         return True
 
     def enhance_frame(
@@ -137,16 +152,16 @@ class HostPath:
                 canvas.add_whole(levels(picture[0] - frame[0], 127.5 * whole.look.strength))
                 image = canvas.picture()
         done.picture = HostPicture(image)
-        if active(self._stages, faces):
-            self._draw_on(done, image, faces)
+        if acting := active(self._stages, faces):
+            self._draw_on(done, acting, image, faces)
 
-    def _draw_on(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop]) -> None:
+    def _draw_on(self, done: FrameResult, acting: Acting, image: Image, faces: Sequence[FaceCrop]) -> None:
         """The stages alone, on the faces of a frame."""
         size = self._enhancer.size
         with _timed(done, "warp"):
             canvas = HostCanvas(image)
             seen = [canvas.seen(face.matrix, size) for face in faces]
-        drawn = self._staged(done, seen, [_nothing(size) for _ in faces], faces)
+        drawn = self._staged(done, acting, seen, [_nothing(size) for _ in faces], faces)
         with _timed(done, "blend"):
             self._blend(done, canvas, [one for one in zip(faces, drawn, strict=True) if one[1].staged])
 
@@ -154,9 +169,7 @@ class HostPath:
     def _blend(done: FrameResult, canvas: HostCanvas, faces: Sequence[tuple[FaceCrop, _Drawn]]) -> None:
         """What a face changes by lies in its crop, which is aligned alike in every frame: the face takes it along."""
         moved = [
-            canvas.field(face.matrix, change.displacement * np.float32(face.fade))
-            for face, change in faces
-            if change.displacement is not None
+            canvas.field(face.matrix, change.displacement, face.fade) for face, change in faces if change.displacement is not None
         ]
         canvas.displace([field for field in moved if field is not None])
         # Smallest first: where faces overlap, the larger one, nearer to the camera, has the last word.
@@ -201,7 +214,7 @@ def _nothing(size: int) -> Change:
 def _checked(stage: Stage, change: Change) -> Change:
     """The change, if all of it is finite."""
     for part in (change.added, change.displacement):
-        if part is not None and not all(map(math.isfinite, cv2.sumElems(part))):
+        if part is not None and not math.isfinite(np.vdot(part, part)):  # faster than to look at each number
             raise StageError(stage, NOT_FINITE)
     return change
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gpen_live.engine.paths.geometry import Box, covered, shrink_of
+from gpen_live.engine.paths.geometry import Box, covered, scale_of, shrink_of
 from gpen_live.engine.paths.mask import face_mask, mask_support, rim_mask
 from gpen_live.faces.align import Matrix, invert
 from gpen_live.frame import Array, Image, Size
@@ -22,8 +22,10 @@ from gpen_live.frame import Array, Image, Size
 Floats = npt.NDArray[np.float32]
 Pixels = cv2.typing.MatLike
 Field = tuple[Box, Floats]
-"""A displacement: a part of the frame, and where each of its pixels looks, h x w x 2 (x, y) relative to it, in frame pixels."""
+"""A displacement: a part of the frame, and where in the frame each of its pixels looks, h x w x 2 (x, y), in frame pixels."""
 
+_NODES = 128  # of a displacement along a crop's side: what is finer than that it does not hold
+_STILL = 1 / 64  # crop pixels: what moves by less looks at the same 1/32 of a pixel, as OpenCV samples
 _ZERO = 128  # how a change of nothing is written as a byte
 _MOST = 127.0
 
@@ -62,23 +64,43 @@ class HostCanvas:
         """
         for box, field in fields:
             x0, y0, x1, y1 = box
-            moved = field.copy()
+            looks = field
             for other in fields:
                 if other[0] is not box:
-                    _add_where_they_meet(moved, box, other)
-            x = moved[:, :, 0] + np.arange(x0, x1, dtype=np.float32)
-            y = moved[:, :, 1] + np.arange(y0, y1, dtype=np.float32)[:, None]
-            self._writable()[y0:y1, x0:x1] = cv2.remap(self._original, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+                    looks = looks.copy() if looks is field else looks
+                    _add_where_they_meet(looks, box, other)
+            nothing = np.empty(0, np.float32)  # both coordinates are in `looks`
+            shown = cv2.remap(self._original, looks, nothing, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            self._writable()[y0:y1, x0:x1] = shown
 
-    def field(self, matrix: Matrix, displacement: Floats) -> Field | None:
-        """A crop's displacement (S x S x 2, in its pixels, zero at its border) in the frame; None where it lies outside."""
-        size = displacement.shape[0]
-        placed = self._placed(matrix, size, (0, 0, size, size))
-        if placed is None:
+    def field(self, matrix: Matrix, displacement: Floats, fade: float = 1.0) -> Field | None:
+        """A crop's displacement (S x S x 2, in its pixels, zero at its border) times `fade` in the frame; None for nothing there.
+
+        It is worked out for one in several of the frame's pixels, less than a percent of the crop apart, and is linear between
+        them: so are the places themselves, and a place where nothing moves is exactly its own.
+        """
+        part = _moving(displacement)
+        box = None if part is None else covered(matrix, part, Size.of(self._original))
+        if box is None:
             return None
-        part, box, back = placed
-        moved = warp(_part_of(displacement, part), back, _size_of(box), border=cv2.BORDER_CONSTANT)
-        return box, np.asarray(cv2.transform(moved, invert(matrix)[:, :2]), np.float32)
+        back = invert(matrix)
+        step = max(1, int(scale_of(back) * displacement.shape[0] / _NODES))
+        x0, y0, x1, y1 = box
+        columns, rows = -(-(x1 - x0) // step), -(-(y1 - y0) // step)
+        # Node i is in the middle of `step` pixels, of which the first is box + (i - 1) * step: there is one more on each side.
+        first = np.array([x0, y0]) + (step - 1) / 2 - step
+        onto = back.copy()
+        onto[:, 2] -= first
+        onto /= step
+        nodes = Size(columns + 2, rows + 2)
+        moved = warp(displacement, onto, nodes, border=cv2.BORDER_CONSTANT)
+        looks = np.asarray(cv2.transform(moved, np.asarray(back[:, :2] * fade, np.float32)), np.float32)
+        looks[:, :, 0] += np.arange(nodes.width, dtype=np.float32) * np.float32(step) + np.float32(first[0])
+        looks[:, :, 1] += (np.arange(nodes.height, dtype=np.float32) * np.float32(step) + np.float32(first[1]))[:, None]
+        if step > 1:
+            size = (nodes.width * step, nodes.height * step)
+            looks = np.asarray(cv2.resize(looks, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        return box, looks[step : step + y1 - y0, step : step + x1 - x0]
 
     def add(self, matrix: Matrix, added: Floats, fade: float = 1.0, *, drawn: bool = False) -> None:
         """Adds a masked change (S x S x 3, levels, BGR) times `fade`, warped back, to the frame.
@@ -173,12 +195,26 @@ def _size_of(box: Box) -> Size:
     return Size(x1 - x0, y1 - y0)
 
 
-def _add_where_they_meet(moved: Floats, box: Box, field: Field) -> None:
+def _moving(displacement: Floats) -> Box | None:
+    """The part of a crop that moves at all, and the pixel around it; None where nothing does."""
+    size = len(displacement)
+    most = np.abs(displacement).reshape(size, -1)  # x and y side by side
+    rows = np.flatnonzero(most.max(axis=1) > _STILL)
+    columns = np.flatnonzero(most.max(axis=0).reshape(-1, 2).max(axis=1) > _STILL)
+    if not len(rows):
+        return None
+    x0, y0, x1, y1 = (int(one) for one in (columns[0] - 1, rows[0] - 1, columns[-1] + 2, rows[-1] + 2))
+    return max(x0, 0), max(y0, 0), min(x1, size), min(y1, size)
+
+
+def _add_where_they_meet(looks: Floats, box: Box, field: Field) -> None:
     other, more = field
     x0, y0, x1, y1 = max(box[0], other[0]), max(box[1], other[1]), min(box[2], other[2]), min(box[3], other[3])
     if x0 < x1 and y0 < y1:
-        part = more[y0 - other[1] : y1 - other[1], x0 - other[0] : x1 - other[0]]
-        moved[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]] += part
+        part = looks[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
+        part += more[y0 - other[1] : y1 - other[1], x0 - other[0] : x1 - other[0]]
+        part[:, :, 0] -= np.arange(x0, x1, dtype=np.float32)
+        part[:, :, 1] -= np.arange(y0, y1, dtype=np.float32)[:, None]
 
 
 def warp(image: Pixels, matrix: Matrix, size: Size, *, border: int) -> Pixels:

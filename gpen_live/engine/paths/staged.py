@@ -9,6 +9,9 @@ from gpen_live.engine.result import FaceCrop, Stage, StageError
 from gpen_live.errors import reason_of
 from gpen_live.inference.failures import Failure, failure_of
 
+Acting = Sequence[tuple[Stage, list[int]]]
+"""Stages that have anything to do, each with the places of the faces on which it has."""
+
 NOT_FINITE = "it gave what is not a number"
 
 
@@ -29,8 +32,8 @@ def answering(stage: Stage) -> Iterator[None]:
         raise StageError(stage, reason_of(error)) from error
 
 
-def active(stages: Sequence[Stage], faces: Sequence[FaceCrop]) -> list[tuple[Stage, list[int]]]:
-    """The stages that have anything to do, in their order, each with the places of the faces on which it has.
+def active(stages: Sequence[Stage], faces: Sequence[FaceCrop]) -> Acting:
+    """The stages that have anything to do, in their order.
 
     Raises:
         StageError: one failed.

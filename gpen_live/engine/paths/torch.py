@@ -32,7 +32,7 @@ Run = Callable[[Tensor, Tensor | None], Tensor]
 class TorchPath:
     """See the module; the interface is that of `gpen_live.engine.paths.base.FramePath`.
 
-    A face's last picture is 3 x S x S, its last change masked, of one crop.
+    A face's last picture is 3 x S x S, its last change the network's, masked, of one crop.
     """
 
     in_between = True
@@ -75,15 +75,23 @@ class TorchPath:
                 pictures = list(made)
         changes, staged = self._staged(done, crops, change, faces)
         with self._timed(done, "blend"):
-            for face, picture, one in zip(faces, pictures, changes, strict=True):
+            for face, picture, one in zip(faces, pictures, _apart(change), strict=True):
                 face.last.keep(at, picture=picture, change=one)
             self._blend(done, canvas, [one for i, one in enumerate(zip(faces, changes, strict=True)) if networked or i in staged])
 
     def repeat_faces(self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float) -> bool:
         if not all(face.last.change is not None and face.last.fresh(at) for face in faces):
             return False
+        with self._timed(done, "warp"):
+            canvas = self._canvas(image)
+            crops = self._crops(canvas, faces) if active(self._stages, faces) else None
+        changes = [face.last.change for face in faces]
+        if crops is not None:
+            with self._timed(done, "blend"):
+                change = _joined(changes)
+            changes, _ = self._staged(done, crops, change, faces)
         with self._timed(done, "blend"):
-            self._blend(done, self._canvas(image), [(face, face.last.change) for face in faces])
+            self._blend(done, canvas, list(zip(faces, changes, strict=True)))
         return True
 
     def enhance_frame(

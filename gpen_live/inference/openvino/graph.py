@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from gpen_live.nets.layers import (
     Convolution,
     Dense,
     Flatten,
-    Input,
     Layer,
     Mean,
     Network,
@@ -39,20 +38,30 @@ def build(openvino: Any, network: Network, ranges: Ranges | None = None) -> Any:
         network: the graph and its parameters.
         ranges: of what its convolutions get; those that are named compute in 8 bits, the others in float. None: all in float.
     """
+    ops = openvino.opset13
+    inputs = [ops.parameter([-1, layer.channels, -1, -1], np.float32, name=layer.name) for layer in network.graph.inputs]
+    results = [ops.result(each) for each in nodes(ops, network, inputs, ranges)]
+    return openvino.Model(results, inputs, network.graph.name)
+
+
+def nodes(ops: Any, network: Network, inputs: Sequence[Any], ranges: Ranges | None = None) -> list[Any]:
+    """The nodes of a graph's outputs, for a model of which it is a part.
+
+    Args:
+        ops: OpenVINO's operations. inputs: the nodes that the graph reads. network, ranges: as for `build`.
+    """
     graph = network.graph
-    builder = _Builder(openvino.opset13, network.weights, ranges or {})
-    for layer in graph.layers:
+    builder = _Builder(ops, network.weights, ranges or {}, dict(zip(graph.inputs, inputs, strict=True)))
+    for layer in graph.layers[len(inputs) :]:
         builder.add(layer)
-    results = [builder.ops.result(builder.values[layer]) for layer in graph.outputs]
-    return openvino.Model(results, [builder.values[layer] for layer in graph.inputs], graph.name)
+    return [builder.values[layer] for layer in graph.outputs]
 
 
 class _Builder:
-    """Turns layers into nodes, in the order of the graph."""
+    """Turns layers into nodes, in the order of the graph; `values`: those of its inputs."""
 
-    def __init__(self, ops: Any, weights: Mapping[str, Array], ranges: Ranges) -> None:
-        self.ops, self.weights, self.ranges = ops, weights, ranges
-        self.values: dict[Layer, Any] = {}
+    def __init__(self, ops: Any, weights: Mapping[str, Array], ranges: Ranges, values: dict[Layer, Any]) -> None:
+        self.ops, self.weights, self.ranges, self.values = ops, weights, ranges, values
 
     def add(self, layer: Layer) -> None:
         self.values[layer] = self._node(layer, [self.values[source] for source in layer.sources])
@@ -60,8 +69,6 @@ class _Builder:
     def _node(self, layer: Layer, x: list[Any]) -> Any:
         ops = self.ops
         match layer.op:
-            case Input():
-                return ops.parameter([-1, layer.channels, -1, -1], np.float32, name=layer.name)
             case Convolution() as op:
                 return self._convolved(layer, op, x[0])
             case Dense():
@@ -117,11 +124,25 @@ class _Builder:
 
     def _convolved(self, layer: Layer, op: Convolution, x: Any) -> Any:
         """A convolution; one of 1x1 on the pixels of tiles and the unshuffling before it are one with a stride."""
-        source, tile = layer.sources[0], 1
-        if isinstance(source.op, Unshuffle) and (op.kernel, op.stride, op.padding, op.groups) == (1, 1, (0,) * 4, 1):
-            tile = source.op.factor
-            x = self.values[source.sources[0]]
         weight = self._weight(f"{layer.name}.weight")
+        tiled = _tiles(layer.sources[0]) if (op.kernel, op.stride, op.padding, op.groups) == (1, 1, (0,) * 4, 1) else ()
+        if tiled:
+            parts = np.split(weight, np.cumsum([one.channels for one in tiled])[:-1].tolist(), axis=1)
+            sources = [
+                (self.values[one.sources[0]], part, factor) for (one, factor), part in zip(tiled.items(), parts, strict=True)
+            ]
+        else:
+            sources = [(x, weight, 1)]
+        out = None
+        for source, part, tile in sources:
+            more = self._multiplied(layer, op, source, part, tile)
+            out = more if out is None else self.ops.add(out, more)
+        if not op.bias:
+            return out
+        return self.ops.add(out, self.ops.constant(self._weight(f"{layer.name}.bias").reshape(1, -1, 1, 1)))
+
+    def _multiplied(self, layer: Layer, op: Convolution, x: Any, weight: Array, tile: int) -> Any:
+        """A convolution's sums, without its bias."""
         if layer.name in self.ranges:
             x = self._rounded(x, *self.ranges[layer.name])
             integers, scale = quantise_weight(weight)
@@ -130,10 +151,7 @@ class _Builder:
             kernel = self.ops.constant(_shaped(weight, op.groups, tile))
         top, left, bottom, right = op.padding
         convolve = self.ops.convolution if op.groups == 1 else self.ops.group_convolution
-        out = convolve(x, kernel, [op.stride * tile] * 2, [top, left], [bottom, right], [1, 1])
-        if not op.bias:
-            return out
-        return self.ops.add(out, self.ops.constant(self._weight(f"{layer.name}.bias").reshape(1, -1, 1, 1)))
+        return convolve(x, kernel, [op.stride * tile] * 2, [top, left], [bottom, right], [1, 1])
 
     def _rounded(self, x: Any, low: float, high: float) -> Any:
         """`x` on one of 256 steps from `low` to `high`: OpenVINO turns this and the convolution after it to integers."""
@@ -146,6 +164,13 @@ class _Builder:
         outputs = shaped.shape[:2] if groups > 1 else shaped.shape[:1]
         per_output = scale.reshape([*outputs, *[1] * (shaped.ndim - len(outputs))])
         return ops.multiply(ops.convert(ops.constant(shaped), np.float32), ops.constant(per_output))
+
+
+def _tiles(source: Layer) -> dict[Layer, int]:
+    """What a layer joins, with the sides of its tiles, if all of it is unshuffled."""
+    joined = source.sources if isinstance(source.op, Concatenate) else (source,)
+    tiles = {one: one.op.factor for one in joined if isinstance(one.op, Unshuffle)}
+    return tiles if len(tiles) == len(joined) else {}
 
 
 def _shaped(weight: Array, groups: int, tile: int) -> Array:

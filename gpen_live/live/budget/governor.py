@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gpen_live.engine.effort import Effort
-from gpen_live.live.budget.ladder import Budget, Rung, Window, Worked, describe, ladder
+from gpen_live.live.budget.ladder import Budget, Rung, Window, Worked, describe, ladder, nearest
 from gpen_live.live.config import LiveConfig
 from gpen_live.live.pacing.backlog import BacklogPolicy
 from gpen_live.live.session import Session
@@ -25,7 +25,7 @@ _SETTLING_S: Final = 1.0  # after a model has been taken up: its first frames co
 
 
 class _Asked(NamedTuple):
-    """What of a look decides which rungs there are. Another one begins at full effort: what was learnt holds no more."""
+    """What of a look decides which rungs there are, so that what was learnt holds no more once it changes."""
 
     mode: Mode
     network: bool
@@ -84,8 +84,8 @@ class QualityGovernor:
             return False
         self.backlog.worked(at - begun_at)
         if (asked := _asked(config.look)) != self._asked:
-            self._asked = asked
-            self._begin()
+            same_mode, self._asked = asked.mode is self._asked.mode, asked
+            self._begin(goes_on=same_mode)
         self._count(at)
         if config.budget_ms <= 0:
             if level:
@@ -104,14 +104,16 @@ class QualityGovernor:
             self._window.clear()
         return now_level != level
 
-    def _begin(self) -> None:
-        """At full effort again, with nothing known."""
-        assert self._engine is not None
+    def _begin(self, *, goes_on: bool = False) -> None:
+        """With nothing known: at full effort again, or, if it goes on, giving up what it gives up now."""
+        engine = self._engine
+        assert engine is not None
         self._down, self._up = self._down + self._budget.steps_down, self._up + self._budget.steps_up
-        self._budget = Budget()
+        rungs = self._rungs(engine)
+        self._budget = Budget(nearest(rungs, engine.effort) if goes_on else 0)
         self._window.clear()
         self._looked_at = self._clock() + _SETTLING_S
-        self._tell(self._engine, Effort(), self._session.config)
+        self._tell(engine, rungs[self._budget.level].effort, self._session.config)
 
     def _rungs(self, engine: Engine) -> tuple[Rung, ...]:
         asked, lighter = self._asked, len(engine.lighter)

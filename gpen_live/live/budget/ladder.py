@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import ge
 from typing import Any, Final
 
 import numpy as np
 
 from gpen_live.engine.effort import Effort
+from gpen_live.faces.state import MAX_FACES
 from gpen_live.messages import Message, message
 
 DEFAULT_MS: Final = 100.0
@@ -82,6 +84,18 @@ def ladder(
     if makeup:
         lower(1, makeup=False)
     return tuple(rungs)
+
+
+def nearest(rungs: Sequence[Rung], effort: Effort) -> int:
+    """The first rung that gives up all that `effort` does, of what can be given up there at all: where another look goes on."""
+    lowest = rungs[-1].effort
+
+    def given_up(of: Effort) -> tuple[int, ...]:
+        faces = MAX_FACES if of.faces is None else of.faces
+        return (of.detect_every, of.refresh_every, of.lighter, MAX_FACES - faces, of.enhance_every, not of.shape, not of.makeup)
+
+    wanted = [min(one, most) for one, most in zip(given_up(effort), given_up(lowest), strict=True)]
+    return next(i for i, rung in enumerate(rungs) if all(map(ge, given_up(rung.effort), wanted)))
 
 
 def describe(effort: Effort, wished: str, lighter: Sequence[str], faces: int) -> tuple[Message, ...]:
@@ -179,10 +193,10 @@ class Window:
 
 
 class Budget:
-    """Where on the ladder the engine works (`level`, 0 is full effort). `steps_down` and `steps_up` count."""
+    """Where on the ladder the engine works (`level`, 0 is full effort), and begins. `steps_down` and `steps_up` count."""
 
-    def __init__(self) -> None:
-        self.level = 0
+    def __init__(self, level: int = 0) -> None:
+        self.level = level
         self.steps_down = self.steps_up = 0
         self._over = 0
         self._calm_since: float | None = None

@@ -25,6 +25,7 @@ SENTENCES = {
     "preset.not_one": Sentence(
         "{path} is not a preset, or a damaged one.", "A preset has a name, a version and beauty: ask for the file again."
     ),
+    "preset.reserved_name": Sentence("Windows keeps the name {name} for itself.", "Choose another one."),
     "preset.too_large": Sentence("{path} is too large for a preset.", "A preset has at most {most} KB."),
     "preset.unknown": Sentence("{name} is neither a preset nor a file.", "Use {names}, or the name of a preset's file."),
     "preset.unreadable": Sentence("{path} can't be read as a preset ({reason}).", "Check its name and its permissions."),

@@ -35,8 +35,9 @@ COUNTS: Final[dict[Kind, int]] = {"papule": 4, "scratch": 1, "mole": 3}
 _MELANIN = np.array([0.336, 0.466, 0.819])
 _HAEMOGLOBIN = np.array([0.2988, 0.6838, 0.6657])
 _STANDS_OUT: Final[dict[Kind, tuple[float, float]]] = {"papule": (5, 12), "scratch": (5, 10), "mole": (8, 22)}
-_RADIUS: Final[dict[Kind, tuple[float, float]]] = {"papule": (1.8, 4.0), "scratch": (7, 15), "mole": (1.2, 2.8)}
-"""Pixels of a crop of 256; of a scratch half its length."""
+_RADIUS: Final[dict[Kind, tuple[float, float]]] = {"papule": (1.2, 2.6), "scratch": (7, 15), "mole": (1.2, 2.8)}
+"""Pixels of a crop of 256, of which one is about a millimetre of a face; of a scratch half its length. A papule, at half its
+height 1.5 times as wide as its radius, is by definition less than 5 mm wide; its halo doubles that."""
 _MOST_DENSITY, _STEPS, _TRIES = 2.5, 12, 400
 
 
@@ -96,6 +97,12 @@ def paint(picture: Bytes, skin: Mask, side: int, seed: int) -> tuple[Bytes, list
                 spots.append(Spot(kind, core, stands_out))
             room &= ~grown(np.abs(form).max(axis=2) > 0.02, 4 * unit)
     return painted, spots
+
+
+def told_where(painted: Bytes, without: Bytes) -> Bytes:
+    """The best that filling in from around can do: OpenCV's inpainting (Telea 2004), told which pixels the spots have changed."""
+    changed = np.abs(painted.astype(np.int16) - without).max(axis=2) > 1
+    return np.asarray(cv2.inpaint(painted, changed.astype(np.uint8), 3, cv2.INPAINT_TELEA), np.uint8)
 
 
 def judge(after: Bytes, without: Bytes, spots: Sequence[Spot]) -> list[Left]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,6 +33,12 @@ def film(picture: Bytes, seed: int, *, moving: bool, frames: int = FRAMES) -> li
     return seen
 
 
+def twinkle(frames: Sequence[Bytes], first: int = SETTLED) -> float:
+    """By how many levels the liveliest pixel in a thousand of a channel changes from frame to frame, at most."""
+    cut = [frame.astype(np.int16) for frame in frames[first:]]
+    return float(max(np.percentile(np.abs(after - before), 99.9) for before, after in itertools.pairwise(cut)))
+
+
 def place(number: int) -> tuple[int, int]:
     """Where the scene lies in a frame of a moving film: pixels down and right."""
     return _PATH[number % len(_PATH)]
@@ -44,5 +51,4 @@ def restlessness(frames: Sequence[Bytes], box: tuple[int, int, int, int], *, mov
     for number, frame in enumerate(frames):
         down, right = place(number) if moving else (0, 0)
         cut.append(frame[y0 + down : y1 + down, x0 + right : x1 + right].astype(np.int16))
-    pairs = zip(cut[first:], cut[first + 1 :], strict=False)
-    return float(np.mean([np.abs(after - before).mean() for before, after in pairs]))
+    return float(np.mean([np.abs(after - before).mean() for before, after in itertools.pairwise(cut[first:])]))

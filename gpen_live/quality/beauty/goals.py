@@ -93,14 +93,20 @@ def labels(measurement: BeautyMeasurement) -> dict[str, list[str]]:
     return ways | ({"ethnicity": told} if any(told) else {})
 
 
+def toned(
+    measurement: BeautyMeasurement, by: str, lightness: str, hue: str, row: str, gain: Values | None = None
+) -> list[tone.Served]:
+    """How each group of a way of grouping fares, by two measures of a row; `gain` of each face, where there is one."""
+    results = measurement.results
+    gains = np.full(results.faces, np.nan) if gain is None else gain
+    found = tone.by_group(labels(measurement)[by], results.of(lightness, row), results.of(hue, row), gains)
+    return [one for one in found if one.group]
+
+
 def served(measurement: BeautyMeasurement, row: str) -> dict[str, list[tone.Served]]:
     """How each group fares with a row of skin controls: gain is the share of the middle band that has gone."""
-    results = measurement.results
-    gain = 1 - results.of("middle", row)
-    return {
-        by: [one for one in tone.by_group(each, results.of("lightness", row), results.of("hue", row), gain) if one.group]
-        for by, each in labels(measurement).items()
-    }
+    gain = 1 - measurement.results.of("middle", row)
+    return {by: toned(measurement, by, "lightness", "hue", row, gain) for by in labels(measurement)}
 
 
 def healed(measurement: BeautyMeasurement, row: str) -> dict[str, list[tone.Served]]:
@@ -137,6 +143,10 @@ def _flicker(results: Results, looks: Mapping[str, Beauty]) -> Iterator[Goal]:
         for kind, limit in (("still", _STILL), ("moving", _MOVING)):
             value = mean(results.of(kind, row))
             yield Goal(f"flicker {kind}, {row}", f"at most {limit:g} times that without", value, value <= limit)
+    value = most(results.of("twinkle", SKIN_ROW))
+    yield Goal(
+        f"twinkling of a still picture, {SKIN_ROW}", "at most 1 level, but for a pixel in a thousand", value, value <= _LEVELS
+    )
 
 
 def _identity(results: Results, looks: Mapping[str, Beauty]) -> Iterator[Goal]:

@@ -26,6 +26,7 @@ Values = npt.NDArray[np.float64]
 MARGIN = 64
 """Pixels around a crop of 256 that the faces need: room for hair, walls and what passes."""
 SMOOTH_ROW, SKIN_ROW, HEALED_ROW, MADE_UP_ROW = "smooth = 1", "skin = 1", "blemish = 1", "make-up = 1"
+TOLD_ROW = "inpainting, told where"
 RIVAL_ROW = "GPUPixel beside "
 """What stands before the name of the row that the rival is set to."""
 
@@ -148,6 +149,7 @@ class BeautyMeasurement:
 
     def estimate(self) -> float:
         """Seconds that the run will take, from one photo."""
+        self._runner.photo(self.subjects[0].face.canvas, SKIN)  # the first one is slowed by what is made once
         start = time.monotonic()
         self._runner.photo(self.subjects[0].face.canvas, SKIN)
         return (time.monotonic() - start) * (_PHOTOS + 3 * len(self.looks)) * self.steps
@@ -174,7 +176,7 @@ class BeautyMeasurement:
             return
         yield self._skin
         yield self._blemishes
-        yield self._identities
+        yield self._whole
         if subject.regions:
             yield self._lines
         if subject.filmed:
@@ -235,15 +237,22 @@ class BeautyMeasurement:
             faded = [1 - one.now / one.was for one in left if one.kind != "mole"]
             if faded:
                 self.results.keep("faded", row, index, float(np.mean(faded)))
+        filled = blemishes.judge(blemishes.told_where(painted, without), without, spots)
+        self.results.spots.setdefault(TOLD_ROW, []).extend((index, one) for one in filled)
 
-    def _identities(self, index: int, subject: Subject) -> None:
-        if self._identity is None:
-            return
+    def _whole(self, index: int, subject: Subject) -> None:
+        """The look with all of its groups: whether it is still the same person, of the same skin."""
         x0, y0, x1, y1 = subject.box
-        who = self._identity.embed(subject.face.crop)
+        before = subject.face.canvas
+        who = self._identity.embed(subject.face.crop) if self._identity else None
+        colour = tone.tone_of(before, subject.skin)
         for row, beauty in self.looks.items():
-            after = self._photo(subject.face.canvas, beauty)[y0:y1, x0:x1]
-            self.results.keep("identity", row, index, float(self._identity.embed(after) @ who))
+            after = self._photo(before, beauty)
+            lightness, hue = tone.shift(colour, tone.tone_of(after, subject.skin))
+            self.results.keep("whole lightness", row, index, lightness)
+            self.results.keep("whole hue", row, index, hue)
+            if self._identity is not None and who is not None:
+                self.results.keep("identity", row, index, float(self._identity.embed(after[y0:y1, x0:x1]) @ who))
 
     def _lines(self, index: int, subject: Subject) -> None:
         """The look's `slim` alone, and all of its shape."""
@@ -265,6 +274,10 @@ class BeautyMeasurement:
                 if bare > 0:
                     ratio = self._restless(frames, beauty, subject, moving=moving) / bare
                     self.results.keep("moving" if moving else "still", row, index, ratio)
+
+        for row, beauty in {**self.looks, SKIN_ROW: SKIN}.items():
+            alike = [subject.face.canvas] * flicker.FRAMES
+            self.results.keep("twinkle", row, index, flicker.twinkle(self._runner.film(alike, beauty)))
 
     def _restless(self, frames: Sequence[Bytes], beauty: Beauty, subject: Subject, *, moving: bool) -> float:
         return flicker.restlessness(self._runner.film(frames, beauty, strength=1.0), subject.box, moving=moving)

@@ -212,7 +212,7 @@ def _cup(shape: tuple[int, int], place: tuple[float, float], side: int, chance: 
         0.35 + 0.75 * np.sqrt(np.clip(1 - np.square(across + 0.35) / 1.9, 0, 1)) + 0.25 * np.exp(-np.square((across + 0.5) * 7))
     )
     stripe = (np.abs(y - 14 * u) < 7 * u)[..., None]
-    colour = np.where(stripe, np.array((214, 120, 96), np.float32), np.array(hue, np.float32)) * light[..., None]
+    colour = np.where(stripe, np.array((222, 176, 60), np.float32), np.array(hue, np.float32)) * light[..., None]
     colour = np.where((np.abs(y + 31 * u) < 2.5 * u)[..., None], colour * 1.15, colour)
     handle = _shaded(ring, hue, 7 * u, chance)
     over, side_over = _cover(body), _cover(ring)

@@ -12,7 +12,7 @@ import numpy as np
 from gpen_live import __version__
 from gpen_live.presets import differences
 from gpen_live.quality.beauty import occluders, regions
-from gpen_live.quality.beauty.goals import goals, gone, healed, kept, mean, most, served
+from gpen_live.quality.beauty.goals import goals, gone, healed, kept, labels, mean, most, served, toned
 from gpen_live.quality.beauty.measure import HEALED_ROW, RIVAL_ROW, SKIN_ROW, BeautyMeasurement, Results
 from gpen_live.quality.beauty.tone import Served
 
@@ -155,10 +155,13 @@ def _identity_and_lines(measurement: BeautyMeasurement) -> list[str]:
     if not results.done:
         return []
     lines = ["### Flicker, identity, lines", ""]
-    lines += _head("look", "flicker still", "moving", "identity", "least", "slim bends by", "beyond", "all shapes by", "beyond")
+    lines += _head(
+        "look", "flicker still", "moving", "twinkle", "identity", "least", "slim bends by", "beyond", "all shapes by", "beyond"
+    )
     for row in measurement.looks:
         identity = results.of("identity", row)
-        values = [mean(results.of("still", row)), mean(results.of("moving", row)), mean(identity), -most(-identity)]
+        restless = [mean(results.of("still", row)), mean(results.of("moving", row)), most(results.of("twinkle", row))]
+        values = [*restless, mean(identity), -most(-identity)]
         bends = [most(results.of(f"{what} {where}", row)) for what in ("slim", "shape") for where in ("anywhere", "beyond")]
         lines.append(_row(row, *(_number(v, 3) for v in values), *(_number(v, 2) for v in bends)))
     return [*lines, ""]
@@ -173,6 +176,8 @@ def _groups(measurement: BeautyMeasurement) -> list[str]:
             lines += [f"### By {by}, skin controls of {row}", ""]
             lines += _head(by, "faces", "lightness", "of one face", "hue", "of one face", "middle band gone", "of the mean")
             lines += [_group(one) for one in groups] + [""]
+    for by in labels(measurement):
+        lines += _lamps(measurement, by)
     for by, groups in healed(measurement, HEALED_ROW).items():
         if groups:
             lines += [f"### By {by}, {HEALED_ROW}", "", *_head(by, "faces", "visibility gone", "of the mean")]
@@ -180,10 +185,27 @@ def _groups(measurement: BeautyMeasurement) -> list[str]:
     return lines
 
 
+def _lamps(measurement: BeautyMeasurement, by: str) -> list[str]:
+    """What whole looks, lamp included, do to a skin's lightness and hue: mean of each group, and the face that changes most."""
+    results, rows = measurement.results, list(measurement.looks)
+    tables = {row: toned(measurement, by, "whole lightness", "whole hue", row) for row in rows}
+    names = dict.fromkeys(one.group for groups in tables.values() for one in groups)
+    if not results.done or not names:
+        return []
+    lines = [f"### By {by}, whole looks: lightness (of one face), hue", "", *_head(by, *rows)]
+    for name in names:
+        found = [next((one for one in tables[row] if one.group == name), None) for row in rows]
+        cells = [
+            "" if one is None else f"{_signed(one.lightness)} ({_signed(one.most_lightness)}), {_signed(one.hue)}"
+            for one in found
+        ]
+        lines.append(_row(name, *cells))
+    return [*lines, ""]
+
+
 def _group(one: Served) -> str:
-    changes = [f"{value:+.2f}" if not math.isnan(value) else "" for value in (one.lightness, one.most_lightness)]
-    turns = [f"{value:+.2f}" if not math.isnan(value) else "" for value in (one.hue, one.most_hue)]
-    return _row(one.group, str(one.faces), *changes, *turns, _share(one.gain), _share(one.share))
+    changes = [_signed(value) for value in (one.lightness, one.most_lightness, one.hue, one.most_hue)]
+    return _row(one.group, str(one.faces), *changes, _share(one.gain), _share(one.share))
 
 
 def _head(*cells: str) -> list[str]:
@@ -200,6 +222,10 @@ def _share(value: float) -> str:
 
 def _number(value: float, digits: int) -> str:
     return "" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _signed(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:+.2f}"
 
 
 def _known(value: float) -> float | str | None:

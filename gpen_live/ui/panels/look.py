@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from functools import partial
 
 from PySide6.QtCore import QPoint, Qt, Signal
@@ -12,7 +14,7 @@ from gpen_live.look import CONTROLS, Group
 from gpen_live.ui.control_rows import AmountRow, ColourRow, ControlRow, NumberRow, SwitchRow
 from gpen_live.ui.control_words import GROUPS
 from gpen_live.ui.controller import Controller
-from gpen_live.ui.looks import Looks, title
+from gpen_live.ui.looks import UNSAVED, Looks, title
 from gpen_live.ui.theme import UNIT
 from gpen_live.ui.tiles import PresetTiles
 from gpen_live.ui.widgets import Card, ElidedLabel, Fold, IconButton, Switch, button
@@ -23,6 +25,9 @@ _ABOUT = {
     "studio": "As under good studio light",
     "glam": "Retouched, shaped and made up",
 }
+
+_LEFT_OUT = {"shape": "effort.no_shape", "makeup": "effort.no_makeup"}
+"""What is said when a group is given up to hold the latency budget."""
 
 
 class LookPanel(Card):
@@ -87,11 +92,16 @@ class LookPanel(Card):
         self.save.clicked.connect(self.save_wanted)
         looks.listed.connect(self.refresh)
         looks.changed.connect(self.show_values)
+        controller.snapshot_changed.connect(self.show_values)
         self.refresh()
 
     def refresh(self) -> None:
         """Shows which presets there are."""
         self.tiles.show_presets([(one.name, title(one.name), _ABOUT.get(one.name, "")) for one in self._looks.presets])
+        for before, after in itertools.pairwise(
+            (self.switch, *self.tiles.tiles.values(), self.reset, self.save, self.amount.slider)
+        ):
+            QWidget.setTabOrder(before, after)
         self.show_values()
 
     def show_values(self) -> None:
@@ -100,19 +110,32 @@ class LookPanel(Card):
         beauty, base = looks.beauty, looks.base
         self.switch.setChecked(enhance)
         self.tiles.show_chosen(base.name, modified=looks.modified, mirrored=self._controller.settings.mirror)
-        self.state.say(f"Changed from {title(base.name)}" if looks.modified else _ABOUT.get(base.name, "Your own preset"))
-        for link in (self.reset, self.save):
-            link.setVisible(looks.modified)
+        self.state.say(self._state())
+        self.save.setVisible(enhance and (looks.modified or looks.name == UNSAVED))
+        self.reset.setVisible(enhance and looks.modified and looks.name != UNSAVED)
         self.amount.show_value(beauty.amount, 1.0)
         for name, row in self.controls.items():
             row.show_value(getattr(beauty, name), getattr(base.beauty, name))
+        whole = replace(beauty, amount=1.0)
+        given_up = {one.id for one in self._controller.snapshot.quality.given_up}
         for group, fold in self.folds.items():
-            fold.say("" if beauty.uses(group) else "off")
-        something = beauty.uses() or beauty.amount == 0
-        self.amount.setEnabled(enhance and something)
+            left_out = whole.uses(group) and _LEFT_OUT.get(group) in given_up
+            fold.say("left out now" if left_out else "" if whole.uses(group) else "off", warns=left_out)
+            fold.setToolTip("There is no time for it within the latency budget (Settings)" if left_out else "")
+        self.amount.setEnabled(enhance and whole.uses())
         self.tiles.setEnabled(enhance)
         for row in self.controls.values():
             row.setEnabled(enhance)
+
+    def _state(self) -> str:
+        looks = self._looks
+        if not self._controller.config.look.enhance:
+            return "Enhancement is off"
+        if looks.name == UNSAVED:
+            return "Not saved"
+        if looks.modified:
+            return f"Changed from {title(looks.name)}"
+        return _ABOUT.get(looks.name, "Your own preset")
 
     def show_picture(self, name: str, picture: QImage | None) -> None:
         """Puts a picture onto the tile of a preset; None is the neutral drawing."""

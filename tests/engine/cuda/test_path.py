@@ -462,6 +462,26 @@ def test_nothing_is_recorded_when_a_stage_begins_or_the_network_is_switched_off(
         assert stream_of(fast).recorded == recorded
 
 
+def test_stages_that_come_later_are_recorded_bit_by_bit(device: torch.device) -> None:
+    """No frame waits for more than a part of it, and none of those that stay is recorded anew."""
+    fast, _ = engines(device, Small(), (30, 30, 60))
+    for i in range(3):
+        fast.process(tiny(), i * STEP, Look())
+    plain = stream_of(fast).recorded
+    fast.stages = (OnCard(wavy, 6.0, device),)
+    for i in range(3, 40):
+        recorded = stream_of(fast).recorded
+        done = fast.process(tiny(), i * STEP, Look())
+        assert stream_of(fast).recorded - recorded <= 1
+        if "move" in done.times_ms:
+            break
+    assert "move" in done.times_ms
+    assert stream_of(fast).recorded - plain == 4 * 4
+    fast.stages = ()
+    assert "move" not in fast.process(tiny(), 40 * STEP, Look()).times_ms
+    assert stream_of(fast).recorded - plain == 4 * 4
+
+
 def test_a_stage_looks_at_the_crops_beside_the_network(device: torch.device) -> None:
     """It sees the frame, not what the network makes of it, and its own work comes after both."""
     fast, _ = staged(device, Small(), None, 0.0, [(50, 30, 50)])
@@ -543,6 +563,6 @@ class OnCard(TensorMove):
         self.saw[: seen.shape[0]].copy_(seen)
 
     def draw(self, seen: torch.Tensor, change: Change) -> None:
-        change.added.add_(self._added)
+        change.added.add_(self.added)
         if change.displacement is not None:
             change.displacement.copy_(self._there[: seen.shape[0]])

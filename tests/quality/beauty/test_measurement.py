@@ -128,6 +128,8 @@ def test_report_and_tables(bad: BeautyMeasurement, tmp_path: Path) -> None:
     for heading in ("Goals", "Texture on skin", "Painted blemishes", "Outside the skin", "What passes before a face", "By skin"):
         assert f"### {heading}" in tables
     assert "nan" not in tables
+    (lit,) = (line for line in tables.splitlines() if line.startswith("| none |") and "(" in line)
+    assert lit.count("(+") == 2  # the careless look lightens
     assert "| **missed** |" in tables
 
 

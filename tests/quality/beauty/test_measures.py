@@ -92,6 +92,8 @@ def test_painted_spots_are_seen_and_healing_is_too(colour: tuple[int, int, int])
     assert not any(left.gone for left in untouched)
     assert all(left.kept and left.now == pytest.approx(left.was, abs=0.6) for left in untouched)
     assert all(left.gone and not left.kept for left in blemishes.judge(picture, picture, spots))
+    filled = blemishes.judge(blemishes.told_where(painted, picture), picture, spots)
+    assert all(one.now < 0.8 * left.now for one, left in zip(filled, untouched, strict=True))
     again, _ = blemishes.paint(picture, skin_of(picture), SIDE, 5)
     assert np.array_equal(painted, again)
     assert not np.array_equal(painted, blemishes.paint(picture, skin_of(picture), SIDE, 6)[0])
@@ -147,6 +149,15 @@ def test_jitter_raises_what_motion_alone_does_not() -> None:
         assert flicker.restlessness(shaken, box, moving=moving) > 1.3 * calm
         smoother = [np.asarray(cv2.GaussianBlur(frame, (0, 0), 1), np.uint8) for frame in frames]
         assert flicker.restlessness(smoother, box, moving=moving) < 0.6 * calm
+
+
+def test_a_still_picture_that_twinkles_is_noticed() -> None:
+    picture = drawn()
+    assert flicker.twinkle([picture] * 16) == 0
+    spot = picture.copy()
+    spot[60:70, 60:70] += 4
+    assert flicker.twinkle([picture, spot] * 8) == 4
+    assert flicker.twinkle([picture, spot] * 3 + [picture] * 10) == 0  # before it has come to rest
 
 
 @pytest.mark.parametrize("thing", list(occluders.THINGS))

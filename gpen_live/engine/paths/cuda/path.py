@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -74,12 +75,16 @@ def _places(count: int, *, whole: bool) -> slice:
 
 @dataclass
 class _Made:
-    """What was made for one network: steps by number of faces, the last pictures of faces and whole frame, what is recorded."""
+    """What was made for one network: steps by number of faces, the last pictures of faces and whole frame, what is recorded.
+
+    `prepared` and `staged`: for frames in which pixel formats, whole or not, all is recorded, and all that stages need.
+    """
 
     faces: dict[int, FacesStep] = field(default_factory=dict)
     whole: WholeStep | None = None
     pictures: dict[bool, PictureRows] = field(default_factory=dict)
     prepared: set[tuple[PixelFormat, bool]] = field(default_factory=set)
+    staged: set[tuple[PixelFormat, bool]] = field(default_factory=set)
 
 
 class GpuPath:
@@ -113,8 +118,12 @@ class GpuPath:
         self._enhancer = enhancer
 
     def use_stages(self, stages: Sequence[DeviceStage]) -> None:
+        """They begin a moment later: what they need is recorded bit by bit, so that no frame waits for all of it."""
         self._stages = tuple(stages)
-        self._forget_steps()
+        for made in self._made.values():
+            made.staged.clear()
+            for step in made.faces.values():
+                step.use_stages(self._stages)
 
     def prepare(self, image: Image, pixel_format: PixelFormat, *, whole_frame: bool, others: Sequence[Enhancer] = ()) -> None:
         check_picture(image)
@@ -125,34 +134,66 @@ class GpuPath:
                 with self._guarded():
                     self._take_up(image)
                     self._record_all(enhancer, pixel_format, whole_frame=whole_frame)
-                self._made_for(enhancer).prepared.add(wanted)
+                made = self._made_for(enhancer)
+                made.prepared.add(wanted)
+                made.staged.add(wanted)
                 return  # one network a frame
+        for enhancer in (self._enhancer, *others):
+            if wanted not in self._made_for(enhancer).staged:
+                with self._guarded():
+                    recorded = self._record_next(enhancer, pixel_format, whole_frame=whole_frame)
+                if not recorded:
+                    self._made_for(enhancer).staged.add(wanted)
+                return
 
     def _record_all(self, enhancer: Enhancer, pixel_format: PixelFormat, *, whole_frame: bool) -> None:
         self._search_recorded()
         self._tell_harmless(enhancer, whole_frame=whole_frame)
-        ways = courses(self._stages, network=False)
-        if whole_frame:
-            for layout in (pixel_format, None) if ways else (pixel_format,):
-                self._record(self._whole_step(enhancer), self._whole_step(enhancer).parts(layout))
-        else:
-            ways += courses(self._stages, network=True)
         needed = 1 if enhancer is self._enhancer else -1
-        for count in range(1, MAX_FACES + 1) if ways else ():
+        for count, work in self._works(enhancer, pixel_format, whole_frame=whole_frame):
             try:
-                step = self._faces_step(enhancer, count)
-                for course in ways:
-                    self._record(step, step.parts(course, pixel_format))
+                for step, part in work():
+                    step.record(part)
             except torch.OutOfMemoryError:  # on a small card: what there is may do for as many faces as there will be
                 if count <= needed:
                     raise
                 self._made_for(enhancer).faces.pop(count, None)
                 return
 
-    @staticmethod
-    def _record(step: RecordedStep, parts: Sequence[Part]) -> None:
-        for part in parts:
-            step.record(part)
+    def _record_next(self, enhancer: Enhancer, pixel_format: PixelFormat, *, whole_frame: bool) -> bool:
+        """Records one part that is missing; whether there was one."""
+        self._tell_harmless(enhancer, whole_frame=whole_frame)
+        try:
+            return any(
+                step.record(part)
+                for _, work in self._works(enhancer, pixel_format, whole_frame=whole_frame)
+                for step, part in work()
+            )
+        except torch.OutOfMemoryError:
+            return False
+
+    def _works(
+        self, enhancer: Enhancer, pixel_format: PixelFormat, *, whole_frame: bool
+    ) -> Iterator[tuple[int, Callable[[], Iterator[tuple[RecordedStep, Part]]]]]:
+        """What frames may need, by the number of faces (0: the whole frame)."""
+        ways = courses(self._stages, network=False)
+        if not whole_frame:
+            ways += courses(self._stages, network=True)
+
+        def of_frame() -> Iterator[tuple[RecordedStep, Part]]:
+            step = self._whole_step(enhancer)
+            for layout in (pixel_format, None) if ways else (pixel_format,):
+                yield from ((step, part) for part in step.parts(layout))
+
+        def of_faces(count: int) -> Iterator[tuple[RecordedStep, Part]]:
+            step = self._faces_step(enhancer, count)
+            for course in ways:
+                yield from ((step, part) for part in step.parts(course, pixel_format))
+
+        if whole_frame:
+            yield 0, of_frame
+        for count in range(1, MAX_FACES + 1) if ways else ():
+            yield count, partial(of_faces, count)
 
     def _tell_harmless(self, enhancer: Enhancer, *, whole_frame: bool) -> None:
         """Numbers for recording, of as many faces as there may be, that no harm comes of."""
@@ -198,7 +239,8 @@ class GpuPath:
     def enhance_faces(
         self, done: FrameResult, image: Image, faces: Sequence[FaceCrop], at: float, pixel_format: PixelFormat
     ) -> None:
-        course = self._course(faces, network=any(face.look.strength > 0 for face in faces))
+        ready = (pixel_format, False) in self._made_for(self._enhancer).staged
+        course = self._course(faces if ready else (), network=any(face.look.strength > 0 for face in faces))
         with self._guarded():
             self._tell_faces(faces, image, course, at)
             kept = self._tell_pictures([face.last for face in faces], at, whole=False) if course.network else None
@@ -219,7 +261,8 @@ class GpuPath:
         pixel_format: PixelFormat,
         faces: Sequence[FaceCrop] = (),
     ) -> None:
-        course = self._course(faces, network=False)
+        ready = (pixel_format, True) in self._made_for(self._enhancer).staged
+        course = self._course(faces if ready else (), network=False)
         drawn = not course.network
         with self._guarded():
             if not self._searched:
@@ -396,7 +439,7 @@ class GpuPath:
             raise
         except StageError:
             self._stream.settle()
-            self._forget_steps()
+            self.use_stages(self._stages)
             raise
         except RuntimeError as error:
             if failure_of(error) is Failure.LOST:
@@ -424,4 +467,4 @@ class GpuPath:
 
     def _forget_steps(self) -> None:
         for made in self._made.values():
-            made.faces, made.whole, made.prepared = {}, None, set()
+            made.faces, made.whole, made.prepared, made.staged = {}, None, set(), set()

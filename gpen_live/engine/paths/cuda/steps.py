@@ -5,7 +5,7 @@ Imports torch and triton at import time: import this module late.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -51,10 +51,12 @@ class RecordedStep:
         self.record(part)
         self._recorded[part.key]()
 
-    def record(self, part: Part) -> None:
-        """Records it, if it is not yet; it works on what happens to lie there."""
-        if part.key not in self._recorded:
-            self._recorded[part.key] = self._stream.record(part.work)
+    def record(self, part: Part) -> bool:
+        """Records it, if it is not yet; it works on what happens to lie there. Whether it had to be."""
+        if part.key in self._recorded:
+            return False
+        self._recorded[part.key] = self._stream.record(part.work)
+        return True
 
     def _recalled(self, seen: Tensor) -> Tensor | None:
         """The network's last pictures, where there are such; see `PictureRows`."""
@@ -92,6 +94,17 @@ class FacesStep(RecordedStep):
         self._change = Change(crops.change[:count], crops.moves[:count])
         self._mask, self._rim = crops.mask, crops.rim
         self._pictures: Tensor | None = None
+
+    def use_stages(self, stages: Sequence[DeviceStage]) -> None:
+        """Other stages: what doesn't depend on them stays recorded."""
+        self._stages = tuple(stages)
+        self._recorded = {part.key: self._recorded[part.key] for part in self._plain() if part.key in self._recorded}
+
+    def _plain(self) -> Iterator[Part]:
+        """The parts of frames without stages, in all formats."""
+        course = Course(True, (None,) * len(self._stages))
+        for pixel_format in PixelFormat:
+            yield from self.parts(course, pixel_format)
 
     def parts(self, course: Course, pixel_format: PixelFormat) -> list[Part]:
         """From the frame on the device to the finished one there."""

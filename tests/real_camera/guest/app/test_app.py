@@ -53,7 +53,16 @@ def is_camera() -> bool:
 def test_a_face_is_enhanced_from_camera_to_viewer_while_the_window_shows_it(tmp_path: Path) -> None:
     report = OUT / "report.json"
     arguments = ["run", "--source", "camera:11", "--sink", "vcam", "--size", str(SIZE), "--model", "lite-256", "--device", "cpu"]
-    arguments += ["--fps", "10", "--budget", "0", "--report", str(report)]  # in time or not, each face is enhanced
+    arguments += [
+        "--beauty",
+        "off",
+        "--fps",
+        "10",
+        "--budget",
+        "0",
+        "--report",
+        str(report),
+    ]  # in time or not, each face is enhanced
     with film(drivers.FILM, SIZE, "YUYV", fps=10, face=True), display(tmp_path) as name:
         environment = {**os.environ, "DISPLAY": name, "QT_QPA_PLATFORM": "xcb", "XDG_CONFIG_HOME": str(tmp_path)}
         app = subprocess.Popen([sys.executable, "-m", "gpen_live", *arguments], env=environment)
