@@ -75,7 +75,7 @@ def graph() -> Graph:
 
 
 def _spots(picture: Layer, features: Layer) -> Layer:
-    """What differs from its surroundings, in some colours, at the layers' own size; with the features, which know where that is."""
+    """What differs from its surroundings, in some colours, at the layers' own size, with the features: these know where it is."""
     colours = layers.convolution("spots.colours", picture, _COLOURS, kernel=3, stride=LAYER_STEP, padding=(0, 0, 1, 1))
     apart = layers.relu(layers.convolution("spots.apart", colours, _COLOURS, kernel=7, padding=3, groups=_COLOURS))
     detail = layers.convolution("spots.detail", apart, _SPOTS, kernel=2, stride=2)
