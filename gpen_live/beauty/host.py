@@ -68,7 +68,9 @@ def draw(seen: Image, added: Floats, face: Sight, dials: Vector, known: Remember
     window = Window.around(face.layers[0], face.points, seen.shape[0])
     before = window.of(seen).astype(np.float32)
     now = np.empty(seen.shape, np.float32)  # within the window alone
-    np.add(before, window.of(added), out=window.of(now))
+    part = window.of(now)
+    np.add(before, window.of(added), out=part)
+    np.maximum(part, 0, out=part)  # a change of the frame before may take more than there is
     small = window.reduced(now)
     tone = Tone.of(small, face.skin)
     maps = skin_maps(small, face.skin, face.layers, dials) if _on(dials, _SKIN) else None
@@ -76,14 +78,15 @@ def draw(seen: Image, added: Floats, face: Sight, dials: Vector, known: Remember
     if _on(dials, _LIT):
         log = _added(log, _light(small, face, tone, dials))
     if maps is not None or log is not None:
-        _map(window.of(now), window, small, maps, log)
+        _map(part, window, small, maps, log)
+        np.maximum(part, 0, out=part)
 
     if _on(dials, _DRAWN):
         _draw_features(now, face, tone, dials, known, at)
     known.at = at
 
     change = added.copy()
-    np.subtract(window.of(now), before, out=window.of(change))
+    np.subtract(part, before, out=window.of(change))
     grid = shape_grid(face.there, dials) if _on(dials, _SHAPED) else None
     if grid is None:
         return Change(change)

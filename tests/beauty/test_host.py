@@ -407,6 +407,17 @@ def test_what_is_no_face_gets_nothing() -> None:
     assert change.displacement is None
 
 
+@pytest.mark.parametrize("level", [-400.0, -20.0, 400.0])
+def test_a_change_beyond_black_and_white_stays_a_number(level: float) -> None:
+    """As where the network rests, and its last change lies on a mouth that has opened since."""
+    face = painted(smiling=True)
+    before = np.full(face.seen.shape, level, np.float32)
+    everything = wished(look(**dict.fromkeys(ALL, 1.0)))
+    with np.errstate(invalid="raise", divide="raise"):
+        change = draw(face.seen, before, Sight(face.points, face.layers), everything, Remembered(), 0.0)
+    assert np.isfinite(change.added).all()
+
+
 def test_closed_eyes_are_left_alone() -> None:
     face = painted()
     points = face.points.copy()
