@@ -13,8 +13,8 @@ from gpen_live.engine.paths.base import open_canvas
 from gpen_live.engine.paths.geometry import scale_of
 from gpen_live.engine.paths.host_canvas import Floats, HostCanvas, levels, planes
 from gpen_live.engine.paths.mask import face_mask, rim_mask
-from gpen_live.engine.paths.staged import active, answering
-from gpen_live.engine.result import WHOLE, Change, FaceCrop, Stage
+from gpen_live.engine.paths.staged import NOT_FINITE, active, answering
+from gpen_live.engine.result import WHOLE, Change, FaceCrop, Stage, StageError
 from gpen_live.faces.align import Matrix, Points, to_template
 from gpen_live.faces.state import LastResult
 from gpen_live.frame import Image
@@ -131,4 +131,6 @@ def _staged(seen: Image, change: Change, face: FaceCrop, stages: Sequence[Stage]
     for stage, _ in active(stages, [face]):
         with answering(stage):
             change = stage(seen, change, face)
+            if not all(part is None or np.isfinite(part).all() for part in (change.added, change.displacement)):
+                raise StageError(stage, NOT_FINITE)
     return change

@@ -184,13 +184,13 @@ _SPECS: Final = (
         title="Retouch",
         architecture=RETOUCH,
         size=256,
-        parameters=300_000,
+        parameters=220_000,
         licence="Apache-2.0",
         licence_text=_OWN_LICENCE,
         filename="retouch.safetensors",
         shipped=True,
-        bytes=599_776,
-        sha256="2c3a1627abcd156d641c19e5d1c8324814d8f2e43cd58141bd92537c70e04ddf",
+        bytes=438_624,
+        sha256="744c35d4fed25a5d2407df9ffa651eb9296248bd7a16a1254735a6d2637981c3",
     ),
 )
 

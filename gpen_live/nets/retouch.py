@@ -32,9 +32,13 @@ SIZE: Final = 256
 LAYER_STEP: Final = 2
 """Pixels of the crop, along a side, for each pixel of a layer."""
 
-_TILE: Final = 4  # pixels of the crop, along a side, for each pixel of the finest features
-_CHANNELS: Final = (32, 48, 80, 112)
-_BLOCKS: Final = (1, 1, 2, 2)
+_STEM: Final = 16
+_HEAD: Final = 48
+_COLOURS: Final = 12
+_SPOTS: Final = 40
+_CHANNELS: Final = (24, 40, 64, 96)
+"""Per scale, from a quarter of the picture's size on; each has half the size of the one before."""
+_ENCODER: Final = (1, 1, 2, 2)
 _KERNEL: Final = 5
 
 
@@ -45,10 +49,12 @@ def graph() -> Graph:
     """
     picture = layers.picture("x", 3)
     previous = layers.picture("previous", len(LAYERS), step=LAYER_STEP)
-    seen = layers.concatenate(layers.unshuffle(picture, _TILE), layers.unshuffle(previous, _TILE // LAYER_STEP))
-    features = layers.convolution("entry", seen, _CHANNELS[0])
+    # Spots are as small as two pixels: few features at the layers' own size, which the head sees again beside all the rest.
+    fine = layers.relu(layers.convolution("entry", picture, _STEM, kernel=3, stride=LAYER_STEP, padding=(0, 0, 1, 1)))
+    seen = layers.convolution("see", fine, _CHANNELS[0], kernel=2, stride=2)
+    features = layers.add(seen, layers.convolution("remember", previous, _CHANNELS[0], kernel=2, stride=2))
     skips: list[Layer] = []
-    for scale, (width, blocks) in enumerate(zip(_CHANNELS, _BLOCKS, strict=True)):
+    for scale, (width, blocks) in enumerate(zip(_CHANNELS, _ENCODER, strict=True)):
         if scale:
             features = layers.convolution(f"down.{scale - 1}", features, width, kernel=2, stride=2)
         for index in range(blocks):
@@ -58,9 +64,22 @@ def graph() -> Graph:
         # The 1x1 convolution commutes with the upsampling and is four times cheaper before it.
         up = layers.upsample(layers.convolution(f"up.{scale}", features, _CHANNELS[scale]), 2)
         features = _block(f"decoder.{scale}", layers.add(skips[scale], up))
-    fine = len(LAYERS) * (_TILE // LAYER_STEP) ** 2
-    out = layers.sigmoid(layers.convolution("exit", features, fine))
-    return Graph("retouch", (picture, previous), (layers.shuffle(out, _TILE // LAYER_STEP),))
+    detail = layers.convolution("head.detail", fine, _HEAD, kernel=2, stride=2)
+    head = layers.relu(layers.add(detail, layers.convolution("head.meaning", features, _HEAD)))
+    tile = 2**2  # values of a layer for each pixel of the features
+    skin = layers.convolution("exit.skin", head, tile)
+    spots = layers.convolution("exit.spots", _spots(picture, features), 2 * tile)
+    light = layers.convolution("exit.light", head, 2 * tile)
+    found = layers.sigmoid(layers.concatenate(skin, spots, light))
+    return Graph("retouch", (picture, previous), (layers.shuffle(found, 2),))
+
+
+def _spots(picture: Layer, features: Layer) -> Layer:
+    """What differs from its surroundings, in some colours, at the layers' own size, with the features: these know where it is."""
+    colours = layers.convolution("spots.colours", picture, _COLOURS, kernel=3, stride=LAYER_STEP, padding=(0, 0, 1, 1))
+    apart = layers.relu(layers.convolution("spots.apart", colours, _COLOURS, kernel=7, padding=3, groups=_COLOURS))
+    detail = layers.convolution("spots.detail", apart, _SPOTS, kernel=2, stride=2)
+    return layers.relu(layers.add(detail, layers.convolution("spots.meaning", features, _SPOTS)))
 
 
 def _block(name: str, x: Layer) -> Layer:

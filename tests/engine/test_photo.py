@@ -134,3 +134,5 @@ def test_a_stage_that_fails_says_so() -> None:
 
     with pytest.raises(StageError, match="no mouth"):
         enhance_faces(photo(), on_host(Waves()), [face(400, 450, 700)], LOOK, [Failing()])
+    with pytest.raises(StageError, match="not a number"):
+        enhance_aligned(photo(256, 256), on_host(Waves()), LOOK, [Watching(float("nan"))])
