@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,8 @@ def evaluate_beauty(
             shown = [face for folder in photos for face in _large(folder, split)]
             _draw(sheet, shown, looks, clips, runner)
     _measure(console, measurement)
+    for text, times in Counter(note.text for note in runner.notes).items():
+        console.print(f"{text} ({times})")
     _write(measurement, photos, split, describe_device(chosen), time.monotonic() - start, report, markdown)
     return 0
 

@@ -42,6 +42,7 @@ COMING = message("live.face_coming")
 _LARGEST_CROP = 4.0  # in frames: landmarks that ask for more are no face's
 _WORST_FIT = 0.1  # root-mean-square distance from the template, in crop sides
 _LEAST_WEIGHT = 1e-3
+_RETRY_S = 5.0  # after a stage has failed
 
 
 class Engine:
@@ -53,7 +54,7 @@ class Engine:
 
     Args:
         path: what a frame goes through; None: the fastest way that runs on the device, with `stages` after the network. One that
-            fails is left out until the look's beauty is another one.
+            fails is left out for some seconds, or until the look's beauty is another one.
     """
 
     def __init__(
@@ -79,7 +80,8 @@ class Engine:
         self._since_search = self._since_network = 0
         self._looked_at = -math.inf
         self._proven = self._fell_back = False
-        self._failed_at: Beauty | None = None  # a stage failed at this look
+        self._failed_at: Beauty | None = None  # a stage failed at this look,
+        self._failed_s = 0.0  # and at this moment
         self.stage_trouble: Message | None = None
         self._drawn = 0  # frames
         self._drawn_at = -math.inf
@@ -150,14 +152,14 @@ class Engine:
         """
         done = FrameResult(HostPicture(image))
         look, whole_frame = self._effort.spared(look), look.mode is Mode.FULL
-        if self._failed_at is not None and look.beauty != self._failed_at:
+        if self._failed_at is not None and (look.beauty != self._failed_at or not 0 <= at - self._failed_s < _RETRY_S):
             self.stages = self._stages
         with self._falling_back():
             self._path.prepare(image, pixel_format, whole_frame=whole_frame, others=(self.wished, *self.lighter))
             if whole_frame:
                 whole = FaceCrop(WHOLE, 1.0, look, self._states.whole, at)
                 faces = self._placed_faces(done, image, at, look) if self._draws(look, at) else []
-                self._staged(look, lambda: self._path.enhance_frame(done, image, whole, at, pixel_format, faces))
+                self._staged(look, at, lambda: self._path.enhance_frame(done, image, whole, at, pixel_format, faces))
                 self._drawn += 1
                 self._proven = True
             else:
@@ -169,7 +171,7 @@ class Engine:
         if not placed:
             done.raw_reason = COMING if done.faces else NO_FACE
             return
-        self._staged(look, lambda: self._enhance(done, image, placed, at, pixel_format))
+        self._staged(look, at, lambda: self._enhance(done, image, placed, at, pixel_format))
         self._drawn += 1
         self._proven = True
 
@@ -199,11 +201,12 @@ class Engine:
             self._drawn_at = at
         return 0 <= at - self._drawn_at <= LONGEST_S
 
-    def _staged(self, look: Look, work: Callable[[], None]) -> None:
+    def _staged(self, look: Look, at: float, work: Callable[[], None]) -> None:
         """The path's `work`; where a stage fails, once more without stages."""
         try:
             work()
         except StageError as error:
+            self._failed_s = at
             _log.error("a stage failed", exc_info=error)
             self._path.use_stages(())
             self._states.forget_kept()

@@ -159,10 +159,18 @@ def test_a_stage_that_fails_costs_what_it_draws_and_nothing_else(make: Make, mov
     assert np.array_equal(settled(engine, rough(), look), plain)
     assert len(engine.notes) == 1
     assert "move failed" in engine.notes[0].text
-    failing.way = "well"
-    assert np.array_equal(engine.process(rough(), 8 * STEP, look).image, plain)  # it is not tried again by itself
-    assert not np.array_equal(engine.process(rough(), 9 * STEP, replace(look, beauty=Beauty(smooth=0.2))).image, plain)
+    failing.way, well = "well", way
+    assert np.array_equal(engine.process(rough(), 8 * STEP, look).image, plain)  # it is not tried again at once
+    other = replace(look, beauty=Beauty(smooth=0.2))
+    assert not np.array_equal(engine.process(rough(), 9 * STEP, other).image, plain)
     assert len(engine.notes) == 1
+    failing.way = well
+    engine.process(rough(), 10 * STEP, other)
+    assert engine.stage_trouble is not None
+    failing.way = "well"
+    later = [engine.process(rough(), 10 * STEP + 5.1 + i * STEP, other).image for i in range(8)]
+    assert not np.array_equal(later[-1], plain), "but some seconds later it is"
+    assert engine.stage_trouble is None
 
 
 @BOTH

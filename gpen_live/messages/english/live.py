@@ -38,7 +38,7 @@ SENTENCES = {
     "live.raw_goes_out": Sentence("{cause.what} The raw picture goes out.", "{cause.remedy}"),
     "live.restarted": Sentence("The {name} failed ({reason}) and was restarted."),
     "live.slow_path": Sentence("The fast frame path does not run on {device} ({reason}), so a slower one is used."),
-    "live.stage_failed": Sentence("Drawing {name} failed ({reason}).", "It is tried again when you change it."),
+    "live.stage_failed": Sentence("Drawing {name} failed ({reason}).", "It is tried again every few seconds."),
     "live.stuck": Sentence("The network is taking unusually long.", "If this happens often, choose a smaller one."),
     "live.switched_off": Sentence("The {name} failed again ({reason}) and was switched off."),
     "live.unopened": Sentence("{name} could not be opened."),

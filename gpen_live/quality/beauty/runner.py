@@ -12,6 +12,7 @@ from gpen_live.engine.engine import Engine
 from gpen_live.faces.detect import DEFAULT_THRESHOLD, Detection, Detector
 from gpen_live.frame import Image
 from gpen_live.look import Beauty, Look
+from gpen_live.messages import Message
 
 if TYPE_CHECKING:
     from gpen_live.engine.engine import AnyEnhancer
@@ -39,13 +40,14 @@ class EngineRunner:
     """Looks as the engine draws them.
 
     Args:
-        device, detector, enhancer, stages: as of `Engine`.
+        device, detector, enhancer, stages: as of `Engine`. `notes` are what it could not do: looks that failed.
     """
 
     def __init__(self, device: Device, detector: Detector, enhancer: AnyEnhancer, stages: Sequence[Stage]) -> None:
         if device.type == "cpu":
             detector = _Once(detector)
         self._engine = Engine(device, detector, enhancer, stages=stages)
+        self.notes: list[Message] = []
 
     def film(self, frames: Sequence[Bytes], beauty: Beauty, *, strength: float = 0.0, fps: float = FPS) -> list[Bytes]:
         look = Look(strength=strength, beauty=beauty)
@@ -62,6 +64,8 @@ class EngineRunner:
 
     def _frame(self, frame: Bytes, at: float, look: Look) -> tuple[Bytes, bool]:
         done = self._engine.process(frame, at, look)
+        self.notes += self._engine.notes
+        self._engine.notes.clear()
         return np.ascontiguousarray(done.image[..., ::-1]), done.raw_reason is None
 
 

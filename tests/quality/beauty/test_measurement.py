@@ -209,6 +209,11 @@ class Redder:
         return Change(change.added + np.array([0, 0, 20], np.float32))
 
 
+class Failing(Redder):
+    def __call__(self, seen: Any, change: Change, told: FaceCrop) -> Change:
+        raise RuntimeError("no brush")
+
+
 class Same(nn.Module):
     stride = 16
 
@@ -232,3 +237,9 @@ def test_the_engine_draws_looks_on_films_and_photos() -> None:
     assert reds == sorted(reds)
     assert reds[0] < reds[-1]
     assert np.array_equal(runner(128).film([picture] * 2, Beauty())[-1], picture)
+
+
+def test_a_look_that_fails_is_told() -> None:
+    runner = EngineRunner(CPU, Centred(128), on_host(Same(), 64), [Failing()])
+    runner.photo(face().canvas, Beauty(smooth=1))
+    assert any("no brush" in note.text for note in runner.notes)
