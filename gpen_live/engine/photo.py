@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 SIDES = (256, 384, 512, 768, 1024, 1536, 2048)
 """Sides of the crops that stages draw in: the first that holds a face as large as it is in the photo."""
 
+LOOKS = 3
+"""How often a stage sees a face, as if it held still: what it remembers of it settles, and only the last counts."""
+
+_STEP_S = 1 / 30
+
 
 def enhance_faces(
     image: Image,
@@ -130,7 +135,9 @@ def _networked(seen: Image, enhancer: AnyEnhancer, look: Look) -> Floats:
 def _staged(seen: Image, change: Change, face: FaceCrop, stages: Sequence[Stage]) -> Change:
     for stage, _ in active(stages, [face]):
         with answering(stage):
-            change = stage(seen, change, face)
+            given = change
+            for number in range(LOOKS):
+                change = stage(seen, given, replace(face, at=number * _STEP_S))
             if not all(part is None or np.isfinite(part).all() for part in (change.added, change.displacement)):
                 raise StageError(stage, NOT_FINITE)
     return change

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from gpen_live.engine.photo import enhance_aligned, enhance_faces
+from gpen_live.engine.photo import LOOKS, enhance_aligned, enhance_faces
 from gpen_live.engine.result import Change, FaceCrop, StageError
 from gpen_live.faces.align import GPEN_TEMPLATE, Points
 from gpen_live.frame import Image
@@ -71,7 +71,7 @@ def test_stages_draw_at_the_faces_own_size_and_what_the_network_changed_stays_in
     network = on_host(Waves())
     plain = enhance_faces(image, network, faces, LOOK).astype(int)
     drawn = enhance_faces(image, network, faces, LOOK, [idle]).astype(int)
-    assert idle.seen == [crop]
+    assert idle.seen == [crop] * LOOKS
     assert np.abs(plain - image).max() > 15
     assert np.abs(drawn - plain).mean() < 0.4
     assert np.abs(drawn - plain).max() < 6
@@ -92,7 +92,7 @@ def test_every_face_is_drawn_once_and_counted() -> None:
         counted[0] += 1
 
     out = enhance_faces(image, on_host(Waves()), faces, Look(strength=0), [stage], finished).astype(int) - image
-    assert stage.seen == [512, 384, 256]
+    assert stage.seen == [512] * LOOKS + [384] * LOOKS + [256] * LOOKS
     assert counted == [3]
     assert [int(out[450, x, 0]) for x in (300, 800, 1150)] == [20, 20, 20]
     enhance_faces(image, on_host(Waves()), faces, LOOK, [], finished)
@@ -125,6 +125,22 @@ def test_an_aligned_crop_has_no_mask(open_network: Any) -> None:
     moved = enhance_aligned(image, network, Look(strength=0), [HostMove(wavy)]).astype(int)
     assert np.abs(moved - image).max() > 3
     assert np.array_equal(enhance_aligned(image, network, Look(strength=0)), image)
+
+
+def test_what_a_stage_remembers_of_a_face_settles() -> None:
+    """A stage that does half of what is missing in each frame, with a memory of each face's own."""
+
+    class Settling(Watching):
+        def __call__(self, seen: Any, change: Change, told: Any) -> Change:
+            before, at = told.kept.get(self.name, (0.0, -1.0))
+            assert told.at > at
+            told.kept[self.name] = (before + (20 - before) / 2, told.at)
+            return Change(change.added + np.float32(told.kept[self.name][0]))
+
+    image = photo()
+    faces = [face(300, 450, 500), face(800, 400, 260)]
+    out = enhance_faces(image, on_host(Waves()), faces, Look(strength=0), [Settling()]).astype(int) - image
+    assert {int(out[450, x, 0]) for x in (300, 800)} == {round(20 * (1 - 0.5**LOOKS))}
 
 
 def test_a_stage_that_fails_says_so() -> None:
