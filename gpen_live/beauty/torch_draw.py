@@ -159,7 +159,7 @@ class Look:
         self._shifts = self._here(made.shifts.transpose(0, 3, 1, 2))
         self._nodes = self._here(grid(c.WIDE).transpose(2, 0, 1))
         self._reach = self._here(reach())
-        self._sharing = [AT[name] for name in SHIFTS]
+        self._sharing = self._here(np.array([AT[name] for name in SHIFTS]))
         self._luma = self._here(np.array(_LUMA, np.float32)).view(1, 3, 1, 1)
         self._features = [self._here(np.array(one)) for one in _FEATURES]
         self._oval = self._here(np.array(mesh.FACE_OVAL))
@@ -168,9 +168,16 @@ class Look:
         along = np.linspace(0, 1, len(LASHES), dtype=np.float32) ** 2
         self._thick = self._here(c.LINER_WIDTH[0] + (c.LINER_WIDTH[1] - c.LINER_WIDTH[0]) * along)
         self._matrices: dict[Any, Tensor] = {}
+        self._indices: dict[tuple[int, ...], Tensor] = {}
 
     def _here(self, values: Any) -> Tensor:
         return torch.from_numpy(np.array(values)).to(self._device)
+
+    def _some(self, points: Tensor, indices: tuple[int, ...]) -> Tensor:
+        """Some of the points' x and y; their indices lie on the device from the first call on."""
+        if indices not in self._indices:
+            self._indices[indices] = self._here(np.array(indices))
+        return points.index_select(1, self._indices[indices])[..., :2]
 
     def _around(self, maps: Tensor, made: np.ndarray[Any, Any], key: Any) -> Tensor:
         """`made` on both sides of the maps (... x n x n)."""
@@ -208,7 +215,7 @@ class Look:
         amount = {name: dials[:, at].view(-1, 1, 1, 1) for name, at in AT.items()}
         side = seen.shape[-1]
         before = seen * 127.5 + 127.5
-        now = before + added
+        now = (before + added).clamp(min=0)  # a change of the frame before may take more than there is
         small = self.resized(now, c.MAP)
         depth = torch.stack([self._depth(points, feature) for feature in self._features]).amax(0)
         within = self._reach * self._free(depth, c.FEATURE_GROW)
@@ -230,7 +237,7 @@ class Look:
         log = log + self.resized(_blush(level, masks, self._tinted("blush", tone, amount), amount), c.MAP) * skin
         drawn = now + self.resized(delta, side)
         drawn = drawn - self.resized(heal, side) * (now - self.resized(small, side))
-        drawn = (drawn * self.resized(log.exp(), side)).contiguous()
+        drawn = (drawn * self.resized(log.exp(), side)).clamp(min=0).contiguous()
         uncovered = self._uncovered(layers[:, :1], self._free(depth, c.COVER_FROM), points)
         self._eyes_and_teeth(drawn, points, tone, uncovered, amount, known)
         self._lips(drawn, points, tone, uncovered, amount, known)
@@ -304,7 +311,8 @@ class Look:
         shadow = self.resized(layers[:, 3:4], c.FIELD)
         toward = torch.maximum(texture * (amount["smooth"] * c.SMOOTH_MOST), shadow * (amount["under_eye"] * c.UNDER_EYE_SMOOTH))
         log = self._evening(near, wide, amount["even"] * c.EVEN_MOST)
-        log = log + shadow * (amount["under_eye"] * (c.UNDER_EYE_MOST * c.LAYER_LOG))
+        room = ((self._luma_of(wide) + 1) / (mean + 1)).log().clamp(min=0)
+        log = log + torch.minimum(shadow * (amount["under_eye"] * (c.UNDER_EYE_MOST * c.LAYER_LOG)), room)
         log = log + self._dulling(near, self.resized(layers[:, 4:5], c.FIELD) * (amount["shine"] * c.SHINE_MOST))
         after = (own + toward * (near - own)) * log.exp()
         share = share * _step(self.resized(layers[:, :1], c.FIELD), *c.SURELY_SKIN)
@@ -314,7 +322,7 @@ class Look:
         odd = self._luma_of(apart) ** 2 * (128 / c.SMOOTH_ODD**2 / (level + c.SHINY))
         delta = apart * (self.resized(toward, c.MAP) * skin / (1 + odd * odd))
         heal = spots * amount["blemish"]
-        return self._healed(small, weight, traces) * amount["blemish"] + delta * (1 - heal), heal, log
+        return self._healed(small, weight, traces * spots) * amount["blemish"] + delta * (1 - heal), heal, log
 
     def _healed(self, small: Tensor, weight: Tensor, traces: Tensor) -> Tensor:
         """See `gpen_live.beauty.skin`: N x 3 x MAP x MAP."""
@@ -327,7 +335,7 @@ class Look:
         rim = _normalised(rim)
         apart = rim + (rim - further) * c.HEAL_SLOPE - small
         fit = self._blurred(torch.cat([apart * traces, traces * traces], dim=1), c.HEAL_FIT)
-        return fit[:, :3] * (traces / (fit[:, 3:] + 1e-3))
+        return fit[:, :3] * (traces / (fit[:, 3:] + c.HEAL_LEAST))
 
     def _blurred(self, maps: Tensor, sigma: float) -> Tensor:
         """See `gpen_live.beauty.maps.blurred`; `sigma`: a fraction of the side."""
@@ -390,7 +398,7 @@ class Look:
         strength = amount["eyes"].flatten(1)
         weight = total = torch.zeros_like(known.sclera)
         for edge, iris, pupil in _EYES:
-            outline = points[:, edge, :2]
+            outline = self._some(points, edge)
             patch = _Patch(outline, _EYE_PATCH, drawn.shape[-1])
             across = (outline[:, 8] - outline[:, 0]).norm(dim=1)
             high = (outline[:, 9:, 1].mean(1) - outline[:, 1:8, 1].mean(1)).abs()
@@ -399,7 +407,7 @@ class Look:
             level = (seen * self._luma[:, :, 0]).sum(1) / 255
             lid = patch.within(outline, c.EDGE) * _step(patch.sampled(uncovered), *c.COVER_SEEN) * is_open
             centre = points[:, pupil, :2]
-            radius = (points[:, iris, :2] - centre[:, None]).norm(dim=2).mean(1, keepdim=True).clamp(min=1e-4)
+            radius = (self._some(points, iris) - centre[:, None]).norm(dim=2).mean(1, keepdim=True).clamp(min=1e-4)
             far = ((patch.x - centre[:, :1]) ** 2 + (patch.y - centre[:, 1:]) ** 2).sqrt() / radius
             white = lid * _step(far, *c.IRIS_EDGE)
             most, least = seen.amax(1), seen.amin(1)
@@ -419,7 +427,7 @@ class Look:
         self._teeth(drawn, points, tone, limit[:, None], amount["teeth"].flatten(1))
 
     def _teeth(self, drawn: Tensor, points: Tensor, tone: dict[str, Tensor], sclera: Tensor, amount: Tensor) -> None:
-        outline = points[:, mesh.LIPS_INNER, :2]
+        outline = self._some(points, mesh.LIPS_INNER)
         patch = _Patch(outline, _LIPS_PATCH, drawn.shape[-1])
         across = (outline[:, 10] - outline[:, 0]).norm(dim=1).clamp(min=1e-6)
         is_open = _step((outline[:, 15] - outline[:, 5]).norm(dim=1) / across, *c.MOUTH_OPEN)[:, None]
@@ -445,7 +453,7 @@ class Look:
         known: Known,
     ) -> None:
         """See `gpen_live.beauty.makeup.draw_lips`."""
-        outer, inner = points[:, mesh.LIPS_OUTER, :2], points[:, mesh.LIPS_INNER, :2]
+        outer, inner = self._some(points, mesh.LIPS_OUTER), self._some(points, mesh.LIPS_INNER)
         patch = _Patch(outer, _LIPS_PATCH, drawn.shape[-1])
         seen = patch.of(drawn)
         lips = (patch.within(outer, c.LIP_EDGE) - patch.within(inner, c.EDGE)).clamp(min=0)
@@ -461,7 +469,7 @@ class Look:
         before = torch.where(is_known, known.around, around_now)
         most = torch.maximum(around_now, before + share * (around_now - before) / c.LIP_BEARD)
         around = around / (most + _step(most, *c.LIP_BARE) * (1 - most).clamp(min=0) + 0.02)
-        near = lips * _step(around, *c.COVER_SEEN)
+        near = lips * _step(around, *c.LIP_SEEN)
         doubt = 1 - _step(around, *c.LIP_DOUBT)
         near = near * (1 - doubt * (1 - _unlike_skin(ratios, colour, tone)))
         near = near * (((ratios - colour[:, :, None]) ** 2).sum(1) / -(c.LIP_COLOUR**2)).exp()
@@ -501,7 +509,7 @@ class Look:
         """See `gpen_live.beauty.makeup.draw_brows` and `draw_liner`."""
         level = tone["luma"].flatten(1) + 1
         for brow in (mesh.LEFT_BROW, mesh.RIGHT_BROW):
-            outline = points[:, brow, :2]
+            outline = self._some(points, brow)
             patch = _Patch(outline, _BROW_PATCH, drawn.shape[-1])
             seen = patch.of(drawn)
             hair = (1.1 - (seen * self._luma[:, :, 0]).sum(1) / level).clamp(0, 0.6)
@@ -509,7 +517,7 @@ class Look:
             dark = patch.within(outline, c.BROW_EDGE) * (c.BROW_FILL + c.BROW_HAIR * hair) * bare
             patch.put(drawn, seen * (-(dark * amount["brows"].flatten(1))[:, None] * self._density).exp())
         for eye in (mesh.LEFT_EYE, mesh.RIGHT_EYE):
-            outline = points[:, eye, :2]
+            outline = self._some(points, eye)
             patch = _Patch(outline, _EYE_PATCH, drawn.shape[-1])
             bare = _step(patch.sampled(uncovered), *c.COVER_SEEN)
             dark = patch.within(self._liner(outline), c.LINER_EDGE) * bare * (amount["liner"].flatten(1) * c.LINER_DENSITY)
@@ -517,7 +525,7 @@ class Look:
 
     def _liner(self, eye: Tensor) -> Tensor:
         """The outline, N x 19 x 2, of the line along the upper lashes of eyes (N x 16 x 2)."""
-        x, y = eye[:, LASHES, 0], eye[:, LASHES, 1]
+        x, y = self._some(eye, LASHES).unbind(2)
         outward = eye[:, 0] - eye[:, 8]
         outward = outward / (outward.norm(dim=1, keepdim=True) + 1e-6)
         tip_x, tip_y = x[:, -1] + c.LINER_WING * outward[:, 0], y[:, -1] + c.LINER_WING * (outward[:, 1] - 0.6)

@@ -219,7 +219,8 @@ class TritonDraws:
         launch(
             kernels.blend, (_parts(c.MAP**2), count), maps.fields, maps.masks, maps.small, maps.skin, maps.balance, maps.spots,
             tables.fit, maps.dials, maps.blended, DIALS=len(DIALS), BLEMISH=AT["blemish"], FIT=len(tables.fit) // 2,
-            FIELD=c.FIELD, MASKS=len(MASKS), BLOCKS=blocks, SHINY=c.SHINY, ODD=c.SMOOTH_ODD, BLOCK=_BLOCK,
+            FIELD=c.FIELD, MASKS=len(MASKS), BLOCKS=blocks, SHINY=c.SHINY, ODD=c.SMOOTH_ODD, LEAST=c.HEAL_LEAST,
+            BLOCK=_BLOCK,
         )  # fmt: skip
         pixels, reached = (_parts(size**2), count), round(c.LIP_BLUR * size / 2)
         launch(
@@ -384,6 +385,7 @@ _FEATURES = {
     "LEFT_PUPIL": mesh.LEFT_PUPIL, "RIGHT_PUPIL": mesh.RIGHT_PUPIL, "OPEN_LOW": c.EYE_OPEN[0], "OPEN_HIGH": c.EYE_OPEN[1],
     "IRIS_LOW": c.IRIS_EDGE[0], "IRIS_HIGH": c.IRIS_EDGE[1], "WHITE_LOW": c.WHITE_LESS[0], "WHITE_HIGH": c.WHITE_LESS[1],
     "COVER_LOW": c.COVER_SEEN[0], "COVER_HIGH": c.COVER_SEEN[1], "LIP_COLOUR": c.LIP_COLOUR,
+    "SEEN_LOW": c.LIP_SEEN[0], "SEEN_HIGH": c.LIP_SEEN[1],
     "BARE_LOW": c.LIP_BARE[0], "BARE_HIGH": c.LIP_BARE[1], "DOUBT_LOW": c.LIP_DOUBT[0], "DOUBT_HIGH": c.LIP_DOUBT[1],
     "APART_LOW": c.LIP_APART[0], "APART_HIGH": c.LIP_APART[1], "ALONG_LOW": c.LIP_ALONG[0], "ALONG_HIGH": c.LIP_ALONG[1],
 }  # fmt: skip

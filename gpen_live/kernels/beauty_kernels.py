@@ -284,8 +284,8 @@ def shaped(
 
 @triton.jit
 def _now(seen, added, at, inside):
-    """The picture so far."""
-    return tl.load(seen + at, inside, 0.0) * 127.5 + 127.5 + tl.load(added + at, inside, 0.0)
+    """The picture so far; a change of the frame before may take more than there is."""
+    return tl.maximum(tl.load(seen + at, inside, 0.0) * 127.5 + 127.5 + tl.load(added + at, inside, 0.0), 0.0)
 
 
 @triton.jit(do_not_specialize=["size"])
@@ -376,7 +376,7 @@ def gather(
         tl.store(to + 2 * MAP * MAP, matte * expected, inside)
         tl.store(to + 3 * MAP * MAP, expected, inside)
         tl.store(to + 4 * MAP * MAP, matte * within, inside)
-        tl.store(to + 5 * MAP * MAP, traces, inside)
+        tl.store(to + 5 * MAP * MAP, traces * spots, inside)
         tl.store(to + 6 * MAP * MAP, weight, inside)
         level = _luma(r, g, b)
         own_r += r * weight
@@ -556,9 +556,11 @@ def decide(
     near_g = (tl.load(from_near + plane) + tl.load(from_near + 6 * plane) * tiny) / near_w
     near_b = (tl.load(from_near + 2 * plane) + tl.load(from_near + 7 * plane) * tiny) / near_w
     wide_w += tiny * tiny
-    wide_r = tl.log(tl.load(from_near + 5 * plane) / wide_w + 1)
-    wide_g = tl.log(tl.load(from_near + 6 * plane) / wide_w + 1)
-    wide_b = tl.log(tl.load(from_near + 7 * plane) / wide_w + 1)
+    wide_r = tl.load(from_near + 5 * plane) / wide_w
+    wide_g = tl.load(from_near + 6 * plane) / wide_w
+    wide_b = tl.load(from_near + 7 * plane) / wide_w
+    room = tl.log(_luma(wide_r, wide_g, wide_b) + 1)
+    wide_r, wide_g, wide_b = tl.log(wide_r + 1), tl.log(wide_g + 1), tl.log(wide_b + 1)
     share = tl.load(from_own + 4 * plane)
     own_r = (tl.load(from_own) + near_r * tiny) / (share + (tiny + tiny * tiny))
     own_g = (tl.load(from_own + plane) + near_g * tiny) / (share + (tiny + tiny * tiny))
@@ -578,7 +580,7 @@ def decide(
     log_r = tl.minimum(tl.maximum(wide_r - tl.log(nr) - apart, EVEN_LOW), EVEN_HIGH) * even
     log_b = tl.minimum(tl.maximum(wide_b - tl.log(nb) - apart, EVEN_LOW), EVEN_HIGH) * even
     same = _luma(log_r * near_r, 0.0, log_b * near_b) / (mean + 1)
-    lift = shadow * (under_eye * (UNDER_EYE_MOST * LAYER_LOG))
+    lift = tl.minimum(shadow * (under_eye * (UNDER_EYE_MOST * LAYER_LOG)), tl.maximum(room - tl.log(mean + 1), 0.0))
     lost = 0.5 * (1 - tl.exp(shine * (tl.load(dial + SHINE) * SHINE_MOST) * -LAYER_LOG))
     luma = mean + 1
     log_r += lift - same + tl.log(tl.maximum(1 - lost * (1 + luma / nr), 0.3))
@@ -750,6 +752,7 @@ def blend(
     BLOCKS: tl.constexpr,
     SHINY: tl.constexpr,
     ODD: tl.constexpr,
+    LEAST: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
     """N x 6 x MAP x MAP: what is added to the picture (levels), then its gains.
@@ -772,7 +775,7 @@ def blend(
     odd = odd * odd * (128 / (ODD * ODD)) / (_luma(r, g, b) + SHINY)  # a rim of glasses where the matte is in doubt
     toward = _bilinear(mine + 3 * plane, x, y, FIELD, inside) * bare / (1 + odd * odd)
     traces = tl.load(mine_of_skin + 5 * MAP * MAP)
-    strength = _fit(spots + (face * 4 + 3) * MAP * MAP, weights, i, MAP, FIT) + 1e-3
+    strength = _fit(spots + (face * 4 + 3) * MAP * MAP, weights, i, MAP, FIT) + LEAST
     wanted = tl.load(dials + face * DIALS + BLEMISH) * traces / strength
     block = tl.arange(0, BLOCKS)
     for channel in tl.static_range(3):
@@ -813,7 +816,7 @@ def paint(
         delta = _bilinear(maps + (face * 6 + channel) * MAP * MAP, x, y, MAP, inside)
         gain = _bilinear(maps + (face * 6 + 3 + channel) * MAP * MAP, x, y, MAP, inside)
         coarse = _bilinear(small + (face * 3 + channel) * MAP * MAP, x, y, MAP, inside)
-        tl.store(out + at, (now + delta - heal * (now - coarse)) * gain, inside)
+        tl.store(out + at, tl.maximum((now + delta - heal * (now - coarse)) * gain, 0.0), inside)
 
 
 @triton.jit
@@ -899,6 +902,8 @@ def measure(
     COVER_LOW: tl.constexpr,
     COVER_HIGH: tl.constexpr,
     LIP_COLOUR: tl.constexpr,
+    SEEN_LOW: tl.constexpr,
+    SEEN_HIGH: tl.constexpr,
     BARE_LOW: tl.constexpr,
     BARE_HIGH: tl.constexpr,
     DOUBT_LOW: tl.constexpr,
@@ -1012,7 +1017,7 @@ def measure(
             seen = _bilinear(hides, (column + 0.5) * scale - 0.5, (line + 0.5) * scale - 0.5, MAP, inside)
             more_blue, more_red = _ratios(picture, line, column, size, reach, inside)
             near = _near_lips(
-                lips, seen, more_blue, more_red, lip_blue, lip_red, skin_blue, skin_red, most, COVER_LOW, COVER_HIGH, LIP_COLOUR,
+                lips, seen, more_blue, more_red, lip_blue, lip_red, skin_blue, skin_red, most, SEEN_LOW, SEEN_HIGH, LIP_COLOUR,
                 BARE_LOW, BARE_HIGH, DOUBT_LOW, DOUBT_HIGH, APART_LOW, APART_HIGH, ALONG_LOW, ALONG_HIGH,
             )  # fmt: skip
             near = tl.where(inside, near, 0.0)
@@ -1061,7 +1066,7 @@ def _linear(level):
 
 @triton.jit
 def _near_lips(
-    lips, seen, more_blue, more_red, lip_blue, lip_red, skin_blue, skin_red, most, COVER_LOW, COVER_HIGH, LIP_COLOUR,
+    lips, seen, more_blue, more_red, lip_blue, lip_red, skin_blue, skin_red, most, SEEN_LOW, SEEN_HIGH, LIP_COLOUR,
     BARE_LOW, BARE_HIGH, DOUBT_LOW, DOUBT_HIGH, APART_LOW, APART_HIGH, ALONG_LOW, ALONG_HIGH,
 ):  # fmt: skip
     """How far a pixel is lips of the colour that they always have, with nothing before them; see `gpen_live.beauty.makeup`."""
@@ -1073,7 +1078,7 @@ def _near_lips(
     along = ((more_blue - skin_blue) * to_blue + (more_red - skin_red) * to_red) / tl.maximum(far, 1e-12)
     as_skin = _step(tl.sqrt(far), APART_LOW, APART_HIGH) * (1 - _step(along, ALONG_LOW, ALONG_HIGH))
     doubt = 1 - _step(around, DOUBT_LOW, DOUBT_HIGH)
-    return tl.maximum(lips, 0.0) * _step(around, COVER_LOW, COVER_HIGH) * (1 - doubt * as_skin) * alike
+    return tl.maximum(lips, 0.0) * _step(around, SEEN_LOW, SEEN_HIGH) * (1 - doubt * as_skin) * alike
 
 
 @triton.jit
@@ -1148,6 +1153,8 @@ def adorn(
     COVER_LOW: tl.constexpr,
     COVER_HIGH: tl.constexpr,
     LIP_COLOUR: tl.constexpr,
+    SEEN_LOW: tl.constexpr,
+    SEEN_HIGH: tl.constexpr,
     BARE_LOW: tl.constexpr,
     BARE_HIGH: tl.constexpr,
     DOUBT_LOW: tl.constexpr,
@@ -1261,8 +1268,8 @@ def adorn(
         lip_blue, lip_red, around_most = tl.load(told_of + 3), tl.load(told_of + 4), tl.load(told_of + 5)
         more_blue, more_red = _ratios(drawn + face * 3 * plane, line, column, size, reach, inside)
         near = _near_lips(
-            outer - inner, around, more_blue, more_red, lip_blue, lip_red, skin_blue, skin_red, around_most, COVER_LOW,
-            COVER_HIGH, LIP_COLOUR, BARE_LOW, BARE_HIGH, DOUBT_LOW, DOUBT_HIGH, APART_LOW, APART_HIGH, ALONG_LOW, ALONG_HIGH,
+            outer - inner, around, more_blue, more_red, lip_blue, lip_red, skin_blue, skin_red, around_most, SEEN_LOW,
+            SEEN_HIGH, LIP_COLOUR, BARE_LOW, BARE_HIGH, DOUBT_LOW, DOUBT_HIGH, APART_LOW, APART_HIGH, ALONG_LOW, ALONG_HIGH,
         )  # fmt: skip
         ink_b, ink_g, ink_r = tl.load(dial + LIPS_COLOR), tl.load(dial + LIPS_COLOR + 1), tl.load(dial + LIPS_COLOR + 2)
         grey = _luma(ink_r, ink_g, ink_b)
