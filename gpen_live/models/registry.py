@@ -190,7 +190,7 @@ _SPECS: Final = (
         filename="retouch.safetensors",
         shipped=True,
         bytes=438_624,
-        sha256="744c35d4fed25a5d2407df9ffa651eb9296248bd7a16a1254735a6d2637981c3",
+        sha256="e5aa4caa160dd60ae7a726dc8001329072e02b8a2dc6964776cd8edfbcac8505",
     ),
 )
 
