@@ -204,7 +204,7 @@ class TritonGraph:
             sides = (first.shape[2] // step, first.shape[3] // step)
             if each.dim() != 4 or (len(each), *each.shape[2:]) != (len(first), *sides):
                 raise RuntimeError("the network's pictures must be N x C x H x W, and all of one shape")
-            if each.shape[1] != layer.channels or not each.numel() or each.shape[2] % stride or each.shape[3] % stride:
+            if each.shape[1] != layer.channels or not each.numel() or first.shape[2] % stride or first.shape[3] % stride:
                 raise RuntimeError(f"the network's pictures must be N x C x H x W, H and W multiples of {stride}")
         if len(first) * first.shape[2] * first.shape[3] * self._growth >= _MOST_NUMBERS:
             raise RuntimeError("the network's pictures are too large")

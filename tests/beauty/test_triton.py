@@ -78,8 +78,7 @@ def test_a_card_finds_and_draws_what_pytorch_does() -> None:
     assert difference.mean() < 0.05
 
 
-@pytest.mark.parametrize(("capability", "shared"), [(80, 99 * 1024), (90, 227 * 1024)])
-def test_every_kernel_compiles_for_cards(capability: int, shared: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_kernel_compiles_for_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the shared memory of desktop cards, and without variables that spill to slow memory."""
     from gpen_live.beauty import triton_draw
     from gpen_live.inference import face_mesh, retouch
@@ -100,6 +99,6 @@ def test_every_kernel_compiles_for_cards(capability: int, shared: int, tmp_path:
     draws.draw(seen, Change(torch.zeros_like(seen), torch.zeros(1, 2, 256, 256)), told, Rows(1, there))
     assert len(calls) == 20
     for kernel, given, sizes in calls:
-        made = compiled(kernel, given, sizes, capability)
-        assert made.metadata.shared <= shared, kernel.__name__
+        made = compiled(kernel, given, sizes, 80)
+        assert made.metadata.shared <= 99 * 1024, kernel.__name__
         assert stack_bytes(made.asm["cubin"], tmp_path) == 0, kernel.__name__

@@ -87,7 +87,7 @@ def test_a_block_with_its_shortcut_is_one_launch(launches: Calls) -> None:
     graph, shape = SHAPES["parts"][0](), SHAPES["parts"][1]
     run(graph, shape)
     assert [kernel.__name__ for kernel, _, _ in launches] == [
-        *("move", "convolve", "pair", "pair", "pair", "convolve", "depthwise", "move"),
+        *("move", "convolve", "pair", "pair", "pair", "depthwise", "convolve", "move"),
     ]
     assert [sizes["POOLED"] for kernel, _, sizes in launches if kernel.__name__ == "pair"] == [True, True, False]
 

@@ -5,6 +5,8 @@ Imports torch at import time: import this module late.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
@@ -67,5 +69,14 @@ class CropBuffers:
         self.crops = torch.zeros(most, 3, size, size, device=device)
         self.added = torch.zeros_like(self.crops)
         self.moved = torch.zeros(most, 2, size, size, device=device)
-        self.change, self.moves = torch.zeros_like(self.crops), torch.zeros_like(self.moved)
         self.mask, self.rim = (torch.from_numpy(mask(size).copy()).to(device) for mask in (face_mask, rim_mask))
+
+    @cached_property
+    def change(self) -> Tensor:
+        """Made when a stage first needs it."""
+        return torch.zeros_like(self.crops)
+
+    @cached_property
+    def moves(self) -> Tensor:
+        """Likewise."""
+        return torch.zeros_like(self.moved)

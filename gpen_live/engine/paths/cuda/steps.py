@@ -91,7 +91,7 @@ class FacesStep(RecordedStep):
         count = numbers.shape[0]
         self._stages = tuple(stages)
         self._crops, self._added, self._moved = crops.crops[:count], crops.added[:count], crops.moved[:count]
-        self._change = Change(crops.change[:count], crops.moves[:count])
+        self._room, self._count = crops, count
         self._mask, self._rim = crops.mask, crops.rim
         self._pictures: Tensor | None = None
 
@@ -123,6 +123,16 @@ class FacesStep(RecordedStep):
         blend = partial(self._blend, pixel_format, plain=plain, moves=moves)
         return [*parts, Part("blend", (pixel_format, plain, moves), blend)]
 
+    @property
+    def _change(self) -> Tensor:
+        """What the crops change by, for stages."""
+        return self._room.change[: self._count]
+
+    @property
+    def _moves(self) -> Tensor:
+        """By how much their pixels are displaced, likewise."""
+        return self._room.moves[: self._count]
+
     def _warp(self) -> None:
         kernels.crop(self._frames.frame, self._numbers, self._crops)
 
@@ -132,13 +142,13 @@ class FacesStep(RecordedStep):
         if looking is None:
             self._pictures = pictures
         else:
-            kernels.levels(self._crops, pictures, self._mask, self._numbers, self._change.added, self._frames.broken)
+            kernels.levels(self._crops, pictures, self._mask, self._numbers, self._change, self._frames.broken)
 
     def _enhanced(self) -> Tensor:
         return self._kept(self._enhancer.launch(self._crops, self._recalled(self._crops)), self._crops)
 
     def _without_network(self, looking: Sequence[int]) -> None:
-        self._change.added.zero_()
+        self._change.zero_()
         for i in looking:
             self._look(self._stages[i])
 
@@ -148,15 +158,15 @@ class FacesStep(RecordedStep):
 
     def _draw(self, stage: DeviceStage, *, moves: bool) -> None:
         with answering(stage):
-            stage.draw(self._crops, self._change if moves else Change(self._change.added))
+            stage.draw(self._crops, Change(self._change, self._moves if moves else None))
 
     def _blend(self, pixel_format: PixelFormat, *, plain: bool, moves: bool) -> None:
-        pictures = self._pictures if plain else self._change.added
+        pictures = self._pictures if plain else self._change
         assert pictures is not None
         frames, moved = self._frames, self._moved if moves else None
         kernels.change(
             self._crops, pictures, self._mask if plain else self._rim, self._numbers, self._added, frames.broken,
-            staged=not plain, moves=self._change.displacement if moves else None, moved=moved,
+            staged=not plain, moves=self._moves if moves else None, moved=moved,
         )  # fmt: skip
         kernels.finish(frames.frame, self._added, self._numbers, frames.bgr, frames.planes, pixel_format, moved)
 
