@@ -433,7 +433,7 @@ def pack(
             continue
         if teacher is not None:
             made = replace(made, matte=teacher.improved(made.matte, canvas))
-        coded.append(np.asarray(cv2.imencode(".webp", canvas, [cv2.IMWRITE_WEBP_QUALITY, quality])[1], np.uint8).ravel())
+        coded.append(cv2.imencode(".webp", canvas, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].astype(np.uint8).ravel())
         for name, levels in _LEVELS.items():
             side = HALF if name in ("matte", "spots") else HALF // 2
             values = cv2.resize(getattr(made, name), (side, side), interpolation=cv2.INTER_AREA)
@@ -442,7 +442,7 @@ def pack(
         matrix[:, 2] += MARGIN
         inside = cv2.warpAffine(np.ones(image.shape[:2], np.float32), matrix, (PACKED, PACKED))
         inside = cv2.resize(inside, (HALF // 2, HALF // 2), interpolation=cv2.INTER_AREA)
-        maps["valid"].append((inside > 0.99).astype(np.uint8) * 255)
+        maps["valid"].append(np.where(inside > 0.99, 255, 0).astype(np.uint8))
     np.savez_compressed(
         out,
         pictures=np.concatenate(coded),
