@@ -38,22 +38,31 @@ class Coming:
 
 
 class Finder:
-    """Runs both networks, each on a thread of its own."""
+    """Runs both networks, each on a thread of its own.
+
+    A face is aligned alike in every frame, so the layers of one frame hold for the next: they are found while the device would
+    rest, between two frames, and only the mesh beside the frame's own network.
+    """
 
     def __init__(self, mesh: FindsMesh, layers: FindsLayers) -> None:
         self._mesh, self._layers = mesh, layers
         self._meshes, self._retouching = (ThreadPoolExecutor(1, f"gpen-live-{name}") for name in ("mesh", "retouch"))
 
-    def begin(self, seen: Image, at: float, smooth: MeshFilter, before: Sight | None, beauty: Beauty) -> Coming:
-        """Begins to look at a crop (S x S x 3, uint8, BGR), which is not to be written to meanwhile.
+    def layers(self, seen: Image, before: Floats | None) -> Future[Floats]:
+        """Begins to find the layers of a crop (S x S x 3, uint8, BGR), given those of the frame before, if there are any.
+
+        The crop is not to be written to meanwhile.
+        """
+        return self._retouching.submit(self._layers, seen, before)
+
+    def begin(self, seen: Image, at: float, smooth: MeshFilter, layers: Future[Floats], beauty: Beauty) -> Coming:
+        """Begins to look at a crop, as `layers`.
 
         Args:
             at: its media time in seconds.
-            smooth: the face's own; used in the order of the calls. before: what was seen of it in the frame before, if it was.
+            smooth: the face's own; used in the order of the calls. layers: what will be known of its skin.
             beauty: what will be drawn.
         """
-        previous = None if before is None else before.layers
-        layers = self._retouching.submit(self._layers, seen, previous)
         return Coming(at, self._meshes.submit(self._found, seen, at, smooth, layers, beauty))
 
     def _found(self, seen: Image, at: float, smooth: MeshFilter, layers: Future[Floats], beauty: Beauty) -> Found:

@@ -7,6 +7,7 @@ fixed size hold what is low in frequency: so the result is the same for crops of
 from __future__ import annotations
 
 import math
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -192,12 +193,17 @@ def _added(one: Floats | None, other: Floats | None) -> Floats | None:
 
 @dataclass
 class _Kept:
-    """All that lives with a face. `at`: of the frame in which it was looked at last."""
+    """All that lives with a face.
+
+    Args:
+        at: media time of the frame in which it was looked at last. layers: what comes of that frame, for the next one.
+    """
 
     values: Values = field(default_factory=Values)
     known: Remembered = field(default_factory=Remembered)
     smooth: MeshFilter = field(default_factory=MeshFilter)
     coming: Coming | None = None
+    layers: Future[Floats] | None = None
     at: float = -math.inf
     score: float = 0.0
     sight: Sight | None = None
@@ -215,7 +221,10 @@ class _Kept:
 
 
 class HostBeauty:
-    """The stage on the host; see `gpen_live.engine.result.Stage`. It looks at a face while the frame's network runs."""
+    """The stage on the host; see `gpen_live.engine.result.Stage`.
+
+    It looks at a face while the frame's network runs, but for its skin: that is looked at when the frame is done, for the next.
+    """
 
     name = "beauty"
 
@@ -230,13 +239,18 @@ class HostBeauty:
         kept: _Kept = told.kept.setdefault(self.name, _Kept())
         fresh = kept.fresh(told.at)
         if told.refresh or not fresh:
-            before = kept.sight if fresh else None
-            kept.coming = self._finder.begin(seen, told.at, kept.smooth, before, told.look.beauty)
+            layers = kept.layers if fresh else None
+            kept.layers = None
+            if layers is None:
+                before = kept.sight.layers if fresh and kept.sight is not None else None
+                layers = self._finder.layers(seen, before)
+            kept.coming = self._finder.begin(seen, told.at, kept.smooth, layers, told.look.beauty)
 
     def __call__(self, seen: Image, change: Change, told: FaceCrop) -> Change:
         kept: _Kept = told.kept.setdefault(self.name, _Kept())
         if kept.coming is None or kept.coming.at != told.at:
             self.begin(seen, told)
+        looked = kept.coming is not None
         if kept.coming is not None:
             kept.take(kept.coming)
         if kept.sight is None:
@@ -244,4 +258,7 @@ class HostBeauty:
         dials = kept.values(wished(told.look.beauty), told.at, step_of(kept.score, *c.FOUND), kept.sight.frontal)
         if kept.values.nothing:
             return change
-        return draw(seen, change.added, kept.sight, dials, kept.known, told.at)
+        drawn = draw(seen, change.added, kept.sight, dials, kept.known, told.at)
+        if looked:
+            kept.layers = self._finder.layers(seen, kept.sight.layers)
+        return drawn
