@@ -99,7 +99,7 @@ MOUTH_CORNERS: Final = (61, 291)
 CHEEKS: Final = (50, 280)
 """Left and right, where blush lies."""
 
-_ABOUT: Final = np.load(Path(__file__).with_name("mesh.npz"))
+_ABOUT: Final = np.load(Path(__file__).with_name("mesh.npz"), allow_pickle=False)
 
 CANONICAL: Final[Floats] = _ABOUT["points"]
 """478 x 3: the mean of many frontal faces with closed mouths in their crops, symmetric about x = 0.5 (training/face_mesh.py)."""

@@ -148,7 +148,7 @@ LINES: dict[str, tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]] = {
 @click.argument("london", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def london(london: Path) -> None:
     """Distances from hand-set points, by group."""
-    held = np.load(london / "points.npz")
+    held = np.load(london / "points.npz", allow_pickle=False)
     about = {row["file"]: row for row in _rows(london / "info.csv")}
     find, detector = FaceMesh.load(), load_detector(CPU)
     groups: dict[str, list[list[float]]] = defaultdict(list)

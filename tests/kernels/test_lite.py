@@ -136,7 +136,7 @@ def test_the_widest_network_takes_these_kernels_in_16_bits_alone(launches: Calls
     assert not general
     launches.clear()
     on(widest, torch.float32)(torch.zeros(1, 3, 8, 8))
-    assert {"convolve", "depthwise"} <= set(general)
+    assert {"convolve", "pair"} <= set(general)
     assert {name for name, *_ in launches} == {"entry", "leave"}
 
 
