@@ -13,6 +13,7 @@ import numpy.typing as npt
 from gpen_live.look import Beauty
 from gpen_live.quality.beauty import occluders, regions, tone
 from gpen_live.quality.beauty.measure import HEALED_ROW, MADE_UP_ROW, SKIN_ROW, SMOOTH_ROW, BeautyMeasurement, Results
+from gpen_live.quality.skin import TONES
 
 Values = npt.NDArray[np.float64]
 
@@ -93,6 +94,13 @@ def labels(measurement: BeautyMeasurement) -> dict[str, list[str]]:
     return ways | ({"ethnicity": told} if any(told) else {})
 
 
+def _in_order(found: list[tone.Served]) -> list[tone.Served]:
+    """Skins from light to dark, whatever else by name; those who said nothing are no group."""
+    tones = [name for name, _ in TONES]
+    place = {name: number for number, name in enumerate(tones)}
+    return sorted((one for one in found if one.group), key=lambda one: (place.get(one.group, len(tones)), one.group))
+
+
 def toned(
     measurement: BeautyMeasurement, by: str, lightness: str, hue: str, row: str, gain: Values | None = None
 ) -> list[tone.Served]:
@@ -100,7 +108,7 @@ def toned(
     results = measurement.results
     gains = np.full(results.faces, np.nan) if gain is None else gain
     found = tone.by_group(labels(measurement)[by], results.of(lightness, row), results.of(hue, row), gains)
-    return [one for one in found if one.group]
+    return _in_order(found)
 
 
 def served(measurement: BeautyMeasurement, row: str) -> dict[str, list[tone.Served]]:
@@ -121,14 +129,14 @@ def healed(measurement: BeautyMeasurement, row: str) -> dict[str, list[tone.Serv
 def _texture(results: Results) -> Iterator[Goal]:
     for row, (stays, goes) in _TEXTURE.items():
         fine, middle = mean(results.of("fine", row)), 1 - mean(results.of("middle", row))
-        yield Goal(f"fine texture kept, {row}", f"at least {stays:.0%}", fine, fine >= stays)
-        yield Goal(f"middle band gone, {row}", f"at least {goes:.0%}", middle, middle >= goes)
+        yield Goal(f"fine texture kept, {row}", f"at least {100 * stays:.0f} %", fine, fine >= stays)
+        yield Goal(f"middle band gone, {row}", f"at least {100 * goes:.0f} %", middle, middle >= goes)
 
 
 def _blemishes(results: Results) -> Iterator[Goal]:
     away, stay = gone(results, HEALED_ROW, "papule", "scratch"), kept(results, HEALED_ROW)
-    yield Goal(f"blemishes gone, {HEALED_ROW}", f"at least {_GONE:.0%}", away, away >= _GONE)
-    yield Goal(f"moles kept, {HEALED_ROW}", f"at least {_KEPT:.0%}", stay, stay >= _KEPT)
+    yield Goal(f"blemishes gone, {HEALED_ROW}", f"at least {100 * _GONE:.0f} %", away, away >= _GONE)
+    yield Goal(f"moles kept, {HEALED_ROW}", f"at least {100 * _KEPT:.0f} %", stay, stay >= _KEPT)
 
 
 def _outside(results: Results) -> Iterator[Goal]:
@@ -166,18 +174,20 @@ def _fairness(measurement: BeautyMeasurement) -> Iterator[Goal]:
         share = min(one.share for one in groups)
         yield Goal(f"lightness of the worst group, {row}", f"within {_LIGHTNESS:g}", lightness, lightness <= _LIGHTNESS)
         yield Goal(f"hue of the worst group, {row}", f"within {_HUE:g} degrees", hue, hue <= _HUE)
-        yield Goal(f"smoothing of the worst group, {row}", f"at least {_SHARE:.0%} of the mean", share, share >= _SHARE)
+        yield Goal(f"smoothing of the worst group, {row}", f"at least {100 * _SHARE:.0f} % of the mean", share, share >= _SHARE)
     groups = [one for each in healed(measurement, HEALED_ROW).values() for one in each if one.counts]
     if groups:
         share = min(one.share for one in groups)
-        yield Goal(f"healing of the worst group, {HEALED_ROW}", f"at least {_SHARE:.0%} of the mean", share, share >= _SHARE)
+        yield Goal(
+            f"healing of the worst group, {HEALED_ROW}", f"at least {100 * _SHARE:.0f} % of the mean", share, share >= _SHARE
+        )
 
 
 def _occluders(results: Results) -> Iterator[Goal]:
     for row in (SMOOTH_ROW, MADE_UP_ROW):
         for thing in occluders.THINGS:
             spilt, back = mean(results.of(f"{thing} spilt", row)), most(results.of(f"{thing} back", row))
-            yield Goal(f"on the {thing}, {row}", f"under {_SPILT:.0%} of its strength", spilt, spilt < _SPILT, 3)
+            yield Goal(f"on the {thing}, {row}", f"under {100 * _SPILT:.0f} % of its strength", spilt, spilt < _SPILT, 3)
             yield Goal(f"back after the {thing}, {row}", f"within {_BACK} frames", back, back <= _BACK, 0)
 
 

@@ -21,12 +21,13 @@ from gpen_live.frame import Image
 from gpen_live.inference.device import CPU
 from gpen_live.look import Beauty
 from gpen_live.presets import BUILT_IN
-from gpen_live.quality.beauty.goals import goals
+from gpen_live.quality.beauty.goals import goals, served
 from gpen_live.quality.beauty.looks import only
 from gpen_live.quality.beauty.measure import MADE_UP_ROW, RIVAL_ROW, SKIN_ROW, SMOOTH_ROW, BeautyMeasurement
 from gpen_live.quality.beauty.report import build_report, to_markdown
 from gpen_live.quality.beauty.runner import FPS, EngineRunner
 from gpen_live.quality.beauty.sheet import clip_sheet, faces_sheet, spread, write_sheet
+from gpen_live.quality.skin import TONES
 from tests.engine.networks import on_host
 from tests.messages.says import says
 from tests.quality.beauty.pictures import face
@@ -243,3 +244,12 @@ def test_a_look_that_fails_is_told() -> None:
     runner = EngineRunner(CPU, Centred(128), on_host(Same(), 64), [Failing()])
     runner.photo(face().canvas, Beauty(smooth=1))
     assert any("no brush" in note.text for note in runner.notes)
+
+
+def test_groups_go_from_light_skin_to_dark() -> None:
+    faces = [face(colour, marked=False, name=str(n)) for n, colour in enumerate([(110, 76, 58), (205, 160, 135), (70, 46, 36)])]
+    measurement = BeautyMeasurement(faces, {"natural": BUILT_IN["natural"]}, Brush(nothing), filmed=0)
+    measurement.run(lambda done, what: None, lambda: False)
+    names = [one.group for one in served(measurement, "natural")["skin"]]
+    assert len(names) > 1
+    assert names == [name for name, _ in TONES if name in names]
