@@ -84,13 +84,8 @@ LEFT_BROW: Final[Indices] = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
 RIGHT_BROW: Final[Indices] = (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
 """A brow, closed: its upper edge from the outer to the inner end, then its lower edge back."""
 
-NOSE_RIDGE: Final[Indices] = (168, 6, 197, 195, 5, 4, 1)
-"""From between the eyes to the tip."""
 NOSE_BASE: Final[Indices] = (64, 98, 97, 2, 326, 327, 294)
 """The lower edge, from wing to wing."""
-LEFT_WING: Final[Indices] = (49, 48, 64, 98)
-RIGHT_WING: Final[Indices] = (279, 278, 294, 327)
-"""A wing of the nose, from above."""
 
 NOSE_TIP: Final = 1
 CHIN: Final = 152
