@@ -411,15 +411,15 @@ class Look:
             far = ((patch.x - centre[:, :1]) ** 2 + (patch.y - centre[:, 1:]) ** 2).sqrt() / radius
             white = lid * _step(far, *c.IRIS_EDGE)
             most, least = seen.amax(1), seen.amin(1)
-            colourful = tone["colourful"].clamp(min=0.15)
+            colourful = tone["colourful"].clamp(min=c.SKIN_COLOURFUL)
             white = white * (1 - _stepped((most - least) / (most + 1), *(one * colourful for one in c.WHITE_LESS)))
             bright = white * level * level
             total, weight = total + (bright * level).sum(1), weight + bright.sum(1)
-            patch.put(drawn, _drawn_eye(seen, level, white, lid * (1 - _step(far, 0.85, 1.1)), strength))
+            patch.put(drawn, _drawn_eye(seen, level, white, lid * (1 - _step(far, *c.IRIS_DISC)), strength))
         sclera = total / weight.clamp(min=1e-6)
         share = torch.where(known.seen[:, 1] > 0, known.shares[:, 1], 1.0)
         sclera = known.sclera + share * (sclera - known.sclera)
-        limit = torch.where(known.seen[:, 1] > 0, known.sclera, (1.2 / 255 * tone["luma"][:, 0]).clamp(max=1))
+        limit = torch.where(known.seen[:, 1] > 0, known.sclera, (c.SCLERA_UNSEEN / 255 * tone["luma"][:, 0]).clamp(max=1))
         found = weight > 0.05
         known.sclera.copy_(torch.where(found, sclera, known.sclera))
         known.seen[:, 1] = torch.where(found, 1.0, known.seen[:, 1])
@@ -477,7 +477,7 @@ class Look:
         found = held / some
         mean = (near[:, None] * ratios).sum(2) / held.clamp(min=1e-6)
         seen_now = total > 0
-        moved = colour + torch.where(found > 0.2, share * found, 0.0) * (mean - colour)
+        moved = colour + torch.where(found > c.LIP_FOUND, share * found, 0.0) * (mean - colour)
         known.lips.copy_(torch.where(seen_now, moved, known.lips))
         known.around.copy_(torch.where(seen_now, most, known.around))
         known.seen[:, :1] = torch.where(seen_now, 1.0, known.seen[:, :1])
@@ -495,9 +495,9 @@ class Look:
         falling = (tone["luma"].flatten(1) / 255) ** 2.2 / c.LIP_ALBEDO
         own = (colour * self._luma[:, :, 0]).sum(1) + 1e-4
         aim = mean**c.LIP_OWN * (own * falling).clamp(max=1) ** (1 - c.LIP_OWN)
-        exponent = c.LIP_MATT + (1.25 - c.LIP_MATT) * gloss
+        exponent = c.LIP_MATT + (c.LIP_GLOSSY - c.LIP_MATT) * gloss
         paint = (detail**exponent * (aim / own))[:, None] * colour
-        shine = _highlight(patch, points) * 0.6 + _step(detail, 1.1, 1.9)
+        shine = _highlight(patch, points) * c.GLOSS_STREAK + _step(detail, *c.GLOSS_DETAIL)
         paint = paint + (shine * (gloss * c.LIP_GLOSS * falling.clamp(max=1)))[:, None]
         cover = (lips * (strength * c.LIP_COVER))[:, None]
         painted = (linear + cover * (paint.clamp(0, 1) - linear)) ** (1 / 2.2) * 255
@@ -512,7 +512,7 @@ class Look:
             outline = self._some(points, brow)
             patch = _Patch(outline, _BROW_PATCH, drawn.shape[-1])
             seen = patch.of(drawn)
-            hair = (1.1 - (seen * self._luma[:, :, 0]).sum(1) / level).clamp(0, 0.6)
+            hair = (c.BROW_LEVEL - (seen * self._luma[:, :, 0]).sum(1) / level).clamp(0, c.BROW_MOST)
             bare = _step(patch.sampled(uncovered), *c.COVER_SEEN)
             dark = patch.within(outline, c.BROW_EDGE) * (c.BROW_FILL + c.BROW_HAIR * hair) * bare
             patch.put(drawn, seen * (-(dark * amount["brows"].flatten(1))[:, None] * self._density).exp())
@@ -528,7 +528,7 @@ class Look:
         x, y = self._some(eye, LASHES).unbind(2)
         outward = eye[:, 0] - eye[:, 8]
         outward = outward / (outward.norm(dim=1, keepdim=True) + 1e-6)
-        tip_x, tip_y = x[:, -1] + c.LINER_WING * outward[:, 0], y[:, -1] + c.LINER_WING * (outward[:, 1] - 0.6)
+        tip_x, tip_y = x[:, -1] + c.LINER_WING * outward[:, 0], y[:, -1] + c.LINER_WING * (outward[:, 1] - c.LINER_RISE)
         lower = y + 0.5 * c.LINER_WIDTH[0]
         x = torch.cat([x, tip_x[:, None], x.flip(1)], dim=1)
         return torch.stack([x, torch.cat([lower, tip_y[:, None], (y - self._thick).flip(1)], dim=1)], dim=2)
@@ -614,7 +614,7 @@ def _drawn_eye(seen: Tensor, level: Tensor, white: Tensor, iris: Tensor, amount:
     mean = (iris * level).sum(1, keepdim=True) / (iris.sum(1, keepdim=True) + 1e-3)
     iris = iris * amount
     contrast = c.IRIS_CONTRAST * (level - mean) / (level + 0.08) + c.IRIS_LIFT
-    gain = 1 + white * c.WHITE_LIGHTER * (1 - level) + iris * contrast.clamp(-0.35, 0.5)
+    gain = 1 + white * c.WHITE_LIGHTER * (1 - level) + iris * contrast.clamp(*c.IRIS_GAIN)
     drawn = (seen + (white * c.WHITE_PALER)[:, None] * ((level * 255)[:, None] - seen)) * gain[:, None]
     catch = iris * _step(level - mean, *c.CATCH_FROM) * c.CATCH_MOST
     return drawn + catch[:, None] * (255 - drawn).clamp(min=0)

@@ -154,7 +154,7 @@ class TritonDraws:
         launch(
             kernels.outline, (len(_OUTLINES), count), rows.points, told, tables.outlines, tables.lifts, tables.tips,
             tables.margins, maps.outlines, maps.boxes, POINTS=nets.POINTS, TOLD=NUMBERS, OUTLINES=len(_OUTLINES),
-            WING=c.LINER_WING, BLOCK=_SLOTS,
+            WING=c.LINER_WING, RISE=c.LINER_RISE, BLOCK=_SLOTS,
         )  # fmt: skip
 
         def cover() -> None:
@@ -231,7 +231,7 @@ class TritonDraws:
             kernels.measure, (2, count), sized.drawn, sized.filled, maps.uncovered, maps.boxes, rows.points, tables.eyes,
             maps.tone, told, rows.colours, maps.measured, size, max(1, size // _SAMPLES), reached,
             TOLD=NUMBERS, NEW=NEW, LIPS=LIPS, SCLERA=SCLERA, OUTLINES=len(_OUTLINES), LIPS_OUTLINE=2, BLOCKS=blocks,
-            **_FEATURES, LIP_BEARD=c.LIP_BEARD, BLOCK=_MEASURED, num_warps=8,
+            **_FEATURES, LIP_BEARD=c.LIP_BEARD, FOUND=c.LIP_FOUND, UNSEEN=c.SCLERA_UNSEEN, BLOCK=_MEASURED, num_warps=8,
         )  # fmt: skip
         moved = change.displacement
         drawn = change.added if moved is None else sized.adorned
@@ -384,6 +384,7 @@ _FEATURES = {
     "POINTS": nets.POINTS, "PLANES": 5, "LID": _LID, "OUTER": _OUTER, "INNER": _INNER, "MAP": c.MAP,
     "LEFT_PUPIL": mesh.LEFT_PUPIL, "RIGHT_PUPIL": mesh.RIGHT_PUPIL, "OPEN_LOW": c.EYE_OPEN[0], "OPEN_HIGH": c.EYE_OPEN[1],
     "IRIS_LOW": c.IRIS_EDGE[0], "IRIS_HIGH": c.IRIS_EDGE[1], "WHITE_LOW": c.WHITE_LESS[0], "WHITE_HIGH": c.WHITE_LESS[1],
+    "DISC_LOW": c.IRIS_DISC[0], "DISC_HIGH": c.IRIS_DISC[1], "COLOURFUL": c.SKIN_COLOURFUL,
     "COVER_LOW": c.COVER_SEEN[0], "COVER_HIGH": c.COVER_SEEN[1], "LIP_COLOUR": c.LIP_COLOUR,
     "SEEN_LOW": c.LIP_SEEN[0], "SEEN_HIGH": c.LIP_SEEN[1],
     "BARE_LOW": c.LIP_BARE[0], "BARE_HIGH": c.LIP_BARE[1], "DOUBT_LOW": c.LIP_DOUBT[0], "DOUBT_HIGH": c.LIP_DOUBT[1],
@@ -394,12 +395,15 @@ _FEATURES = {
 _ADORNED = {
     "EYES": AT["eyes"], "TEETH": AT["teeth"], "LIPS": AT["lips"], "GLOSS": AT["lips_gloss"], "LIPS_COLOR": AT["lips_color_b"],
     "BROWS": AT["brows"], "LINES": AT["liner"], "WHITE_LIGHTER": c.WHITE_LIGHTER, "WHITE_PALER": c.WHITE_PALER,
-    "IRIS_CONTRAST": c.IRIS_CONTRAST, "IRIS_LIFT": c.IRIS_LIFT, "CATCH_LOW": c.CATCH_FROM[0], "CATCH_HIGH": c.CATCH_FROM[1],
+    "IRIS_CONTRAST": c.IRIS_CONTRAST, "IRIS_LIFT": c.IRIS_LIFT,
+    "GAIN_LOW": c.IRIS_GAIN[0], "GAIN_HIGH": c.IRIS_GAIN[1], "CATCH_LOW": c.CATCH_FROM[0], "CATCH_HIGH": c.CATCH_FROM[1],
     "CATCH_MOST": c.CATCH_MOST, "MOUTH_LOW": c.MOUTH_OPEN[0], "MOUTH_HIGH": c.MOUTH_OPEN[1], "TOOTH_LOW": c.TOOTH_LEVEL[0],
     "TOOTH_HIGH": c.TOOTH_LEVEL[1], "RED_LOW": c.TOOTH_RED[0], "RED_HIGH": c.TOOTH_RED[1], "TOOTH_YELLOW": c.TOOTH_YELLOW,
     "TOOTH_LIGHTER": c.TOOTH_LIGHTER, "VIVID": c.VIVID, "PALEST": c.PALEST,
     "LIP_COVER": c.LIP_COVER, "LIP_OWN": c.LIP_OWN, "LIP_ALBEDO": c.LIP_ALBEDO,
-    "LIP_MATT": c.LIP_MATT, "LIP_GLOSS": c.LIP_GLOSS, "BROW_FILL": c.BROW_FILL, "BROW_HAIR": c.BROW_HAIR,
+    "LIP_MATT": c.LIP_MATT, "LIP_GLOSS": c.LIP_GLOSS, "LIP_GLOSSY": c.LIP_GLOSSY,
+    "STREAK": c.GLOSS_STREAK, "DETAIL_LOW": c.GLOSS_DETAIL[0], "DETAIL_HIGH": c.GLOSS_DETAIL[1],
+    "BROW_FILL": c.BROW_FILL, "BROW_HAIR": c.BROW_HAIR, "BROW_LEVEL": c.BROW_LEVEL, "BROW_MOST": c.BROW_MOST,
     "BROW_B": c.BROW_DENSITY[0], "BROW_G": c.BROW_DENSITY[1], "BROW_R": c.BROW_DENSITY[2], "LINER_DENSITY": c.LINER_DENSITY,
 }  # fmt: skip
 """Those of `adorn` alone."""

@@ -53,6 +53,7 @@ def outline(
     TOLD: tl.constexpr,
     OUTLINES: tl.constexpr,
     WING: tl.constexpr,
+    RISE: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
     """The outlines of features, N x OUTLINES x BLOCK x 2, and the boxes around them, N x OUTLINES x 4 (x0, y0, x1, y1).
@@ -72,7 +73,7 @@ def outline(
     away_x, away_y = x - tl.load(mine + other * 3), y - tl.load(mine + other * 3 + 1)
     length = tl.sqrt(away_x * away_x + away_y * away_y) + 1e-6
     x = tl.where(slot == tip, x + WING * away_x / length, x)
-    y = tl.where(slot == tip, y + WING * (away_y / length - 0.6), y)
+    y = tl.where(slot == tip, y + WING * (away_y / length - RISE), y)
     to = out + ((face * OUTLINES + number) * BLOCK + slot) * 2
     tl.store(to, x)
     tl.store(to + 1, y)
@@ -857,9 +858,9 @@ def _eye(points, PUPIL, EDGES, IRIS, OPEN_LOW, OPEN_HIGH):
 
 
 @triton.jit
-def _white_of(far, colour, colourful, EDGE_LOW, EDGE_HIGH, LESS_LOW, LESS_HIGH):
+def _white_of(far, colour, colourful, EDGE_LOW, EDGE_HIGH, LESS_LOW, LESS_HIGH, COLOURFUL):
     """How far what lies in an eye is its white: far from the pupil, in radii of the iris, and pale."""
-    limit = tl.maximum(colourful, 0.15)
+    limit = tl.maximum(colourful, COLOURFUL)
     return _step(far, EDGE_LOW, EDGE_HIGH) * (1 - _step(colour, LESS_LOW * limit, LESS_HIGH * limit))
 
 
@@ -899,6 +900,9 @@ def measure(
     IRIS_HIGH: tl.constexpr,
     WHITE_LOW: tl.constexpr,
     WHITE_HIGH: tl.constexpr,
+    DISC_LOW: tl.constexpr,
+    DISC_HIGH: tl.constexpr,
+    COLOURFUL: tl.constexpr,
     COVER_LOW: tl.constexpr,
     COVER_HIGH: tl.constexpr,
     LIP_COLOUR: tl.constexpr,
@@ -913,6 +917,8 @@ def measure(
     ALONG_LOW: tl.constexpr,
     ALONG_HIGH: tl.constexpr,
     LIP_BEARD: tl.constexpr,
+    FOUND: tl.constexpr,
+    UNSEEN: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
     """What eyes (axis 0: 0) and lips (1) look like; what is known of the face is brought up to the frame.
@@ -956,9 +962,12 @@ def measure(
                 dx, dy = (column + 0.5) / size - centre_x, (line + 0.5) / size - centre_y
                 far = tl.sqrt(dx * dx + dy * dy) / radius
                 most, least = tl.maximum(tl.maximum(red, green), blue), tl.minimum(tl.minimum(red, green), blue)
-                white = lid * _white_of(far, (most - least) / (most + 1), colourful, IRIS_LOW, IRIS_HIGH, WHITE_LOW, WHITE_HIGH)
+                vivid = (most - least) / (most + 1)
+                white = lid * _white_of(
+                    far, (most - least) / (most + 1), colourful, IRIS_LOW, IRIS_HIGH, WHITE_LOW, WHITE_HIGH, COLOURFUL
+                )
                 white = tl.where(inside, white * level * level, 0.0)
-                iris = tl.where(inside, lid * (1 - _step(far, 0.85, 1.1)), 0.0)
+                iris = tl.where(inside, lid * (1 - _step(far, DISC_LOW, DISC_HIGH)), 0.0)
                 iris_sum += iris
                 iris_light += iris * level
                 bright_sum += white
@@ -973,7 +982,7 @@ def measure(
         found = white_total > 0.05
         share = tl.load(told + face * TOLD + SCLERA)
         now = tl.where(had, before + share * (now - before), now)
-        limit = tl.where(had, before, tl.minimum(1.2 / 255 * skin_luma, 1.0))
+        limit = tl.where(had, before, tl.minimum(UNSEEN / 255 * skin_luma, 1.0))
         tl.store(to + 2, tl.where(found, now, limit))
         tl.store(known + 3, tl.where(found, now, before))
         tl.store(known + 5, tl.where(found | had, 1.0, 0.0))
@@ -1027,7 +1036,7 @@ def measure(
             light_v += near * _luma(_linear(red), _linear(green), _linear(blue))
         held = tl.sum(near_v, axis=0)
         part = held / some
-        step = tl.where(part > 0.2, share * part, 0.0)
+        step = tl.where(part > FOUND, share * part, 0.0)
         next_blue = lip_blue + step * (tl.sum(blue_v, axis=0) / tl.maximum(held, 1e-6) - lip_blue)
         next_red = lip_red + step * (tl.sum(red_v, axis=0) / tl.maximum(held, 1e-6) - lip_red)
         area = (stride * stride).to(tl.float32)
@@ -1150,6 +1159,9 @@ def adorn(
     IRIS_HIGH: tl.constexpr,
     WHITE_LOW: tl.constexpr,
     WHITE_HIGH: tl.constexpr,
+    DISC_LOW: tl.constexpr,
+    DISC_HIGH: tl.constexpr,
+    COLOURFUL: tl.constexpr,
     COVER_LOW: tl.constexpr,
     COVER_HIGH: tl.constexpr,
     LIP_COLOUR: tl.constexpr,
@@ -1174,6 +1186,8 @@ def adorn(
     WHITE_PALER: tl.constexpr,
     IRIS_CONTRAST: tl.constexpr,
     IRIS_LIFT: tl.constexpr,
+    GAIN_LOW: tl.constexpr,
+    GAIN_HIGH: tl.constexpr,
     CATCH_LOW: tl.constexpr,
     CATCH_HIGH: tl.constexpr,
     CATCH_MOST: tl.constexpr,
@@ -1192,8 +1206,14 @@ def adorn(
     LIP_ALBEDO: tl.constexpr,
     LIP_MATT: tl.constexpr,
     LIP_GLOSS: tl.constexpr,
+    LIP_GLOSSY: tl.constexpr,
+    STREAK: tl.constexpr,
+    DETAIL_LOW: tl.constexpr,
+    DETAIL_HIGH: tl.constexpr,
     BROW_FILL: tl.constexpr,
     BROW_HAIR: tl.constexpr,
+    BROW_LEVEL: tl.constexpr,
+    BROW_MOST: tl.constexpr,
     BROW_R: tl.constexpr,
     BROW_G: tl.constexpr,
     BROW_B: tl.constexpr,
@@ -1239,10 +1259,11 @@ def adorn(
         level = _luma(red, green, blue) / 255
         lid *= bare * tl.where(is_left, left_open, right_open)
         most, least = tl.maximum(tl.maximum(red, green), blue), tl.minimum(tl.minimum(red, green), blue)
-        white = lid * _white_of(far, (most - least) / (most + 1), colourful, IRIS_LOW, IRIS_HIGH, WHITE_LOW, WHITE_HIGH) * amount
-        iris = lid * (1 - _step(far, 0.85, 1.1)) * amount
+        vivid = (most - least) / (most + 1)
+        white = lid * _white_of(far, vivid, colourful, IRIS_LOW, IRIS_HIGH, WHITE_LOW, WHITE_HIGH, COLOURFUL) * amount
+        iris = lid * (1 - _step(far, DISC_LOW, DISC_HIGH)) * amount
         contrast = IRIS_CONTRAST * (level - mean) / (level + 0.08) + IRIS_LIFT
-        gain = 1 + white * WHITE_LIGHTER * (1 - level) + iris * tl.minimum(tl.maximum(contrast, -0.35), 0.5)
+        gain = 1 + white * WHITE_LIGHTER * (1 - level) + iris * tl.minimum(tl.maximum(contrast, GAIN_LOW), GAIN_HIGH)
         paler = white * WHITE_PALER
         catch = iris * _step(level - mean, CATCH_LOW, CATCH_HIGH) * CATCH_MOST
         grey = level * 255
@@ -1283,15 +1304,15 @@ def adorn(
         falling = _power(skin_luma / 255, 2.2) / LIP_ALBEDO
         own = _luma(ink_r, ink_g, ink_b) + 1e-4
         aim = _power(mean, LIP_OWN) * _power(tl.minimum(own * falling, 1.0), 1 - LIP_OWN)
-        ink = _power(detail, LIP_MATT + (1.25 - LIP_MATT) * gloss) * (aim / own)
-        shine = (_streak(x, y, mine, 17, 14, 0.03) + _streak(x, y, mine, 0, 13, 0.016)) * 0.6 + _step(detail, 1.1, 1.9)
-        shine *= gloss * LIP_GLOSS * tl.minimum(falling, 1.0)
+        ink = _power(detail, LIP_MATT + (LIP_GLOSSY - LIP_MATT) * gloss) * (aim / own)
+        shine = (_streak(x, y, mine, 17, 14, 0.03) + _streak(x, y, mine, 0, 13, 0.016)) * STREAK
+        shine = (shine + _step(detail, DETAIL_LOW, DETAIL_HIGH)) * gloss * LIP_GLOSS * tl.minimum(falling, 1.0)
         opaque = near * (tl.load(dial + LIPS) * LIP_COVER)
         red = _inked(red, linear_r, ink * ink_r + shine, opaque)
         green = _inked(green, linear_g, ink * ink_g + shine, opaque)
         blue = _inked(blue, linear_b, ink * ink_b + shine, opaque)
 
-        hair = tl.minimum(tl.maximum(1.1 - _luma(red, green, blue) / (skin_luma + 1), 0.0), 0.6)
+        hair = tl.minimum(tl.maximum(BROW_LEVEL - _luma(red, green, blue) / (skin_luma + 1), 0.0), BROW_MOST)
         dark = brow * (BROW_FILL + BROW_HAIR * hair) * bare * tl.load(dial + BROWS)
         dense = liner * bare * (tl.load(dial + LINES) * LINER_DENSITY)
         red *= tl.exp(-dark * BROW_R) * tl.exp(-dense)
