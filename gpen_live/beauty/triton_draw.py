@@ -25,8 +25,7 @@ from gpen_live.beauty.values import AT, DIALS
 from gpen_live.engine.result import Change
 from gpen_live.faces import mesh
 from gpen_live.faces.state import MAX_FACES
-from gpen_live.kernels import beauty_kernels as kernels
-from gpen_live.kernels import face_mesh_kernels
+from gpen_live.kernels import beauty_features, beauty_maps, beauty_outlines, face_mesh_kernels
 from gpen_live.kernels.graph import TritonGraph
 from gpen_live.kernels.launch import ahead, guarded, launch
 from gpen_live.kernels.lite import patterns
@@ -152,7 +151,7 @@ class TritonDraws:
     def _outline(self, told: Tensor, rows: Rows, count: int, size: int) -> None:
         maps, tables, sized = self.maps, self._tables, self._of(size)
         launch(
-            kernels.outline, (len(_OUTLINES), count), rows.points, told, tables.outlines, tables.lifts, tables.tips,
+            beauty_outlines.outline, (len(_OUTLINES), count), rows.points, told, tables.outlines, tables.lifts, tables.tips,
             tables.margins, maps.outlines, maps.boxes, POINTS=nets.POINTS, TOLD=NUMBERS, OUTLINES=len(_OUTLINES),
             WING=c.LINER_WING, RISE=c.LINER_RISE, BLOCK=_SLOTS,
         )  # fmt: skip
@@ -160,13 +159,13 @@ class TritonDraws:
         def cover() -> None:
             grown, more = (round(2 * one * c.MAP) / 2 + 1.5 for one in (c.FEATURE_GROW, c.COVER_FROM))
             launch(
-                kernels.cover, (_parts(c.MAP**2), count), maps.outlines, tables.counts, maps.covers,
+                beauty_outlines.cover, (_parts(c.MAP**2), count), maps.outlines, tables.counts, maps.covers,
                 OUTLINES=len(_OUTLINES), MOST=_SLOTS, MAP=c.MAP, GROWN=grown, GROWN_MORE=more, BLOCK=_BLOCK,
             )  # fmt: skip
 
         def fill() -> None:
             launch(
-                kernels.fill, ((-(-size // _TILE)) ** 2, count), maps.outlines, tables.counts, maps.boxes, tables.soft,
+                beauty_outlines.fill, ((-(-size // _TILE)) ** 2, count), maps.outlines, tables.counts, maps.boxes, tables.soft,
                 tables.planes, sized.filled, size, OUTLINES=len(_OUTLINES), FILLED=len(_PLANES), PLANES=5, MOST=_SLOTS,
                 GROWN=GROWN, TILE=_TILE,
             )  # fmt: skip
@@ -176,18 +175,19 @@ class TritonDraws:
     def _carry(self, told: Tensor, rows: Rows, count: int) -> None:
         maps, tables, nodes = self.maps, self._tables, c.WIDE**2
         launch(
-            kernels.shifted, (_parts(nodes), count), rows.points, told, tables.guides, tables.places, tables.carry, maps.shift,
-            POINTS=nets.POINTS, TOLD=NUMBERS, GUIDES=c.GUIDES, NODES=nodes, BLOCK=min(_BLOCK, nodes),
+            beauty_outlines.shifted, (_parts(nodes), count), rows.points, told, tables.guides, tables.places, tables.carry,
+            maps.shift, POINTS=nets.POINTS, TOLD=NUMBERS, GUIDES=c.GUIDES, NODES=nodes, BLOCK=min(_BLOCK, nodes),
         )  # fmt: skip
         launch(
-            kernels.carried, (_parts(nodes), count), maps.shift, maps.there, WIDE=c.WIDE, STEPS=c.CARRY_STEPS, BLOCK=_BLOCK
+            beauty_outlines.carried, (_parts(nodes), count), maps.shift, maps.there,
+            WIDE=c.WIDE, STEPS=c.CARRY_STEPS, BLOCK=_BLOCK,
         )  # fmt: skip
         launch(
-            kernels.masked, (_parts(c.FIELD**2), count), maps.there, tables.masks, maps.masks,
+            beauty_outlines.masked, (_parts(c.FIELD**2), count), maps.there, tables.masks, maps.masks,
             FIELD=c.FIELD, WIDE=c.WIDE, MASKS=len(MASKS), BLOCK=_BLOCK,
         )  # fmt: skip
         launch(
-            kernels.shaped, (_parts(nodes), count), maps.there, tables.shifts, maps.dials, maps.shape,
+            beauty_outlines.shaped, (_parts(nodes), count), maps.there, tables.shifts, maps.dials, maps.shape,
             WIDE=c.WIDE, SHIFTS=len(SHIFTS), DIALS=len(DIALS), FIRST=AT[SHIFTS[0]], BLOCK=_BLOCK,
         )  # fmt: skip
 
@@ -197,38 +197,38 @@ class TritonDraws:
         blocks = _parts(c.FIELD**2, _FIELD_BLOCK)
         common = {"TOLD": NUMBERS, "DIALS": len(DIALS)}
         launch(
-            kernels.gather, (blocks, count), seen, change.added, rows.layers, told, maps.dials, maps.covers, tables.reach,
+            beauty_maps.gather, (blocks, count), seen, change.added, rows.layers, told, maps.dials, maps.covers, tables.reach,
             maps.small, maps.skin, maps.own, maps.tone, size, **common, KEEP=AT["keep_moles"], BLEMISH=AT["blemish"],
             SPOT_LOW=c.SPOT_SURE[0], SPOT_HIGH=c.SPOT_SURE[1], SURE_LOW=c.SURE[0], SURE_HIGH=c.SURE[1],
             FIELD=c.FIELD, BLOCK=_FIELD_BLOCK, num_warps=2,
         )  # fmt: skip
-        launch(kernels.spread, (27, count), maps.own, tables.matrices, maps.around, FIELD=c.FIELD, num_warps=8)
+        launch(beauty_maps.spread, (27, count), maps.own, tables.matrices, maps.around, FIELD=c.FIELD, num_warps=8)
         launch(
-            kernels.uncover, (_parts(c.MAP**2), count), maps.skin, tables.weights, maps.uncovered,
+            beauty_maps.uncover, (_parts(c.MAP**2), count), maps.skin, tables.weights, maps.uncovered,
             MAP=c.MAP, REACH=len(tables.weights) // 2, BLOCK=_BLOCK,
         )  # fmt: skip
         launch(
-            kernels.decide, (blocks, count), maps.own, maps.around, rows.layers, maps.masks, rows.points, tables.turning,
+            beauty_maps.decide, (blocks, count), maps.own, maps.around, rows.layers, maps.masks, rows.points, tables.turning,
             maps.tone, told, maps.dials, maps.fields, maps.balance, **common, **_DECIDED, FIELD=c.FIELD, BLOCKS=blocks,
             BLOCK=_FIELD_BLOCK, num_warps=2,
         )  # fmt: skip
         launch(
-            kernels.heal, (_parts(c.MAP**2), count), maps.small, maps.skin, maps.around, tables.rim, maps.spots,
+            beauty_maps.heal, (_parts(c.MAP**2), count), maps.small, maps.skin, maps.around, tables.rim, maps.spots,
             FIELD=c.FIELD, RIM=len(tables.rim) // 2, SLOPE=c.HEAL_SLOPE, BLOCK=_BLOCK,
         )  # fmt: skip
         launch(
-            kernels.blend, (_parts(c.MAP**2), count), maps.fields, maps.masks, maps.small, maps.skin, maps.balance, maps.spots,
-            tables.fit, maps.dials, maps.blended, DIALS=len(DIALS), BLEMISH=AT["blemish"], FIT=len(tables.fit) // 2,
+            beauty_maps.blend, (_parts(c.MAP**2), count), maps.fields, maps.masks, maps.small, maps.skin, maps.balance,
+            maps.spots, tables.fit, maps.dials, maps.blended, DIALS=len(DIALS), BLEMISH=AT["blemish"], FIT=len(tables.fit) // 2,
             FIELD=c.FIELD, MASKS=len(MASKS), BLOCKS=blocks, SHINY=c.SHINY, ODD=c.SMOOTH_ODD, LEAST=c.HEAL_LEAST,
             BLOCK=_BLOCK,
         )  # fmt: skip
         pixels, reached = (_parts(size**2), count), round(c.LIP_BLUR * size / 2)
         launch(
-            kernels.paint, pixels, seen, change.added, maps.blended, maps.small, maps.skin, sized.drawn, size,
+            beauty_maps.paint, pixels, seen, change.added, maps.blended, maps.small, maps.skin, sized.drawn, size,
             MAP=c.MAP, BLOCK=_BLOCK,
         )  # fmt: skip
         launch(
-            kernels.measure, (2, count), sized.drawn, sized.filled, maps.uncovered, maps.boxes, rows.points, tables.eyes,
+            beauty_features.measure, (2, count), sized.drawn, sized.filled, maps.uncovered, maps.boxes, rows.points, tables.eyes,
             maps.tone, told, rows.colours, maps.measured, size, max(1, size // _SAMPLES), reached,
             TOLD=NUMBERS, NEW=NEW, LIPS=LIPS, SCLERA=SCLERA, OUTLINES=len(_OUTLINES), LIPS_OUTLINE=2, BLOCKS=blocks,
             **_FEATURES, LIP_BEARD=c.LIP_BEARD, FOUND=c.LIP_FOUND, UNSEEN=c.SCLERA_UNSEEN, BLOCK=_MEASURED, num_warps=8,
@@ -236,12 +236,12 @@ class TritonDraws:
         moved = change.displacement
         drawn = change.added if moved is None else sized.adorned
         launch(
-            kernels.adorn, pixels, sized.drawn, seen, change.added, sized.filled, maps.uncovered, rows.points, tables.eyes,
-            tables.mouth, maps.tone, told, maps.dials, maps.measured, drawn, size, reached,
+            beauty_features.adorn, pixels, sized.drawn, seen, change.added, sized.filled, maps.uncovered, rows.points,
+            tables.eyes, tables.mouth, maps.tone, told, maps.dials, maps.measured, drawn, size, reached,
             **common, BLOCKS=blocks, **_FEATURES, **_ADORNED, BROW=_BROW, LINER=_LINER, BLOCK=_BLOCK,
         )  # fmt: skip
         if moved is not None:
-            launch(kernels.move, pixels, drawn, maps.shape, change.added, moved, size, WIDE=c.WIDE, BLOCK=_BLOCK)
+            launch(beauty_features.move, pixels, drawn, maps.shape, change.added, moved, size, WIDE=c.WIDE, BLOCK=_BLOCK)
 
     def _of(self, size: int) -> _Sized:
         if size % c.MAP:
@@ -378,7 +378,7 @@ _DECIDED = {
     "LIGHT_GREY": c.LIGHT_GREY, **_direction(c.LIGHT_FROM, "LIGHT"), "WARM_MOST": c.WARM_MOST, "BLUSH_MOST": c.BLUSH_MOST,
     "BLUSH_DARK": c.BLUSH_DARK, "BLUSH_PALE": c.BLUSH_PALE, "LAMP_ON_DARK": c.LAMP_ON_DARK, "VIVID": c.VIVID, "PALEST": c.PALEST,
 }  # fmt: skip
-"""Constants of `kernels.beauty_kernels.decide`."""
+"""Constants of `kernels.beauty_maps.decide`."""
 
 _FEATURES = {
     "POINTS": nets.POINTS, "PLANES": 5, "LID": _LID, "OUTER": _OUTER, "INNER": _INNER, "MAP": c.MAP,
